@@ -1,0 +1,293 @@
+"""The matrix model of land carbon.
+
+    dX/dt = B I − A ξ K X − V X,        M = A ξ K + V,        X* = M⁻¹ B I
+
+====== ============================================ ============ ============== ==================
+symbol meaning                                      shape        unit           code name
+====== ============================================ ============ ============== ==================
+X      carbon in each pool                          (..., n)     gC m-2         X
+I      carbon input                                 (...) or     gC m-2 yr-1    I
+                                                    (..., inputs)
+B      share of the input that enters each pool     (n,) or      1              B
+                                                    (n, inputs)
+A      transfer: 1 on the diagonal, −f_ij off it;   (n, n)       1              A
+       f_ij is the fraction of what leaves pool j
+       that enters pool i
+ξ      environmental scalar of each pool's turnover () or (n,)   1              xi
+K      turnover rate of each pool                   (n,)         yr-1           K
+V      mixing between pools that loses no carbon    (n, n)       yr-1           V
+M      outflow matrix                               (n, n)       yr-1           outflow_matrix(xi)
+====== ============================================ ============ ============== ==================
+
+Every argument may carry leading axes (sites, chains, members) before the axes named here.
+Sources: Luo et al. (2017), doi 10.5194/bg-14-145-2017; Luo et al. (2022), doi 10.1029/2022MS003008.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.matrix.errors import InputError, as_array
+
+__all__ = ["MatrixModel"]
+
+Array = NDArray[np.float64]
+
+# Fractions typed to two or three decimals may miss 1 by a rounding error; no more than that.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class MatrixModel:
+    """Pools, and how carbon enters, leaves and moves between them.
+
+    Parameters
+    ----------
+    pools : sequence of str
+        Names of the n pools.
+    A : array_like (..., n, n)
+        Transfer matrix: 1 on the diagonal, −f_ij off it.
+    K : array_like (..., n)
+        Turnover rates [yr-1], not negative. (The diagonal of the book's matrix K.)
+    B : array_like (..., n) or (..., n, inputs)
+        Allocation of the input. With as many axes as K, the input `I` is one total; with one
+        axis more, `I` has one entry per input.
+    V : array_like (..., n, n), optional
+        Mixing [yr-1]: positive diagonal, columns sum to zero when the pools are stocks per
+        area. Layers of unequal thickness mix concentrations: see `landcarbon.matrix.solve`.
+
+    Raises
+    ------
+    InputError
+        Shapes that do not fit, NaN, a negative rate, fractions of a column that create carbon.
+
+    Examples
+    --------
+    Litter turns over in half a year and passes 30 % on; soil turns over in 50 years.
+
+    >>> m = MatrixModel(("litter", "soil"), A=[[1, 0], [-0.3, 1]], K=[2, 0.02], B=[1, 0])
+    >>> m.steady_state(500.0)
+    array([ 250., 7500.])
+    >>> m.outflow_matrix()
+    array([[ 2.  ,  0.  ],
+           [-0.6 ,  0.02]])
+    """
+
+    pools: tuple[str, ...]
+    A: Array
+    K: Array
+    B: Array
+    V: Array | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.pools, str):
+            raise InputError(
+                f"pools is one string, {self.pools!r}; give a sequence of names, such as ('soil',)."
+            )
+        pools = tuple(str(p) for p in self.pools)
+        n = len(pools)
+        if n == 0:
+            raise InputError("pools is empty; name at least one pool, such as ('soil',).")
+        if len(set(pools)) < n:
+            twice = sorted({p for p in pools if pools.count(p) > 1})
+            raise InputError(f"pool names must differ, but {twice} appear more than once.")
+        each = f"There are {n} pools: {', '.join(pools[:8])}{', …' if n > 8 else ''}."
+        A = as_array("A", self.A, shape=(n, n), hint=each)
+        K = as_array("K", self.K, shape=(n,), hint=each)
+        B = _allocation(self.B, K, n, each)
+        V = None if self.V is None else as_array("V", self.V, shape=(n, n), hint=each)
+        _check_rates(K, pools)
+        _check_transfers(A, pools)
+        _check_allocation(B, pools)
+        if V is not None:
+            _check_mixing(V, pools)
+        for name, value in (("pools", pools), ("A", A), ("K", K), ("B", B), ("V", V)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def n(self) -> int:
+        """Number of pools."""
+        return len(self.pools)
+
+    @property
+    def transfer(self) -> Array:
+        """Fractions f_ij (..., n, n): of what leaves pool j, the part that enters pool i."""
+        return np.eye(self.n) - self.A
+
+    @property
+    def respired_fraction(self) -> Array:
+        """Fraction (..., n) of what leaves each pool that goes to the atmosphere: 1 − Σ_i f_ij."""
+        return np.maximum(self.A.sum(axis=-2), 0.0)
+
+    def index(self, pool: str) -> int:
+        """Position of a pool by its name."""
+        if pool not in self.pools:
+            near = get_close_matches(str(pool), self.pools, n=1)
+            guess = f" Did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"There is no pool {pool!r} among {', '.join(self.pools)}.{guess}")
+        return self.pools.index(pool)
+
+    def replace(self, **changes: Any) -> MatrixModel:
+        """A copy of the model with some of its parts changed."""
+        try:
+            return dataclasses.replace(self, **changes)
+        except TypeError:
+            known = [f.name for f in dataclasses.fields(self)]
+            unknown = sorted(set(changes) - set(known))
+            raise InputError(f"A MatrixModel has {known}, not {unknown}.") from None
+
+    def outflow_matrix(self, xi: ArrayLike = 1.0) -> Array:
+        """M = A ξ K + V, shape (..., n, n) [yr-1].
+
+        Parameters
+        ----------
+        xi : float or array_like (..., n)
+            Environmental scalar, one number or one per pool.
+        """
+        rate = self._scalar(xi) * self.K
+        M = self.A * rate[..., None, :]
+        return M if self.V is None else M + self.V
+
+    def input(self, I: ArrayLike) -> Array:  # noqa: E741
+        """B I, the input of each pool (..., n) [gC m-2 yr-1]."""
+        if self._one_input:
+            total = as_array("I", I, hint="B has one column: give the total input.")
+            return total[..., None] * self.B
+        inputs = self.B.shape[-1]
+        parts = as_array("I", I, shape=(inputs,), hint=f"B has {inputs} columns: one input each.")
+        return (self.B @ parts[..., None])[..., 0]
+
+    def derivative(self, X: ArrayLike, I: ArrayLike, xi: ArrayLike = 1.0) -> Array:  # noqa: E741
+        """dX/dt = B I − M X, shape (..., n) [gC m-2 yr-1]."""
+        X = self._state(X)
+        return self.input(I) - (self.outflow_matrix(xi) @ X[..., None])[..., 0]
+
+    def respiration(self, X: ArrayLike, xi: ArrayLike = 1.0) -> Array:
+        """Flux from each pool to the atmosphere (..., n) [gC m-2 yr-1]."""
+        return self.respired_fraction * self._scalar(xi) * self.K * self._state(X)
+
+    def steady_state(self, I: ArrayLike, xi: ArrayLike = 1.0) -> Array:  # noqa: E741
+        """X* = M⁻¹ B I, shape (..., n) [gC m-2].
+
+        Raises
+        ------
+        InputError
+            If some carbon can never leave: the message names the pools that have no way out.
+        """
+        M = self.outflow_matrix(xi)
+        self._check_ways_out(M)
+        return np.linalg.solve(M, self.input(I)[..., None])[..., 0]
+
+    @property
+    def _one_input(self) -> bool:
+        return self.B.ndim <= self.K.ndim
+
+    def _scalar(self, xi: ArrayLike) -> Array:
+        xi = as_array("xi", xi, lower=0.0, hint="xi multiplies the turnover rates.")
+        if xi.ndim and xi.shape[-1] not in (1, self.n):
+            raise InputError(
+                f"xi ends in an axis of length {xi.shape[-1]}; give one number, or one for each of "
+                f"the {self.n} pools (for many sites: shape (sites, 1) or (sites, {self.n}))."
+            )
+        return xi
+
+    def _state(self, X: ArrayLike) -> Array:
+        return as_array("X", X, shape=(self.n,), hint=f"The pools are {', '.join(self.pools)}.")
+
+    def _check_ways_out(self, M: Array) -> None:
+        loss = M.sum(axis=-2)
+        scale = np.abs(M).sum(axis=-2)
+        open_ = loss > ROUNDING * scale
+        reach = M != 0
+        for _ in range(self.n):  # carbon in j gets out if it can move to an i that gets out
+            more = open_ | np.any(reach & open_[..., :, None], axis=-2)
+            if np.array_equal(more, open_):
+                break
+            open_ = more
+        if not open_.all():
+            shut = np.argwhere(~open_.reshape(-1, self.n))[:, 1]
+            names = ", ".join(self.pools[j] for j in sorted(set(shut.tolist())))
+            raise InputError(
+                f"Carbon that enters {names} can never leave, so there is no steady state. Give the "
+                "pool a turnover rate above 0 and let part of what leaves it be respired."
+            )
+
+
+def _allocation(B: ArrayLike, K: Array, n: int, each: str) -> Array:
+    array = as_array("B", B, hint=each)
+    axis = -1 if array.ndim <= K.ndim else -2
+    if array.ndim == 0 or array.shape[axis] != n:
+        raise InputError(
+            f"B must have one entry, or one row, for each pool; its shape is {array.shape}. {each}"
+        )
+    return array
+
+
+def _check_rates(K: Array, pools: tuple[str, ...]) -> None:
+    negative = np.argwhere(K.reshape(-1, len(pools)) < 0)
+    if negative.size:
+        j = int(negative[0, 1])
+        raise InputError(
+            f"K of pool {pools[j]!r} is {K.reshape(-1, len(pools))[tuple(negative[0])]:g} per year; "
+            "turnover rates are not negative (the minus sign stands in the equation)."
+        )
+
+
+def _check_transfers(A: Array, pools: tuple[str, ...]) -> None:
+    n = len(pools)
+    flat = A.reshape(-1, n, n)
+    diagonal = np.diagonal(flat, axis1=1, axis2=2)
+    if np.any(diagonal != 1):
+        j = int(np.argwhere(diagonal != 1)[0, 1])
+        value = diagonal[diagonal != 1][0]
+        extra = " With −1 there, you have the other sign convention: give −A." if value == -1 else ""
+        raise InputError(
+            f"A[{j}, {j}] is {value:g}, but the diagonal of A is 1: all that leaves pool "
+            f"{pools[j]!r} leaves it once.{extra}"
+        )
+    off = flat - np.eye(n)
+    if np.any(off > 0):
+        _, i, j = (int(v) for v in np.argwhere(off > 0)[0])
+        raise InputError(
+            f"A[{i}, {j}] is {off[off > 0][0]:g}, but the transfer from {pools[j]!r} to {pools[i]!r} "
+            "is written with a minus sign: −f_ij."
+        )
+    sent = -off.sum(axis=1)
+    if np.any(sent > 1 + ROUNDING):
+        j = int(np.argwhere(sent > 1 + ROUNDING)[0, 1])
+        raise InputError(
+            f"Column {j} of A sends out {sent[sent > 1 + ROUNDING][0]:.4g} of what leaves {pools[j]!r}: "
+            "the fractions must sum to at most 1, the rest is respired."
+        )
+
+
+def _check_allocation(B: Array, pools: tuple[str, ...]) -> None:
+    if np.any(B < 0):
+        raise InputError(
+            f"B holds {B[B < 0][0]:g}; shares of the input are not negative. Pools: {', '.join(pools)}."
+        )
+
+
+def _check_mixing(V: Array, pools: tuple[str, ...]) -> None:
+    n = len(pools)
+    flat = V.reshape(-1, n, n)
+    off = flat * (1 - np.eye(n))
+    if np.any(off > 0) or np.any(np.diagonal(flat, axis1=1, axis2=2) < 0):
+        raise InputError(
+            "V must have a diagonal that is not negative and off-diagonal entries that are not "
+            "positive (it stands in the equation with a minus sign). Try −V."
+        )
+    total = flat.sum(axis=1)
+    leak = np.abs(total) > ROUNDING * np.abs(flat).sum(axis=1)
+    if np.any(leak):
+        s, j = (int(v) for v in np.argwhere(leak)[0])
+        raise InputError(
+            f"Column {j} of V ({pools[j]!r}) sums to {total[s, j]:.4g} per year: mixing would make or lose "
+            "carbon. Each column of V must sum to 0."
+        )
