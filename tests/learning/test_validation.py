@@ -1,0 +1,217 @@
+"""Folds that never split a block, honest scores, intervals that cover."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from landcarbon.learning import validation as v
+from landcarbon.matrix.errors import InputError
+
+
+def places(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(25, 49, n), rng.uniform(-125, -67, n)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    size=st.sampled_from([0.5, 1.0, 2.0, 5.0]),
+    n_folds=st.integers(2, 8),
+)
+def test_a_block_is_never_split(seed, size, n_folds):
+    lat, lon = places(300, seed)
+    folds = v.blocked_folds(lat, lon, size, n_folds, rng=seed)
+    block = {}
+    for i, cell in enumerate(zip(np.floor(lat / size), np.floor(lon / size))):
+        assert block.setdefault(cell, folds.fold[i]) == folds.fold[i]
+    tested = np.concatenate([test for _, test in folds])
+    assert np.array_equal(np.sort(tested), np.arange(300))
+    for train, test in folds:
+        assert not set(train) & set(test)
+        assert train.size + test.size == 300
+
+
+def test_folds_are_balanced_and_seeded():
+    lat, lon = places()
+    folds = v.blocked_folds(lat, lon, 2.0, 5, rng=3)
+    assert np.ptp(np.bincount(folds.fold)) <= 2
+    assert np.array_equal(folds.fold, v.blocked_folds(lat, lon, 2.0, 5, rng=3).fold)
+    assert not np.array_equal(folds.fold, v.blocked_folds(lat, lon, 2.0, 5, rng=4).fold)
+
+
+def test_both_conventions_of_longitude_give_the_same_blocks():
+    lat, lon = places()
+    assert np.array_equal(v.block_ids(lat, lon), v.block_ids(lat, lon % 360))
+
+
+def test_group_folds_leave_each_biome_out_once():
+    biome = np.array(["steppe", "tundra", "forest", "tundra", "forest"])
+    folds = v.group_folds(biome)
+    assert len(folds) == 3
+    for train, test in folds:
+        assert not set(biome[train]) & set(biome[test])
+
+
+def test_blocks_leave_a_wider_gap_than_random_folds():
+    lat, lon = places(1500)
+    random = v.leakage(lat, lon, v.random_folds(1500, 5))
+    blocked = v.leakage(lat, lon, v.blocked_folds(lat, lon, 5.0, 5))
+    assert blocked["median_km"].min() > 1.5 * random["median_km"].max()
+    assert (blocked["share_near"] < random["share_near"]).all()
+    assert blocked["test"].sum() == 1500
+
+
+def test_leakage_is_the_nearest_great_circle_distance():
+    lat, lon = places(60)
+    folds = v.blocked_folds(lat, lon, 4.0, 3)
+    table = v.leakage(lat, lon, folds)
+    for k, (train, test) in enumerate(folds):
+        d = v.great_circle_km(lat[test][:, None], lon[test][:, None], lat[train], lon[train])
+        assert table.loc[k, "min_km"] == pytest.approx(d.min(), rel=1e-9)
+
+
+def test_a_buffer_keeps_its_distance():
+    lat, lon = places()
+    folds = v.blocked_folds(lat, lon, 5.0, 4).with_buffer(lat, lon, 100.0)
+    table = v.leakage(lat, lon, folds)
+    assert (table["min_km"] >= 100.0).all()
+    assert (table["train"] + table["test"] < 400).all()
+    with pytest.raises(InputError, match="no training site"):
+        folds.with_buffer(lat, lon, 20_000.0)
+
+
+def test_the_equator_is_forty_thousand_kilometres_round():
+    lon = np.linspace(-180, 180, 361)
+    around = v.great_circle_km(0.0, lon[:-1], 0.0, lon[1:]).sum()
+    assert around == pytest.approx(2 * np.pi * 6371.0088, rel=1e-12)
+
+
+def test_r2_divides_by_the_variance_of_the_observations():
+    rng = np.random.default_rng(1)
+    o = rng.normal(size=200)
+    p = 3 * o + rng.normal(size=200)
+    s = v.scores(o, p)
+    assert s.r2 == pytest.approx(1 - ((o - p) ** 2).sum() / ((o - o.mean()) ** 2).sum())
+    assert s.r2 < 0 < 1 - ((o - p) ** 2).sum() / ((p - p.mean()) ** 2).sum()
+    assert s.rmse == pytest.approx(np.sqrt(((p - o) ** 2).mean()))
+    assert s.bias == pytest.approx((p - o).mean())
+    assert v.scores(o, np.full(200, o.mean())).r2 == pytest.approx(0)
+
+
+def test_r2_survives_a_large_offset():
+    o = 1e7 + np.arange(50.0)
+    assert v.scores(o, o + 1.0).r2 == pytest.approx(1 - 50 / ((o - o.mean()) ** 2).sum(), rel=1e-9)
+
+
+def test_log_scores_are_scores_of_logarithms():
+    rng = np.random.default_rng(2)
+    o, p = np.exp(rng.normal(size=(2, 50)))
+    assert v.scores(o, p, log=True) == v.scores(np.log(o), np.log(p))
+    with pytest.raises(InputError, match="Logarithms"):
+        v.scores(-o, p, log=True)
+
+
+@pytest.mark.parametrize("score", ["r2", "rmse", "bias"])
+def test_bootstrap_equals_resampling_the_rows(score):
+    rng = np.random.default_rng(3)
+    blocks = rng.integers(0, 12, 90)
+    o = rng.normal(size=90)
+    a, b = o + 0.3 * rng.normal(size=90), o + rng.normal(size=90)
+    d = v.bootstrap_difference(o, a, b, blocks, score=score, rng=5, draws=400)
+    labels, gen = np.unique(blocks), np.random.default_rng(5)
+    counts = gen.multinomial(labels.size, np.full(labels.size, 1 / labels.size), size=400)
+    by_hand = []
+    for c in counts:
+        rows = np.concatenate(
+            [np.repeat(np.flatnonzero(blocks == g), k) for g, k in zip(labels, c)]
+        )
+        by_hand.append(
+            getattr(v.scores(o[rows], a[rows]), score) - getattr(v.scores(o[rows], b[rows]), score)
+        )
+    assert [d.lower, d.upper] == pytest.approx(list(np.quantile(by_hand, [0.025, 0.975])), rel=1e-9)
+
+
+def test_blocks_widen_the_interval_where_errors_are_shared():
+    rng = np.random.default_rng(4)
+    block = np.repeat(np.arange(30), 20)
+    o = rng.normal(size=600)
+    p = o + rng.normal(size=30)[block]
+    wide = v.bootstrap_score(o, p, block, score="bias")
+    narrow = v.bootstrap_score(o, p, np.arange(600), score="bias")
+    assert wide.upper - wide.lower > 2.5 * (narrow.upper - narrow.lower)
+
+
+def test_the_bootstrap_interval_covers():
+    rng = np.random.default_rng(5)
+    hits = 0
+    for _ in range(200):
+        o = rng.normal(size=120)
+        shared = rng.normal(0, 0.5, 40)[np.arange(120) // 3]
+        d = v.bootstrap_score(o, o + shared, np.arange(120) // 3, score="bias", draws=400, rng=rng)
+        hits += d.lower <= 0 <= d.upper
+    assert 180 <= hits <= 199
+
+
+def test_cross_prediction_never_sees_its_own_site():
+    class Memory:
+        """Predicts the target of the row it has seen, or −1."""
+
+        def __init__(self):
+            pass
+
+        def get_params(self, deep=True):
+            return {}
+
+        def fit(self, x, y):
+            self.known = dict(zip(x[:, 0], y))
+            return self
+
+        def predict(self, x):
+            return np.array([self.known.get(k, -1.0) for k in x[:, 0]])
+
+    site = np.repeat(np.arange(30), 3)
+    y = np.arange(90.0)
+    out = v.cross_predict(Memory(), site[:, None].astype(float), y, v.random_folds(30), site=site)
+    assert (out == -1).all()
+
+
+def test_baselines_rank_as_they_should_on_a_curved_target():
+    rng = np.random.default_rng(6)
+    x = rng.uniform(-1, 1, (400, 5))
+    y = x[:, 0] + 2 * (x[:, 1] > 0) * x[:, 2] + 0.1 * rng.normal(size=400)
+    r2 = {
+        name: v.scores(y, v.cross_predict(m, x, y, v.random_folds(400))).r2
+        for name, m in v.baselines().items()
+    }
+    assert r2["mean"] < 0.01 < r2["ridge"] < r2["forest"]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: v.blocked_folds([1.0, 1.1], [1.0, 1.1], n_folds=2), "1 2-degree block"),
+        (lambda: v.random_folds(3, 5), "cannot fill 5 folds"),
+        (lambda: v.random_folds(30, 1), "at least 2"),
+        (lambda: v.blocked_folds([120.0], [40.0]), "swapped"),
+        (lambda: v.blocked_folds([np.nan, 1.0], [1.0, 1.0]), "lat holds 1 value"),
+        (lambda: v.block_ids([1.0], [1.0], size=0.0), "above 0"),
+        (lambda: v.group_folds(["a", None, "b"]), "no label at 1 site"),
+        (lambda: v.group_folds(["a", "a"]), "nothing to train on"),
+        (lambda: v.scores([1.0, 1.0], [1.0, 2.0]), "without any spread"),
+        (lambda: v.scores([1.0, 2.0], [1.0]), "2 row"),
+        (lambda: v.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 0]), "one block"),
+        (lambda: v.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], score="mse"), "r2, rmse, bias"),
+        (
+            lambda: v.cross_predict(
+                v.baselines()["mean"], np.ones((4, 1)), np.ones(4), v.random_folds(3, 2)
+            ),
+            "site counts up to 3",
+        ),
+    ],
+)
+def test_bad_input_gets_a_sentence(call, words):
+    with pytest.raises(InputError, match=words) as err:
+        call()
+    assert str(err.value).endswith((".", "?"))
