@@ -1,0 +1,255 @@
+"""Real data by name: where a file is, and proof that it is the right one.
+
+    available()          what there is
+    path(name)           the file on this machine, checked by its sha256
+    is_available(name)   whether `path` can be expected to succeed
+
+A file is looked up in the folder named by the environment variable ``LANDCARBON_DATA_DIR``, then
+in the cache of the operating system, and is downloaded to that cache from a pinned address if it
+is in neither. The hash is checked every time, wherever the file comes from.
+With ``LANDCARBON_OFFLINE=1`` nothing is ever downloaded.
+
+symbol | meaning                                  | shape | unit | code name          | source
+-      | name, file, size, hash, address, licence | (18,) | -    | registry.csv       | per row
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from landcarbon.matrix.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DataChanged", "DataUnavailable", "available", "is_available", "path"]
+
+PROBE_SECONDS = 2.0  # longest wait of `is_available` for a sign of the network
+PROBE_VALID = 300.0  # seconds for which that answer is kept
+DOWNLOAD_SECONDS = 60
+
+
+class DataUnavailable(RuntimeError):
+    """A data file is not on this machine and cannot be fetched; the message says how to go on."""
+
+
+class DataChanged(InputError):
+    """A data file is here, but its bytes are not the registered ones."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the registry."""
+
+    name: str
+    file: str
+    bytes: int
+    sha256: str
+    url: str
+    licence: str
+    citation: str
+    description: str
+
+
+@cache
+def registry() -> dict[str, Entry]:
+    """All entries by name."""
+    text = files("landcarbon.datasets").joinpath("registry.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {row["name"]: Entry(**{**row, "bytes": int(row["bytes"])}) for row in rows}  # type: ignore[arg-type]
+
+
+def entry(name: str) -> Entry:
+    """The entry called `name`; an unknown name is answered with the nearest known ones."""
+    known = registry()
+    if name in known:
+        return known[name]
+    near = get_close_matches(str(name).lower(), known, n=3, cutoff=0.4)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
+    raise InputError(f"there is no data set {name!r}. {hint} datasets.available() lists all.")
+
+
+def available() -> pd.DataFrame:
+    """The data sets that can be loaded by name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index `name`; columns `description`, `kB`, `here` (already on this machine), `licence`,
+        `citation`.
+
+    Examples
+    --------
+    >>> from landcarbon import datasets
+    >>> datasets.available().loc["eco2", "description"]
+    'CO2 release of a boreal forest soil in a 35-day incubation'
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "name": e.name,
+            "description": e.description,
+            "kB": max(1, round(e.bytes / 1000)),
+            "here": _local(e) is not None,
+            "licence": e.licence,
+            "citation": e.citation,
+        }
+        for e in registry().values()
+    ]
+    return pd.DataFrame(rows).set_index("name")
+
+
+def path(name: str) -> Path:
+    """The checked file of a data set, fetched if need be.
+
+    Parameters
+    ----------
+    name : str
+        A name from `available`.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    InputError
+        An unknown name.
+    DataChanged
+        The file is here, but its bytes are not the registered ones.
+    DataUnavailable
+        The file is not here and cannot be fetched.
+    """
+    e = entry(name)
+    found = _local(e)
+    if found is not None:
+        _verify(found, e)
+        return found
+    return _download(e)
+
+
+def is_available(name: str) -> bool:
+    """Whether a data set is on this machine, or the server that holds it can be reached.
+
+    Quick and quiet without a network (at most about two seconds, once). A file that is here but
+    damaged counts as available: `path` then says what is wrong with it.
+
+    Parameters
+    ----------
+    name : str
+        A name from `available`.
+
+    Returns
+    -------
+    bool
+    """
+    e = entry(name)
+    return _local(e) is not None or _reachable(e.url)
+
+
+def _data_folder() -> Path | None:
+    folder = os.environ.get("LANDCARBON_DATA_DIR", "").strip()
+    return Path(folder).expanduser() if folder else None
+
+
+def _cache_folder() -> Path:
+    import pooch
+
+    return Path(pooch.os_cache("landcarbon"))
+
+
+def _local(e: Entry) -> Path | None:
+    for folder in (_data_folder(), _cache_folder()):
+        if folder is not None and (folder / e.file).is_file():
+            return folder / e.file
+    return None
+
+
+def _verify(file: Path, e: Entry) -> None:
+    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    if found != e.sha256:
+        raise DataChanged(
+            f"the file {e.file} in {file.parent} is not the registered one: its sha256 is {found}, "
+            f"expected {e.sha256} ({e.bytes} bytes; this one has {file.stat().st_size}). Delete it "
+            f"or replace it by the file at {e.url}; it will not be read as it is."
+        )
+
+
+def _offline() -> bool:
+    return os.environ.get("LANDCARBON_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+
+
+_probed: dict[tuple[str, int], tuple[float, bool]] = {}
+
+
+def _reachable(url: str) -> bool:
+    if _offline():
+        return False
+    target = urlsplit(getproxies().get("https") or url)
+    host, port = target.hostname, target.port or 443
+    if host is None:
+        return False
+    when, answer = _probed.get((host, port), (-PROBE_VALID, False))
+    if time.monotonic() - when < PROBE_VALID:
+        return answer
+    reached = threading.Event()
+
+    def knock() -> None:
+        try:
+            socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
+            reached.set()
+        except OSError:
+            pass
+
+    # A thread, because looking up a host name obeys no timeout.
+    thread = threading.Thread(target=knock, daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    _probed[host, port] = (time.monotonic(), reached.is_set())
+    return reached.is_set()
+
+
+def _download(e: Entry) -> Path:
+    import pooch
+
+    reason = "LANDCARBON_OFFLINE is set"
+    if not _offline():
+        if not _reachable(e.url):
+            reason = "the server cannot be reached"
+        else:
+            level = pooch.get_logger().level
+            pooch.get_logger().setLevel("WARNING")
+            try:
+                return Path(
+                    pooch.retrieve(
+                        url=e.url,
+                        known_hash=f"sha256:{e.sha256}",
+                        fname=e.file,
+                        path=_cache_folder(),
+                        downloader=pooch.HTTPDownloader(timeout=DOWNLOAD_SECONDS),
+                    )
+                )
+            except Exception as error:  # network, server, disk or hash: all end in one sentence
+                reason = f"{type(error).__name__}: {error}"
+            finally:
+                pooch.get_logger().setLevel(level)
+    raise DataUnavailable(
+        f"the data set {e.name!r} is not on this machine and was not fetched ({reason}). It would "
+        f"come from {e.url} ({e.bytes / 1000:.0f} kB; licence: {e.licence}). To go on: put the file "
+        f"{e.file} into a folder and set the environment variable LANDCARBON_DATA_DIR to that "
+        "folder, or work with the embedded twin world, landcarbon.datasets.twin.world()."
+    )
