@@ -1,0 +1,582 @@
+r"""Scores of ensemble forecasts, and how far ahead they beat the obvious.
+
+.. math::
+
+    \mathrm{CRPS}(F, y) = \mathrm{E}|X - y| - \tfrac{1}{2} \mathrm{E}|X - X'|,
+    \qquad X, X' \sim F \text{ independent}
+
+    \mathrm{skill} = 1 - \frac{\overline{\mathrm{CRPS}}}{\overline{\mathrm{CRPS}}_\mathrm{null}}
+
+===============  ================================  ===============  ===============  =========
+symbol           meaning                           shape            unit             code name
+===============  ================================  ===============  ===============  =========
+:math:`y`        observation                       (...)            of the forecast  observed
+:math:`X`        ensemble, a sample of :math:`F`   (member, ...)    as :math:`y`     ensemble
+CRPS             distance of F from y              (...)            as :math:`y`     crps
+skill            1: perfect, 0: like the null      (lead,)          1                skill
+PIT              :math:`F(y)`, uniform if F holds  (...)            1                pit
+===============  ================================  ===============  ===============  =========
+
+The first axis of an ensemble is the member; a labelled array may have it anywhere, under the name
+`member`. An observation carries error of its own: add it to the ensemble
+(:func:`landcarbon.forecasting.ensemble.add_observation_error`) before scoring.
+
+Sources: Gneiting & Raftery 2007, JASA 102:359, doi:10.1198/016214506000001437 (proper scores);
+Gneiting et al. 2007, JRSS B 69:243, doi:10.1111/j.1467-9868.2007.00587.x (PIT, calibration);
+Petchey et al. 2015, Ecol. Lett. 18:597, doi:10.1111/ele.12443 (forecast horizon).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.matrix.errors import InputError, as_array
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = [
+    "Horizon",
+    "Uniformity",
+    "coverage",
+    "crps",
+    "horizon",
+    "interval",
+    "log_score",
+    "pit",
+    "pit_uniformity",
+    "reliability",
+    "skill",
+    "spread_skill",
+]
+
+Array = NDArray[np.float64]
+Rng = np.random.Generator | int
+
+
+def crps(observed: ArrayLike, ensemble: ArrayLike, *, fair: bool = False) -> Array:
+    """Continuous ranked probability score: 0 is perfect, and a single member gives |X − y|.
+
+    Parameters
+    ----------
+    observed : array_like, (...)
+    ensemble : array_like, (member, ...)
+    fair : bool
+        Estimate the score of an endless ensemble from this one (unbiased for small ensembles);
+        by default the score of these members as they are.
+
+    Returns
+    -------
+    ndarray, (...)
+        In the unit of the observations.
+
+    Raises
+    ------
+    InputError
+        Shapes that do not fit, NaN, `fair` with a single member.
+
+    References
+    ----------
+    Gneiting & Raftery 2007, doi:10.1198/016214506000001437; Ferro 2014, doi:10.1002/qj.2270 (fair).
+
+    Examples
+    --------
+    >>> float(crps(1.0, [0.0, 2.0]))
+    0.5
+    """
+    import scoringrules
+
+    y, x = _pair(observed, ensemble)
+    if fair and x.shape[0] < 2:
+        raise InputError("A fair CRPS needs at least 2 members, but the ensemble has 1.")
+    estimator = "pwm" if fair else "qd"
+    return np.asarray(
+        scoringrules.crps_ensemble(y, x, m_axis=0, estimator=estimator, backend="numpy"), float
+    )
+
+
+def log_score(observed: ArrayLike, ensemble: ArrayLike, *, density: str = "normal") -> Array:
+    """Minus the log density the forecast gave to what happened: smaller is better.
+
+    Parameters
+    ----------
+    observed : array_like, (...)
+    ensemble : array_like, (member, ...)
+        At least 2 members that are not all equal.
+    density : {"normal", "kernel"}
+        Turn members into a density by their mean and variance, or by a Gaussian kernel estimate
+        (for skewed ensembles of some hundred members).
+
+    Returns
+    -------
+    ndarray, (...)
+
+    References
+    ----------
+    Good 1952, JRSS B 14:107, doi:10.1111/j.2517-6161.1952.tb00104.x.
+
+    Examples
+    --------
+    >>> float(log_score(0.0, [-1.0, 1.0]).round(3))
+    1.266
+    """
+    import scoringrules
+
+    y, x = _pair(observed, ensemble)
+    sd = x.std(axis=0, ddof=1) if x.shape[0] > 1 else np.zeros(y.shape)
+    if (sd == 0).any():
+        raise InputError(
+            f"The log score needs a spread, but all {x.shape[0]} member(s) agree in "
+            f"{int((sd == 0).sum())} case(s). Add observation error or process error, or use the "
+            "CRPS."
+        )
+    if density == "normal":
+        return np.asarray(scoringrules.logs_normal(y, x.mean(axis=0), sd, backend="numpy"), float)
+    if density == "kernel":
+        return np.asarray(scoringrules.logs_ensemble(y, x, m_axis=0, backend="numpy"), float)
+    raise InputError(f"density {density!r} is not known; take 'normal' or 'kernel'.")
+
+
+def interval(ensemble: ArrayLike, level: float = 0.9) -> tuple[Array, Array]:
+    """Central interval of an ensemble.
+
+    The quantiles are those of the plotting position k/(m+1), so that in a calibrated ensemble of m
+    members the interval holds the observation with probability `level`.
+
+    Parameters
+    ----------
+    ensemble : array_like, (member, ...)
+    level : float
+        Nominal coverage; the ensemble needs at least 2/(1 − level) − 1 members.
+
+    Returns
+    -------
+    lower, upper : ndarray, (...)
+
+    Examples
+    --------
+    >>> [float(round(v, 3)) for v in interval(np.arange(1.0, 20.0), level=0.9)]
+    [1.0, 19.0]
+    """
+    x = _members(ensemble)
+    _probability("level", level)
+    tail = (1 - level) / 2
+    if tail * (x.shape[0] + 1) < 1 - 1e-9:
+        raise InputError(
+            f"A {level:.0%} interval needs at least {int(np.ceil(1 / tail - 1 - 1e-9))} members, "
+            f"but the ensemble has {x.shape[0]}. Take more members or a narrower interval."
+        )
+    lower, upper = np.quantile(x, [tail, 1 - tail], axis=0, method="weibull")
+    return lower, upper
+
+
+def coverage(
+    observed: ArrayLike,
+    ensemble: ArrayLike,
+    level: float = 0.9,
+    *,
+    axis: int | tuple[int, ...] | None = None,
+) -> Array:
+    """Share of observations inside the central interval; near `level` when the forecast holds.
+
+    Parameters
+    ----------
+    observed : array_like, (...)
+    ensemble : array_like, (member, ...)
+    level : float
+        Nominal coverage.
+    axis : int or tuple of int, optional
+        Axes of `observed` to average over; default all.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> members = np.arange(1.0, 20.0)[:, None] * np.ones(4)
+    >>> float(coverage([0.0, 5.0, 10.0, 25.0], members))
+    0.5
+    """
+    y, x = _pair(observed, ensemble)
+    lower, upper = interval(x, level)
+    return np.asarray(((lower <= y) & (y <= upper)).mean(axis=axis))
+
+
+def pit(observed: ArrayLike, ensemble: ArrayLike, rng: Rng = 0) -> Array:
+    """Probability integral transform: where in its ensemble each observation falls, 0 to 1.
+
+    The rank is spread over its cell at random, which makes the value exactly uniform for a
+    calibrated ensemble of any size, ties included.
+
+    Parameters
+    ----------
+    observed : array_like, (...)
+    ensemble : array_like, (member, ...)
+    rng : Generator or int
+
+    Returns
+    -------
+    ndarray, (...)
+
+    References
+    ----------
+    Gneiting et al. 2007, doi:10.1111/j.1467-9868.2007.00587.x.
+
+    Examples
+    --------
+    >>> bool(0.5 < pit(2.5, [0.0, 1.0, 2.0, 3.0]) < 0.9)
+    True
+    """
+    rng = np.random.default_rng(rng)
+    y, x = _pair(observed, ensemble)
+    below, ties = (x < y).sum(axis=0), (x == y).sum(axis=0)
+    return np.asarray((below + rng.uniform(size=y.shape) * (ties + 1)) / (x.shape[0] + 1))
+
+
+@dataclass(frozen=True)
+class Uniformity:
+    """Test of PIT values against the uniform distribution.
+
+    Attributes
+    ----------
+    statistic, p_value : float
+        Chi-square statistic and its p-value.
+    counts : tuple of int
+        PIT values in each bin. A heap in the middle: too wide a forecast; at the ends: too narrow.
+    """
+
+    statistic: float
+    p_value: float
+    counts: tuple[int, ...]
+
+
+def pit_uniformity(values: ArrayLike, bins: int = 10) -> Uniformity:
+    """Chi-square test that PIT values are uniform.
+
+    The test takes the values as independent. Forecasts issued close together share their errors:
+    thin them to leads that do not overlap before reading the p-value.
+
+    Parameters
+    ----------
+    values : array_like
+        PIT values, 0 to 1.
+    bins : int
+        At least 5 values a bin are expected.
+
+    Returns
+    -------
+    Uniformity
+
+    Examples
+    --------
+    >>> pit_uniformity(np.linspace(0.005, 0.995, 100)).p_value
+    1.0
+    """
+    from scipy.stats import chisquare
+
+    u = as_array("values", values, lower=0.0, upper=1.0, hint="Give PIT values.").ravel()
+    if bins < 2 or u.size < 5 * bins:
+        raise InputError(
+            f"A test with {bins} bins needs at least {5 * max(bins, 2)} PIT values, but "
+            f"{u.size} were given. Take fewer bins or more forecasts."
+        )
+    counts = np.histogram(u, bins=bins, range=(0, 1))[0]
+    result = chisquare(counts)
+    return Uniformity(float(result.statistic), float(result.pvalue), tuple(int(c) for c in counts))
+
+
+def reliability(
+    observed: ArrayLike,
+    ensemble: ArrayLike,
+    levels: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+) -> xr.Dataset:
+    """Observed against nominal coverage of central intervals.
+
+    Parameters
+    ----------
+    observed : array_like, (...)
+    ensemble : array_like, (member, ...)
+    levels : sequence of float
+        Nominal coverages.
+
+    Returns
+    -------
+    xarray.Dataset
+        `coverage` (level) with `lower` and `upper`, the range in which 95 % of calibrated forecasts
+        of this size would fall (binomial, independent cases).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> r = reliability(rng.normal(size=500), rng.normal(size=(200, 500)))
+    >>> bool((abs(r.coverage - r.level) < 0.08).all())
+    True
+    """
+    import xarray as xr
+    from scipy.stats import binom
+
+    y, x = _pair(observed, ensemble)
+    nominal = np.asarray(levels, float)
+    found = [float(coverage(y, x, level)) for level in nominal]
+    data = xr.Dataset(
+        {
+            "coverage": ("level", found),
+            "lower": ("level", binom.ppf(0.025, y.size, nominal) / y.size),
+            "upper": ("level", binom.ppf(0.975, y.size, nominal) / y.size),
+        },
+        coords={"level": nominal},
+        attrs={"cases": y.size},
+    )
+    for name in ("level", *data.data_vars):
+        data[name].attrs["units"] = "1"
+    return data
+
+
+def spread_skill(
+    observed: ArrayLike, ensemble: ArrayLike, *, axis: int | tuple[int, ...] | None = None
+) -> Array:
+    """Ensemble spread over error of its mean: 1 calibrated, below 1 overconfident.
+
+    Parameters
+    ----------
+    observed : array_like, (...)
+    ensemble : array_like, (member, ...)
+    axis : int or tuple of int, optional
+        Axes of `observed` to average over; default all.
+
+    Returns
+    -------
+    ndarray
+
+    References
+    ----------
+    Fortin et al. 2014, J. Hydrometeorol. 15:1708, doi:10.1175/JHM-D-14-0008.1 (factor (m+1)/m).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> bool(0.9 < spread_skill(rng.normal(size=2000), rng.normal(size=(20, 2000))) < 1.1)
+    True
+    """
+    y, x = _pair(observed, ensemble)
+    m = x.shape[0]
+    if m < 2:
+        raise InputError("The spread needs at least 2 members, but the ensemble has 1.")
+    spread = x.var(axis=0, ddof=1).mean(axis=axis)
+    error = ((x.mean(axis=0) - y) ** 2).mean(axis=axis)
+    return np.asarray(np.sqrt((m + 1) / m * spread / error))
+
+
+def skill(
+    score: ArrayLike,
+    null: ArrayLike,
+    *,
+    blocks: ArrayLike | None = None,
+    level: float = 0.95,
+    draws: int = 2000,
+    rng: Rng = 0,
+) -> pd.DataFrame:
+    """Skill of a forecast against a null model by lead, with a bootstrap interval.
+
+    Parameters
+    ----------
+    score, null : array_like, (issue, lead)
+        CRPS (or another score of which 0 is perfect) of the forecast and of the null model, for the
+        same issue dates and leads.
+    blocks : array_like, (issue,), optional
+        Issue dates with the same label are resampled together (a season, a year), because their
+        errors are shared. Default each issue by itself.
+    level : float
+        Nominal coverage of the interval.
+    draws : int
+    rng : Generator or int
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `skill`, `lower`, `upper`, one row a lead, counted from 1.
+
+    Raises
+    ------
+    InputError
+        Shapes that differ, fewer than two blocks, a negative score, a null model without any error.
+
+    Examples
+    --------
+    >>> print(skill(np.full((20, 2), [1.0, 3.0]), np.full((20, 2), 2.0)))
+          skill  lower  upper
+    lead
+    1       0.5    0.5    0.5
+    2      -0.5   -0.5   -0.5
+    """
+    import pandas as pd
+
+    rng = np.random.default_rng(rng)
+    hint = "Use a score of which 0 is perfect, such as the CRPS."
+    a = as_array("score", score, shape=(None, None), lower=0.0, hint=hint)
+    b = as_array("null", null, shape=(None, None), lower=0.0, hint=hint)
+    if a.shape != b.shape or a.ndim != 2:
+        raise InputError(
+            f"score and null must both be (issue, lead), but their shapes are {a.shape} and "
+            f"{b.shape}."
+        )
+    _probability("level", level)
+    group = (
+        np.arange(a.shape[0])
+        if blocks is None
+        else np.unique(blocks, return_inverse=True)[1].ravel()
+    )
+    if group.size != a.shape[0]:
+        raise InputError(f"blocks has {group.size} label(s) for {a.shape[0]} issue date(s).")
+    n = int(group.max()) + 1
+    if n < 2:
+        raise InputError("There is one block of issue dates only, so there is nothing to resample.")
+    member = np.zeros((n, group.size))
+    member[group, np.arange(group.size)] = 1.0
+    sums_a, sums_b = member @ a, member @ b
+    if (sums_b.sum(axis=0) == 0).any():
+        raise InputError(
+            "The null model makes no error at some lead, so skill is not defined there."
+        )
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        boot = 1 - (counts @ sums_a) / (counts @ sums_b)
+    # A draw of blocks in which the null makes no error has no skill value.
+    lower, upper = np.nanquantile(
+        np.where(np.isfinite(boot), boot, np.nan), [(1 - level) / 2, (1 + level) / 2], axis=0
+    )
+    table = pd.DataFrame(
+        {"skill": 1 - a.mean(axis=0) / b.mean(axis=0), "lower": lower, "upper": upper},
+        index=pd.RangeIndex(1, a.shape[1] + 1, name="lead"),
+    )
+    table.attrs["level"] = level
+    return table
+
+
+@dataclass(frozen=True, eq=False)
+class Horizon:
+    """How far ahead a forecast beats its null model.
+
+    Attributes
+    ----------
+    lead : float
+        Last lead whose skill interval lies above 0; 0 where there is none.
+    unbroken : float
+        Last lead of the run, from the first lead on, without a lead that fails; 0 where the first
+        one fails. Persistence is hard to beat at the first leads, so the two may differ.
+    table : pandas.DataFrame
+        `skill`, `lower`, `upper` by lead.
+    unit : str
+        Unit of the leads.
+    """
+
+    lead: float
+    unbroken: float
+    table: Any
+    unit: str
+
+    def __str__(self) -> str:
+        tail = f" {self.unit}" if self.unit else ""
+        if self.lead == 0:
+            return "no lead at which the forecast beats its null model"
+        return f"skill up to a lead of {self.lead:g}{tail} (without a gap: {self.unbroken:g}{tail})"
+
+
+def horizon(
+    score: ArrayLike,
+    null: ArrayLike,
+    leads: ArrayLike | None = None,
+    *,
+    unit: str = "",
+    blocks: ArrayLike | None = None,
+    level: float = 0.95,
+    draws: int = 2000,
+    rng: Rng = 0,
+) -> Horizon:
+    """Forecast horizon: the last lead at which the skill interval lies above 0.
+
+    Parameters
+    ----------
+    score, null, blocks, level, draws, rng
+        As in :func:`skill`.
+    leads : array_like, (lead,), optional
+        Length of each lead, increasing; default 1, 2, ...
+    unit : str
+        Unit of the leads.
+
+    Returns
+    -------
+    Horizon
+
+    References
+    ----------
+    Petchey et al. 2015, doi:10.1111/ele.12443.
+
+    Examples
+    --------
+    >>> h = horizon(np.full((20, 2), [1.0, 3.0]), np.full((20, 2), 2.0), leads=[7, 14], unit="day")
+    >>> print(h)
+    skill up to a lead of 7 day (without a gap: 7 day)
+    """
+    import pandas as pd
+
+    table = skill(score, null, blocks=blocks, level=level, draws=draws, rng=rng)
+    if leads is not None:
+        steps = as_array("leads", leads, lower=0.0, strict=True).ravel()
+        if steps.size != len(table) or (np.diff(steps) <= 0).any():
+            raise InputError(
+                f"leads must be {len(table)} increasing numbers, one for each column of score."
+            )
+        table = table.set_axis(pd.Index(steps, name="lead"))
+    ahead = (table["lower"] > 0).to_numpy()
+    length = table.index.to_numpy(float)
+    run = int(ahead.size if ahead.all() else ahead.argmin())
+    return Horizon(
+        lead=float(length[ahead][-1]) if ahead.any() else 0.0,
+        unbroken=float(length[run - 1]) if run else 0.0,
+        table=table,
+        unit=unit,
+    )
+
+
+def _members(ensemble: ArrayLike) -> Array:
+    dims = getattr(ensemble, "dims", None)
+    if dims is not None:
+        if "member" not in dims:
+            raise InputError(
+                f"The ensemble has no dimension 'member', only {', '.join(map(str, dims))}."
+            )
+        ensemble = ensemble.transpose("member", ...)  # type: ignore[union-attr]
+    x = as_array("ensemble", ensemble)
+    if x.ndim < 1 or x.shape[0] == 0:
+        raise InputError(
+            f"ensemble must be (member, ...) with at least one member; its shape is {x.shape}."
+        )
+    return x
+
+
+def _pair(observed: ArrayLike, ensemble: ArrayLike) -> tuple[Array, Array]:
+    x = _members(ensemble)
+    y = as_array(
+        "observed",
+        observed,
+        hint="Leave out the times that were not observed, in the ensemble too.",
+    )
+    if x.shape[1:] != y.shape:
+        raise InputError(
+            f"The ensemble must be (member, ...) over the {y.shape} of observed, but its shape is "
+            f"{x.shape}. The member axis comes first."
+        )
+    return y, x
+
+
+def _probability(name: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise InputError(f"{name} is a probability between 0 and 1, but {value!r} was given.")

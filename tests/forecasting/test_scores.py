@@ -1,0 +1,198 @@
+"""Scores against closed forms and scoringrules; calibration found where it is, and only there."""
+
+import numpy as np
+import pytest
+import scoringrules
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from landcarbon.forecasting import scores as s
+from landcarbon.matrix.errors import InputError
+
+
+def gaussian_crps(y, mean, sd):
+    """Gneiting & Raftery 2007, equation 21."""
+    z = (y - mean) / sd
+    return sd * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(0.0, 1.0), (2.0, 0.5)])
+def test_crps_of_a_large_ensemble_is_the_gaussian_closed_form(mean, sd):
+    members = norm.ppf((np.arange(4000) + 0.5) / 4000, mean, sd)
+    for y in (-1.0, 0.0, 0.3, 2.5):
+        assert s.crps(y, members) == pytest.approx(gaussian_crps(y, mean, sd), abs=1e-3)
+
+
+def test_crps_is_that_of_scoringrules_and_of_its_definition():
+    rng = np.random.default_rng(0)
+    y, x = rng.normal(size=(6, 4)), rng.normal(size=(30, 6, 4))
+    assert np.allclose(
+        s.crps(y, x),
+        scoringrules.crps_ensemble(y, np.moveaxis(x, 0, -1), estimator="nrg", backend="numpy"),
+        rtol=1e-10,
+    )
+    pairs = np.abs(x[:, None] - x[None])
+    assert np.allclose(s.crps(y, x), np.abs(x - y).mean(0) - pairs.mean((0, 1)) / 2, rtol=1e-12)
+    fair = np.abs(x - y).mean(0) - pairs.sum((0, 1)) / (2 * 30 * 29)
+    assert np.allclose(s.crps(y, x, fair=True), fair, rtol=1e-12)
+
+
+def test_crps_of_one_member_is_the_absolute_error():
+    assert s.crps([1.0, 2.0], [[3.0, 2.0]]).tolist() == [2.0, 0.0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.1, 10), st.floats(-5, 5))
+def test_crps_scales_with_its_unit_and_ignores_a_shift(seed, scale, shift):
+    rng = np.random.default_rng(seed)
+    y, x = rng.normal(size=3), rng.normal(size=(20, 3))
+    assert np.allclose(
+        s.crps(scale * y + shift, scale * x + shift), scale * s.crps(y, x), atol=1e-9
+    )
+
+
+def test_the_log_score_is_minus_the_log_density():
+    rng = np.random.default_rng(1)
+    y, x = rng.normal(size=5), rng.normal(size=(50, 5))
+    assert np.allclose(s.log_score(y, x), -norm.logpdf(y, x.mean(0), x.std(0, ddof=1)))
+    assert np.allclose(s.log_score(y, x, density="kernel"), s.log_score(y, x), atol=0.5)
+
+
+def test_both_scores_are_proper():
+    rng = np.random.default_rng(2)
+    y = rng.normal(size=4000)
+    sizes = {sd: sd * rng.normal(size=(200, 4000)) for sd in (0.5, 1.0, 2.0)}
+    for score in (s.crps, s.log_score):
+        mean = {sd: score(y, x).mean() for sd, x in sizes.items()}
+        assert mean[1.0] < min(mean[0.5], mean[2.0])
+
+
+@pytest.mark.parametrize("m", [19, 99, 400])
+def test_the_interval_of_a_calibrated_ensemble_covers_at_its_level(m):
+    rng = np.random.default_rng(3)
+    y, x = rng.normal(size=20_000), rng.normal(size=(m, 20_000))
+    assert s.coverage(y, x, 0.9) == pytest.approx(0.9, abs=0.008)
+
+
+def test_coverage_by_lead():
+    y = np.zeros((100, 2))
+    x = np.arange(1.0, 100.0)[:, None, None] * np.ones((100, 2)) - np.array([50.0, -1.0])
+    assert s.coverage(y, x, axis=0).tolist() == [1.0, 0.0]
+
+
+def test_pit_is_uniform_for_a_calibrated_twin_only():
+    rng = np.random.default_rng(4)
+    mean = rng.normal(size=3000)
+    y = mean + rng.normal(size=3000)
+    noise = rng.normal(size=(30, 3000))
+    assert s.pit_uniformity(s.pit(y, mean + noise, rng)).p_value > 0.01
+    narrow = s.pit_uniformity(s.pit(y, mean + 0.7 * noise, rng))
+    assert narrow.p_value < 1e-6
+    assert narrow.counts[0] > narrow.counts[5] < narrow.counts[-1]
+    assert s.pit_uniformity(s.pit(y, mean + 0.2 + noise, rng)).p_value < 1e-6
+
+
+def test_pit_is_uniform_where_members_tie_with_the_observation():
+    rng = np.random.default_rng(5)
+    rain = np.maximum(rng.normal(size=(21, 4000)), 0.0)
+    assert s.pit_uniformity(s.pit(rain[0], rain[1:], rng)).p_value > 0.01
+
+
+def test_pit_test_rejects_at_its_nominal_rate():
+    rng = np.random.default_rng(6)
+    p = [s.pit_uniformity(rng.uniform(size=200)).p_value for _ in range(1000)]
+    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.02)
+
+
+def test_reliability_finds_the_overconfident():
+    rng = np.random.default_rng(7)
+    inside = []
+    for _ in range(60):
+        y, x = rng.normal(size=200), rng.normal(size=(99, 200))
+        good = s.reliability(y, x)
+        inside.append(((good.lower <= good.coverage) & (good.coverage <= good.upper)).values)
+    assert (np.mean(inside, axis=0) > 0.88).all()
+    bad = s.reliability(y, 0.5 * x)
+    assert (bad.coverage < bad.lower).all()
+
+
+def test_spread_skill():
+    rng = np.random.default_rng(8)
+    y, x = rng.normal(size=(4000, 2)), rng.normal(size=(20, 4000, 2)) * [1.0, 0.5]
+    ratio = s.spread_skill(y, x, axis=0)
+    assert ratio[0] == pytest.approx(1, abs=0.05)
+    assert ratio[1] < 0.6
+
+
+def test_skill_and_horizon_of_an_autoregressive_twin():
+    # Forecast and null are both calibrated; the memory a = 0.7 fades: CRPS is proportional to the
+    # predictive sd, so the true skill at lead h is 1 − sqrt(1 − a^(2h)).
+    rng = np.random.default_rng(9)
+    a, issues, leads, members = 0.7, 300, 12, 200
+    x0 = rng.normal(size=issues) / np.sqrt(1 - a**2)
+    h = np.arange(1, leads + 1)
+    sd = np.sqrt((1 - a ** (2 * h)) / (1 - a**2))
+    y = x0[:, None] * a**h + sd * rng.normal(size=(issues, leads))
+    forecast = x0[:, None] * a**h + sd * rng.normal(size=(members, issues, leads))
+    climatology = rng.normal(size=(members, issues, leads)) / np.sqrt(1 - a**2)
+    found = s.horizon(s.crps(y, forecast, fair=True), s.crps(y, climatology, fair=True), unit="day")
+    true = 1 - np.sqrt(1 - a ** (2 * h))
+    assert np.allclose(found.table["skill"], true, atol=0.06)
+    assert ((found.table["lower"] <= true) & (true <= found.table["upper"])).mean() > 0.7
+    assert 3 <= found.lead <= 8
+    assert found.unbroken <= found.lead
+    assert "day" in str(found)
+
+
+def test_a_gap_at_the_first_leads_is_told():
+    score = np.full((10, 3), [2.0, 0.5, 1.5])
+    found = s.horizon(score, np.ones((10, 3)), leads=[1, 2, 4])
+    assert (found.lead, found.unbroken) == (2.0, 0.0)
+    none = s.horizon(score + 2, np.ones((10, 3)))
+    assert none.lead == 0
+    assert str(none).startswith("no lead")
+
+
+def test_shared_errors_need_blocks():
+    rng = np.random.default_rng(10)
+    year = np.repeat(np.arange(10), 20)
+    score = np.exp(rng.normal(size=10))[year][:, None]
+    null = np.exp(rng.normal(size=10))[year][:, None]
+    wide, narrow = s.skill(score, null, blocks=year), s.skill(score, null)
+    assert (wide.upper - wide.lower)[1] > 2 * (narrow.upper - narrow.lower)[1]
+
+
+def test_labelled_ensembles_may_have_the_member_anywhere():
+    rng = np.random.default_rng(11)
+    x = xr.DataArray(rng.normal(size=(4, 50)), dims=("time", "member"))
+    y = np.zeros(4)
+    assert np.array_equal(s.crps(y, x), s.crps(y, x.values.T))
+    with pytest.raises(InputError, match="no dimension 'member'"):
+        s.crps(y, x.rename(member="draw"))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: s.crps([0.0, np.nan], np.ones((3, 2))), "observed holds 1 value"),
+        (lambda: s.crps([0.0, 0.0], np.ones((2, 3))), "member axis comes first"),
+        (lambda: s.crps(0.0, [1.0], fair=True), "at least 2 members"),
+        (lambda: s.log_score(0.0, [1.0, 1.0]), "needs a spread"),
+        (lambda: s.log_score(0.0, [1.0, 2.0], density="box"), "'normal' or 'kernel'"),
+        (lambda: s.interval(np.arange(10.0), 0.9), "at least 19 members"),
+        (lambda: s.interval(np.arange(10.0), 90), "between 0 and 1"),
+        (lambda: s.pit_uniformity(np.ones(20) / 2), "at least 50 PIT"),
+        (lambda: s.pit_uniformity(np.ones(90) * 2), "at most 1"),
+        (lambda: s.skill(np.ones((3, 2)), np.ones((3, 3))), "issue, lead"),
+        (lambda: s.skill(-np.ones((3, 2)), np.ones((3, 2))), "0 is perfect"),
+        (lambda: s.skill(np.ones((3, 2)), np.zeros((3, 2))), "no error at some lead"),
+        (lambda: s.skill(np.ones((3, 1)), np.ones((3, 1)), blocks=[1, 1, 1]), "one block"),
+        (lambda: s.horizon(np.ones((3, 2)), np.ones((3, 2)), leads=[2, 1]), "increasing"),
+    ],
+)
+def test_bad_input_gets_a_sentence(call, words):
+    with pytest.raises(InputError, match=words) as err:
+        call()
+    assert str(err.value).endswith(".")
