@@ -1,11 +1,16 @@
 """Parameter tables: what a model's numbers are called, and what values they may take.
 
+::
+
     theta = (theta_1, ..., theta_p),    lower_k <= theta_k <= upper_k
 
-symbol   | meaning                         | shape | unit             | code name          | source
-theta    | parameter values                | (p,)  | as in the table  | theta              | the model's table
-lower_k  | smallest admissible value       | (p,)  | as theta_k       | table.lower        | per parameter
-upper_k  | largest admissible value        | (p,)  | as theta_k       | table.upper        | per parameter
+======= ========================= ===== =========== =========== ===============
+symbol  meaning                   shape unit        code name   source
+======= ========================= ===== =========== =========== ===============
+theta   parameter values          (p,)  table.units theta       the model
+lower_k smallest admissible value (p,)  as theta_k  table.lower table[k].source
+upper_k largest admissible value  (p,)  as theta_k  table.upper table[k].source
+======= ========================= ===== =========== =========== ===============
 """
 
 from __future__ import annotations
@@ -63,7 +68,7 @@ class Parameter:
     def __post_init__(self) -> None:
         if not str(self.name).isidentifier():
             raise InputError(
-                f"a parameter name must be usable as a Python keyword, but {self.name!r} was given. "
+                f"a parameter name must be a valid Python identifier, but {self.name!r} was given. "
                 "Use letters, digits and underscores, such as tau_s2."
             )
         for field in ("lower", "upper", "default"):
@@ -116,7 +121,9 @@ class ParameterTable:
         names = [row.name for row in rows]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise InputError(f"parameter {twice[0]!r} stands twice in the table; each name must be unique.")
+            raise InputError(
+                f"parameter {twice[0]!r} stands twice in the table; each name must be unique."
+            )
         object.__setattr__(self, "parameters", rows)
 
     def __len__(self) -> int:
@@ -161,7 +168,11 @@ class ParameterTable:
         if name in self.names:
             return self.names.index(name)
         near = get_close_matches(str(name), self.names, n=3)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"The table has {', '.join(self.names)}."
+        hint = (
+            f"Did you mean {' or '.join(near)}?"
+            if near
+            else f"The table has {', '.join(self.names)}."
+        )
         raise InputError(f"there is no parameter {name!r}. {hint}")
 
     def subset(self, names: Iterable[str]) -> ParameterTable:

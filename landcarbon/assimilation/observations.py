@@ -1,0 +1,431 @@
+"""Observations: what was measured, how well, and how likely a model makes it.
+
+::
+
+    d_i ~ Normal(h_i(X), sd_i)                                      (data space)
+    ln L(X) = sum_i [ -(d_i - h_i)^2 / (2 sd_i^2) - ln sd_i - ln(2 pi)/2 ]      over mask_i
+    ln C(z_i) = (1 - w) ln X_j + w ln X_{j+1},   w = (z_i - z_j) / (z_{j+1} - z_j)   (profile)
+
+====== ===================================== ================= ====== ============ ==========
+symbol meaning                               shape             unit   code name    source
+====== ===================================== ================= ====== ============ ==========
+d      data: value, or ln value              (..., obs)               data
+sd     standard deviation of the error       (..., obs)        as d   sd
+h(X)   what the model says of the same thing (..., obs)        as d   predict(X)
+X      model values; layers of a profile     (..., layer)      gC m-3 model_values
+z_j    node depth of layer j, downwards      (layer,)          m      node_depth   SoilLayers
+z_i    depth of observation i                (..., obs)        m      depth
+w      weights of the interpolation in ln X  (..., obs, layer) 1      weights
+mask   True where an observation is used     (..., obs)               mask
+====== ===================================== ================= ====== ============ ==========
+
+Every kind of observations offers `data`, `sd`, `mask`, `sites`, `predict`, `log_likelihood`,
+`gradient`, `simulate`, and `[index]` to select sites; samplers ask for nothing else. The leading
+axes of the data are the sites. Model values may have further axes (chains, members) between the
+sites and the last axis.
+
+The interpolation is log-linear in depth: carbon stays positive and monotone between two nodes.
+Above the first node and between the last node and the bottom of the column it is held constant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.assimilation.streams import Random, streams
+from landcarbon.matrix.errors import InputError, as_array
+
+__all__ = ["GaussianLikelihood", "ProfileObservations"]
+
+_HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class GaussianLikelihood:
+    """Data with independent Gaussian errors, compared with a model vector of the same length.
+
+    Parameters
+    ----------
+    observed : array_like, (..., obs)
+        Data; the leading axes are sites.
+    sd : array_like
+        Standard deviation of the error, broadcast to `observed`; positive.
+    mask : array_like of bool, optional
+        True where an observation is used (default: all of them).
+
+    Raises
+    ------
+    InputError
+        NaN among the used values, an sd of zero, a site with nothing to use.
+
+    Examples
+    --------
+    >>> flux = GaussianLikelihood([2.0, float("nan"), 3.0], sd=0.5, mask=[True, False, True])
+    >>> round(float(flux.log_likelihood([2.0, 9.0, 3.5])), 3)
+    -0.952
+    """
+
+    observed: NDArray[np.float64]
+    sd: NDArray[np.float64]
+    mask: NDArray[np.bool_]
+
+    def __init__(self, observed: ArrayLike, sd: ArrayLike, mask: ArrayLike | None = None) -> None:
+        observed, keep = _masked("observed", observed, mask)
+        object.__setattr__(self, "observed", observed)
+        object.__setattr__(self, "sd", _errors("sd", sd, keep))
+        object.__setattr__(self, "mask", keep)
+
+    @property
+    def data(self) -> NDArray[np.float64]:
+        """Data (..., obs); zero where the mask is False."""
+        return self.observed
+
+    @property
+    def sites(self) -> tuple[int, ...]:
+        """Leading site axes."""
+        return self.observed.shape[:-1]
+
+    def __getitem__(self, index: Any) -> GaussianLikelihood:
+        return GaussianLikelihood(self.observed[index], self.sd[index], self.mask[index])
+
+    def predict(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """The model values themselves, checked: (sites..., any..., obs)."""
+        return _model_values(model_values, self.sites, self.observed.shape[-1], "observation")
+
+    def log_likelihood(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """ln L (sites..., any...)."""
+        return self._log_density(self.predict(model_values))
+
+    def gradient(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """d ln L / d model_values, the shape of `model_values`."""
+        return self._pull(self.predict(model_values))
+
+    def simulate(self, model_values: ArrayLike, rng: Random = None) -> NDArray[np.float64]:
+        """Observations the model would make with these errors; NaN where the mask is False."""
+        return self._noisy(self.predict(model_values), rng)
+
+    def _lift(self, array: NDArray[Any], ndim: int) -> NDArray[Any]:
+        return _lift(array, len(self.sites), ndim)
+
+    def _log_density(self, h: NDArray[np.float64]) -> NDArray[np.float64]:
+        sd, mask, data = (self._lift(a, h.ndim) for a in (self.sd, self.mask, self.observed))
+        misfit = np.where(mask, (data - h) / sd, 0.0)
+        constant = np.where(mask, np.log(sd) + _HALF_LOG_2PI, 0.0).sum(-1)
+        return -0.5 * (misfit**2).sum(-1) - constant
+
+    def _pull(self, h: NDArray[np.float64]) -> NDArray[np.float64]:
+        sd, mask, data = (self._lift(a, h.ndim) for a in (self.sd, self.mask, self.observed))
+        return np.where(mask, (data - h) / sd**2, 0.0)
+
+    def _noisy(self, h: NDArray[np.float64], rng: Random) -> NDArray[np.float64]:
+        noise = streams(rng, self.sites).normal(h.shape[len(self.sites) :])
+        sd, mask = self._lift(self.sd, h.ndim), self._lift(self.mask, h.ndim)
+        return np.where(mask, h + sd * noise, np.nan)
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class ProfileObservations:
+    """Carbon measured at several depths of soil columns.
+
+    Parameters
+    ----------
+    depth : array_like, (..., obs)
+        Depth of each measurement, m, downwards from the surface. Leading axes are sites.
+    value : array_like, (..., obs)
+        Carbon there, gC m-3.
+    error : array_like
+        With kind="log" the standard deviation of ln(value) (0.3 is about 30 %); with
+        kind="absolute" the standard deviation in gC m-3. Broadcast to `value`.
+    node_depth : array_like, (layer,)
+        Depth of the model's layer nodes, m, increasing.
+    bottom : array_like, optional
+        Bottom of the column, m: one number, or one a site (bedrock). Layers with a node below it
+        are not read. Default: the deepest node.
+    kind : {"log", "absolute"}
+        Error model.
+    mask : array_like of bool, (..., obs), optional
+        True where a measurement is used; profiles of different length are padded and masked.
+
+    Raises
+    ------
+    InputError
+        A depth above the surface or below the column, NaN or carbon that is not positive among the
+        used values, an error of zero, a site with nothing to use, nodes that do not increase.
+
+    Examples
+    --------
+    >>> obs = ProfileObservations(depth=[0.1, 0.3], value=[20e3, 9e3], error=0.3,
+    ...                           node_depth=[0.1, 0.2, 0.4], bottom=0.5)
+    >>> obs.predict_values([20e3, 16e3, 4e3]).round()      # half-way in ln: sqrt(16 * 4) = 8
+    array([20000.,  8000.])
+    >>> obs.log_likelihood([[20e3, 16e3, 4e3], [20e3, 10e3, 9e3]]).round(3)
+    array([0.493, 0.555])
+    """
+
+    depth: NDArray[np.float64]
+    value: NDArray[np.float64]
+    kind: str
+    node_depth: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    likelihood: GaussianLikelihood
+
+    def __init__(
+        self,
+        depth: ArrayLike,
+        value: ArrayLike,
+        error: ArrayLike,
+        node_depth: ArrayLike,
+        bottom: ArrayLike | None = None,
+        kind: str = "log",
+        mask: ArrayLike | None = None,
+    ) -> None:
+        if kind not in ("log", "absolute"):
+            raise InputError(
+                f"kind is {kind!r}; use 'log' (error is the sd of ln carbon) or 'absolute' "
+                "(error in gC m-3)."
+            )
+        value, keep = _masked("value", value, mask)
+        depth = np.broadcast_to(np.asarray(depth, dtype=float), value.shape)
+        depth = as_array(
+            "depth",
+            np.where(keep, depth, 0.0),
+            lower=0.0,
+            hint="Depths are metres below the surface, positive downwards.",
+        )
+        nodes = as_array("node_depth", node_depth, lower=0.0)
+        if nodes.ndim != 1 or nodes.size == 0 or (np.diff(nodes) <= 0).any():
+            raise InputError("node_depth must be a list of depths that increase downwards.")
+        floor = np.asarray(as_array("bottom", nodes[-1] if bottom is None else bottom))
+        try:
+            floor = np.broadcast_to(floor, value.shape[:-1])
+        except ValueError:
+            raise InputError(
+                f"bottom has shape {floor.shape}, but there are {value.shape[:-1]} sites; give one "
+                "depth for all or one a site."
+            ) from None
+        if (floor < nodes[0]).any():
+            raise InputError(
+                f"bottom is {floor.min():g} m, above the first node at {nodes[0]:g} m; the column "
+                "needs at least one layer."
+            )
+        bad = keep & (depth > floor[..., None])
+        if bad.any():
+            at = tuple(np.argwhere(bad)[0])
+            raise InputError(
+                f"{_at_site(at[:-1])}observation {at[-1]} lies at {depth[at]:g} m, below the "
+                f"bottom of the column at {floor[at[:-1]]:g} m. Set its mask to False, or use a deeper "
+                "column."
+            )
+        bad = keep & (value <= 0)
+        if bad.any():
+            at = tuple(np.argwhere(bad)[0])
+            raise InputError(
+                f"{_at_site(at[:-1])}observation {at[-1]} is {value[at]:g} gC m-3; carbon must be "
+                "positive. Mask it out if it is below the detection limit."
+            )
+        error = _errors("error", error, keep)
+        data = np.log(np.where(keep, value, 1.0)) if kind == "log" else value
+        object.__setattr__(self, "depth", depth)
+        object.__setattr__(self, "value", value)
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "node_depth", nodes)
+        used = (nodes <= floor[..., None]).sum(-1)
+        object.__setattr__(self, "weights", _interpolation(depth, nodes, used, keep))
+        object.__setattr__(self, "likelihood", GaussianLikelihood(data, error, keep))
+
+    @property
+    def data(self) -> NDArray[np.float64]:
+        """Data (..., obs): ln value with kind="log", value with kind="absolute"."""
+        return self.likelihood.data
+
+    @property
+    def sd(self) -> NDArray[np.float64]:
+        """Standard deviation of the error of `data` (..., obs)."""
+        return self.likelihood.sd
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """True where an observation is used (..., obs)."""
+        return self.likelihood.mask
+
+    @property
+    def sites(self) -> tuple[int, ...]:
+        """Leading site axes."""
+        return self.likelihood.sites
+
+    def __getitem__(self, index: Any) -> ProfileObservations:
+        picked = object.__new__(ProfileObservations)
+        for name in ("depth", "value", "weights", "likelihood"):
+            object.__setattr__(picked, name, getattr(self, name)[index])
+        object.__setattr__(picked, "kind", self.kind)
+        object.__setattr__(picked, "node_depth", self.node_depth)
+        return picked
+
+    def _log_values(
+        self, model_values: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Layers that are read (others set to 1), their logarithm, and where it does not exist."""
+        X = _model_values(model_values, self.sites, self.node_depth.size, "layer", finite=False)
+        read = _lift((self.weights != 0).any(-2), len(self.sites), X.ndim)
+        X = np.where(read, X, 1.0)
+        if np.isnan(X).any():
+            at = tuple(int(i) for i in np.argwhere(np.isnan(X))[0])
+            raise InputError(
+                f"the model gives NaN in layer {at[-1]} at index {at[:-1]}; check its forcing."
+            )
+        bad = (X <= 0) | np.isinf(X)
+        return X, np.log(np.where(bad, 1.0, X)), bad
+
+    def _apply(self, ln_x: NDArray[np.float64]) -> NDArray[np.float64]:
+        flat = ln_x.reshape(*self.sites, -1, ln_x.shape[-1])
+        h = flat @ np.swapaxes(self.weights, -1, -2)
+        return h.reshape(*ln_x.shape[:-1], self.depth.shape[-1])
+
+    def _apply_transposed(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+        flat = r.reshape(*self.sites, -1, r.shape[-1])
+        return (flat @ self.weights).reshape(*r.shape[:-1], self.node_depth.size)
+
+    def predict(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """Model values at the observed depths, in data space (ln carbon with kind="log").
+
+        Parameters
+        ----------
+        model_values : array_like, (sites..., any..., layer)
+            Carbon by layer, gC m-3; positive in the layers that are read.
+
+        Returns
+        -------
+        ndarray, (sites..., any..., obs)
+        """
+        _, ln_x, bad = self._log_values(model_values)
+        if bad.any():
+            at = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise InputError(
+                f"the model gives {np.asarray(model_values)[at]:g} gC m-3 in layer {at[-1]} at "
+                f"index {at[:-1]}; a profile needs positive carbon there. Is the layer "
+                "below the bedrock?"
+            )
+        h = self._apply(ln_x)
+        return h if self.kind == "log" else np.exp(h)
+
+    def predict_values(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """Carbon at the observed depths (sites..., any..., obs), gC m-3."""
+        h = self.predict(model_values)
+        return np.exp(h) if self.kind == "log" else h
+
+    def log_likelihood(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """ln L (sites..., any...) of layer values (sites..., any..., layer).
+
+        With kind="log" it is the density of ln value. Layers without carbon make it -inf.
+        """
+        _, ln_x, bad = self._log_values(model_values)
+        h = self._apply(ln_x)
+        ll = self.likelihood._log_density(h if self.kind == "log" else np.exp(h))
+        return np.where(bad.any(-1), -np.inf, ll)
+
+    def gradient(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """d ln L / d model_values (sites..., any..., layer); zero where a layer is not read."""
+        h = self.predict(model_values)
+        X, _, _ = self._log_values(model_values)
+        r = self.likelihood._pull(h)
+        return self._apply_transposed(r if self.kind == "log" else r * h) / X
+
+    def simulate(self, model_values: ArrayLike, rng: Random = None) -> NDArray[np.float64]:
+        """Profiles (sites..., any..., obs), gC m-3, with errors drawn; NaN where the mask is False."""
+        noisy = self.likelihood._noisy(self.predict(model_values), rng)
+        return np.exp(noisy) if self.kind == "log" else noisy
+
+
+def _interpolation(
+    depth: NDArray[np.float64],
+    nodes: NDArray[np.float64],
+    used_nodes: NDArray[np.int_],
+    keep: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Weights (..., obs, layer) of ln X at each depth; rows of masked observations are zero."""
+    W = np.zeros((*depth.shape, nodes.size))
+    if nodes.size == 1:
+        W[...] = 1.0
+    else:
+        z = np.clip(depth, nodes[0], nodes[used_nodes - 1][..., None])
+        j = np.clip(np.searchsorted(nodes, z) - 1, 0, nodes.size - 2)
+        w = (z - nodes[j]) / (nodes[j + 1] - nodes[j])
+        np.put_along_axis(W, j[..., None], (1.0 - w)[..., None], axis=-1)
+        np.put_along_axis(W, j[..., None] + 1, w[..., None], axis=-1)
+    return W * keep[..., None]
+
+
+def _masked(
+    name: str, value: ArrayLike, mask: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Values with zeros where the mask is False, and the mask."""
+    try:
+        value = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must hold numbers only, but {value!r:.80} was given.") from None
+    if value.ndim == 0 or value.shape[-1] == 0:
+        raise InputError(f"{name} must hold at least one observation along its last axis.")
+    keep = np.ones(value.shape, dtype=bool)
+    if mask is not None:
+        mask = np.asarray(mask)
+        if mask.dtype != bool or mask.shape != value.shape:
+            raise InputError(
+                f"mask must hold True or False in the shape of {name}, {value.shape}, but it is "
+                f"{mask.dtype} of shape {mask.shape}."
+            )
+        keep = mask.copy()
+    empty = ~keep.any(-1)
+    if empty.any():
+        raise InputError(
+            f"{_at_site(tuple(np.argwhere(empty)[0]))}all observations are masked out; leave such "
+            "a site out of the run."
+        )
+    value = as_array(
+        name,
+        np.where(keep, value, 0.0),
+        hint=f"Missing values are declared: mask=np.isfinite({name}).",
+    )
+    return value, keep
+
+
+def _errors(name: str, error: ArrayLike, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+    try:
+        error = np.broadcast_to(np.asarray(error, dtype=float), keep.shape)
+    except ValueError:
+        raise InputError(
+            f"{name} does not broadcast to the observations' shape {keep.shape}; give one number "
+            "or one an observation."
+        ) from None
+    return as_array(
+        name,
+        np.where(keep, error, 1.0),
+        lower=0.0,
+        strict=True,
+        hint="An observation without error would outweigh everything else.",
+    )
+
+
+def _model_values(
+    values: ArrayLike, sites: tuple[int, ...], n: int, axis: str, finite: bool = True
+) -> NDArray[np.float64]:
+    array = as_array("model values", values) if finite else np.asarray(values, dtype=float)
+    if array.ndim <= len(sites) or array.shape[-1] != n or array.shape[: len(sites)] != sites:
+        lead = "".join(f"{s}, " for s in sites)
+        raise InputError(
+            f"model values have shape {array.shape}, but ({lead}..., {n}) is expected: sites "
+            f"first, {axis} last."
+        )
+    return array
+
+
+def _lift(array: NDArray[Any], n_sites: int, ndim: int) -> NDArray[Any]:
+    """Insert axes of length 1 between the site axes and the last, up to `ndim` axes."""
+    return array.reshape(*array.shape[:n_sites], *(1,) * (ndim - n_sites - 1), array.shape[-1])
+
+
+def _at_site(at: tuple[Any, ...]) -> str:
+    return f"site {', '.join(str(int(i)) for i in at)}: " if at else ""

@@ -1,0 +1,66 @@
+"""Random numbers for batches of sites.
+
+One generator may serve a whole batch, or every site may bring its own. With its own, a site's
+numbers do not depend on which other sites are computed beside it, on the size of the chunk or on
+the order of work.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landcarbon.matrix.errors import InputError
+
+__all__ = ["Random", "Streams", "site_generator", "streams"]
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Generators for `sites`: a single shared one, or one a site."""
+
+    sites: tuple[int, ...]
+    generators: tuple[np.random.Generator, ...]
+
+    def _draw(self, method: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        full = self.sites + shape
+        if len(self.generators) == 1:
+            return getattr(self.generators[0], method)(full)
+        return np.stack([getattr(g, method)(shape) for g in self.generators]).reshape(full)
+
+    def normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Standard normal numbers (sites..., *shape)."""
+        return self._draw("standard_normal", shape)
+
+    def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Uniform numbers in [0, 1) (sites..., *shape)."""
+        return self._draw("random", shape)
+
+
+Random: TypeAlias = np.random.Generator | int | Sequence[np.random.Generator] | Streams | None
+
+
+def streams(rng: Random, sites: tuple[int, ...] = ()) -> Streams:
+    """Streams for a batch of sites from a generator, a seed, or one generator a site."""
+    if isinstance(rng, Streams):
+        return rng
+    if isinstance(rng, (list, tuple)):
+        if len(rng) != math.prod(sites) or not all(isinstance(g, np.random.Generator) for g in rng):
+            raise InputError(
+                f"rng holds {len(rng)} entries for {math.prod(sites)} site(s); give one "
+                "numpy.random.Generator a site, or a single Generator or seed for all."
+            )
+        return Streams(tuple(sites), tuple(rng))
+    if not isinstance(rng, np.random.Generator):
+        rng = np.random.default_rng(rng)  # type: ignore[arg-type]
+    return Streams(tuple(sites), (rng,))
+
+
+def site_generator(seed: int, index: int) -> np.random.Generator:
+    """The generator of the site at position `index` in a run with this seed."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
