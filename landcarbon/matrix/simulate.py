@@ -114,7 +114,7 @@ def propagator(M: ArrayLike, dt: ArrayLike, method: Method = "exponential") -> P
     if method == "implicit":
         eye = np.eye(M.shape[-1])
         hh = h[..., None, None]
-        state = np.linalg.inv(eye + hh * M)
+        state = np.asarray(np.linalg.inv(eye + hh * M), dtype=np.float64)
         return Propagator(state, hh * state, hh**2 * state)
     if method != "exponential":
         raise InputError(f"method is {method!r}; choose 'exponential' or 'implicit'.")

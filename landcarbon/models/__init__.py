@@ -1,0 +1,17 @@
+"""Published models of land carbon, each a small file: equation, numbers with sources, a factory."""
+
+from landcarbon.models.century import century3, century7
+from landcarbon.models.emanuel import emanuel5
+from landcarbon.models.parameters import Parameter, ParameterTable
+from landcarbon.models.pools import one_pool, three_pool, two_pool
+
+__all__ = [
+    "Parameter",
+    "ParameterTable",
+    "century3",
+    "century7",
+    "emanuel5",
+    "one_pool",
+    "three_pool",
+    "two_pool",
+]

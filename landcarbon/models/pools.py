@@ -158,7 +158,7 @@ def _chain(
         as_array(name, value, lower=0.0, upper=1.0, hint="It is a share of what leaves.")
         for name, value in passed.items()
     ]
-    everything: list[Array] = np.broadcast_arrays(*k, *f)
+    everything = list(np.broadcast_arrays(*k, *f))
     lead = everything[0].shape
     K = np.stack(everything[:n], axis=-1)
     A = np.broadcast_to(np.eye(n), (*lead, n, n)).copy()
