@@ -25,14 +25,26 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc
 
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.model import MatrixModel
+from landcarbon.matrix.solve import LayeredModel
 
-__all__ = ["Chain"]
+__all__ = ["Chain", "System", "system"]
 
 Array = NDArray[np.float64]
+Model = MatrixModel | LayeredModel | ArrayLike
+
+# Fractions, or columns of M, typed to some decimals may miss their sum by this share.
+ROUNDING = 1e-9
+EPS = float(np.finfo(float).eps)
+
+NO_INPUT = (
+    "The input is 0 in every pool, so no carbon is there whose age could be told. Give I above 0 and "
+    "an allocation B that sends it to at least one pool."
+)
 
 # With h q ≤ 1/2 the Taylor series has reached 1e-25 after this many terms.
 TERMS = 20
@@ -307,7 +319,7 @@ class Chain:
                 newton = r - miss / slope
             inside = (newton > left) & (newton < right)
             new = np.where(miss == 0, r, np.where(inside, newton, (left + right) / 2))
-            close = np.abs(new - r) <= 2 * np.finfo(float).eps * (a + r)
+            close = np.abs(new - r) <= 2 * EPS * (a + r)
             r = new
             if close.all():
                 break
@@ -330,3 +342,97 @@ def _polynomial(coefficients: list[Array], r: Array) -> Array:
     for c in reversed(coefficients):
         value = value * r + c
     return value
+
+
+@dataclass(frozen=True)
+class System:
+    """A model with its input, read as a chain of pools."""
+
+    chain: Chain
+    u: Array
+    """Input of each pool (..., n) [gC m-2 yr-1]."""
+    shape: tuple[int, ...]
+    """Axes of the pools: (n,), or (pool, layer) for a soil column."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the n pools."""
+        return self.chain.names
+
+
+def system(model: Model, I: ArrayLike | None = None, xi: ArrayLike = 1.0) -> System:  # noqa: E741
+    """Read any model as a chain of stocks per area.
+
+    Parameters
+    ----------
+    model : MatrixModel, LayeredModel or array_like (..., n, n)
+        An array is the outflow matrix M of stocks (not concentrations) [yr-1].
+    I : float or array_like, optional
+        Input in the form that the model takes: the total (..., ) or (..., inputs) for a
+        MatrixModel, (..., pool, layer) for a LayeredModel, (..., n) for a matrix M. One unit into
+        each pool if not given.
+    xi : float or array_like (..., n)
+        Environmental scalar of a MatrixModel.
+
+    Raises
+    ------
+    InputError
+        A matrix with a wrong sign, or whose columns create carbon.
+    """
+    if isinstance(model, MatrixModel):
+        return _of_pools(model, I, xi)
+    if isinstance(model, LayeredModel):
+        _no_scalar(xi, "a LayeredModel holds the environmental scalars in K")
+        p, L = model.K.shape[-2:]
+        b = np.ones((p, L)) if I is None else as_array("I", I, shape=(p, L), lower=0.0)
+        if not b.any():
+            raise InputError(NO_INPUT)
+        flat, total = model.as_matrix_model(b)
+        read = _of_pools(flat, total, 1.0)
+        return System(read.chain, read.u, (p, L))
+    _no_scalar(xi, "multiply the columns of M by xi")
+    return _of_matrix(model, I)
+
+
+def _of_pools(model: MatrixModel, I: ArrayLike | None, xi: ArrayLike) -> System:  # noqa: E741
+    M = model.outflow_matrix(xi)
+    mixing = 0.0 if model.V is None else np.diagonal(model.V, axis1=-2, axis2=-1)
+    rate = np.diagonal(M, axis1=-2, axis2=-1) - mixing
+    respired = model.respired_fraction
+    respired = np.where(respired > 4 * model.n * EPS, respired, 0.0)
+    u = np.ones(model.n) if I is None else as_array("I", model.input(I), lower=0.0)
+    leave = respired * rate
+    return System(Chain(_moving(M), leave, model.pools), u, (model.n,))
+
+
+def _of_matrix(M: ArrayLike, u: ArrayLike | None) -> System:
+    M = as_array("M", M, hint="M is the outflow matrix of dX/dt = u − M X.")
+    if M.ndim < 2 or M.shape[-1] != M.shape[-2]:
+        raise InputError(f"M must end in a square matrix, but its shape is {M.shape}.")
+    n = M.shape[-1]
+    names = tuple(f"pool {j}" for j in range(n))
+    if np.any(np.diagonal(M, axis1=-2, axis2=-1) < 0) or np.any(M * (1 - np.eye(n)) > 0):
+        raise InputError(
+            "M must have a diagonal that is not negative and no positive entry off it: "
+            "dX/dt = u − M X. With the other sign convention, give −M."
+        )
+    leave = M.sum(axis=-2)
+    scale = np.abs(M).sum(axis=-2)
+    if np.any(leave < -ROUNDING * scale):
+        j = int(np.argwhere(leave < -ROUNDING * scale)[0, -1])
+        raise InputError(
+            f"Column {j} of M sums to {leave[..., j].min():.4g} per year: more leaves pool {j} for the "
+            "others than leaves it at all. For concentrations in layers, give the LayeredModel."
+        )
+    leave = np.where(leave > 4 * n * EPS * scale, leave, 0.0)
+    given = np.ones(n) if u is None else as_array("u", u, shape=(n,), lower=0.0)
+    return System(Chain(_moving(M), leave, names), given, (n,))
+
+
+def _moving(M: Array) -> Array:
+    return np.abs(M * (1 - np.eye(M.shape[-1])))
+
+
+def _no_scalar(xi: ArrayLike, instead: str) -> None:
+    if np.ndim(xi) > 0 or xi != 1.0:
+        raise InputError(f"xi is for a MatrixModel; {instead}.")
