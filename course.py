@@ -1,0 +1,120 @@
+"""The course from one command; needs nothing but Python 3.11 or newer.
+
+    python course.py book        build the book and open it
+    python course.py test        run every test; more words go on to pytest
+    python course.py lab         open the notebooks in JupyterLab
+    python course.py execute     run notebooks again and store their outputs: [paths] [-j N]
+    python course.py exercises   derive exercises/ from solutions/
+    python course.py bench       run the benchmarks: [names]
+
+The first call makes the folder .venv and installs requirements.txt into it; later calls install
+only when requirements.txt or pyproject.toml changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import webbrowser
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / "course-stamp"
+
+
+def run(*words: str | Path) -> int:
+    """Run the Python of .venv in the course folder."""
+    env = os.environ | {"PYTHONUTF8": "1"}
+    # The work runs in parallel already; more threads inside NumPy only get into each other's way.
+    env.setdefault("OMP_NUM_THREADS", "1")
+    env.setdefault("OPENBLAS_NUM_THREADS", env["OMP_NUM_THREADS"])
+    return subprocess.call([str(PYTHON), *map(str, words)], cwd=ROOT, env=env)
+
+
+def install() -> None:
+    """Make .venv and fill it, unless that was done for these very requirements."""
+    digest = hashlib.sha256(f"{ROOT}\n{sys.version_info[:2]}\n".encode())
+    for name in ("requirements.txt", "pyproject.toml"):
+        digest.update((ROOT / name).read_bytes())
+    stamp = digest.hexdigest()
+    if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == stamp:
+        return
+    if not PYTHON.exists():
+        print(f"Making {VENV}", flush=True)
+        if subprocess.call([sys.executable, "-m", "venv", str(VENV)]):
+            sys.exit(
+                "Python could not make a virtual environment. On Debian and Ubuntu: "
+                "apt install python3-venv; elsewhere: install Python from python.org."
+            )
+    print("Installing requirements.txt (a minute or two, only when it changed)", flush=True)
+    quiet = ("--quiet", "--disable-pip-version-check")
+    if run("-m", "pip", "install", *quiet, "-r", "requirements.txt"):
+        sys.exit("The installation failed; the lines above say why. Is there a network connection?")
+    STAMP.write_text(stamp)
+
+
+def book(words: list[str]) -> int:
+    """Build the book, warnings as errors."""
+    build = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+    code = run("-c", build, "build", "-W", "--keep-going", *words, ".")
+    page = ROOT / "_build" / "html" / "index.html"
+    if code or not page.exists():
+        print("The book was not built; the warnings above say why.", file=sys.stderr)
+        return code or 1
+    print(f"The book: {page.as_uri()}")
+    if os.name == "nt" or sys.platform == "darwin" or os.environ.get("DISPLAY"):
+        webbrowser.open(page.as_uri())
+    return 0
+
+
+def test(words: list[str]) -> int:
+    """Run pytest: library, notebooks, exercises and the book itself."""
+    return run("-m", "pytest", *words)
+
+
+def lab(words: list[str]) -> int:
+    """Open JupyterLab; it is installed on first use."""
+    if run("-c", "import importlib.util as u; raise SystemExit(u.find_spec('jupyterlab') is None)"):
+        print("Installing JupyterLab", flush=True)
+        if run("-m", "pip", "install", "--quiet", "jupyterlab>=4.2,<5"):
+            return 1
+    return run("-m", "jupyterlab", *words)
+
+
+def execute(words: list[str]) -> int:
+    """Run notebooks again."""
+    return run("-m", "landcarbon.course.notebooks", "execute", *words)
+
+
+def exercises(words: list[str]) -> int:
+    """Derive the exercises from the solutions."""
+    return run("-m", "landcarbon.course.notebooks", "exercises", *words)
+
+
+def bench(words: list[str]) -> int:
+    """Run the named benchmarks, or all of them."""
+    names = words or sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
+    return max((run(ROOT / "benchmarks" / f"{name}.py") for name in names), default=0)
+
+
+VERBS = {verb.__name__: verb for verb in (book, test, lab, execute, exercises, bench)}
+
+
+def main() -> int:
+    """Read the verb, install what is missing, do the work."""
+    if sys.version_info < (3, 11):
+        sys.exit(f"The course needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+    verb, words = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    if verb not in VERBS:
+        print(__doc__)
+        return 0 if verb in ("", "-h", "--help", "help") else 2
+    install()
+    return VERBS[verb](words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

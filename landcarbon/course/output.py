@@ -1,0 +1,18 @@
+"""Outputs of a notebook cell, given as a MIME bundle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["emit"]
+
+
+def emit(bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+    """Display a MIME bundle in a notebook; print its plain text elsewhere."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.display import display
+
+    if InteractiveShell.initialized():
+        display(bundle, metadata=metadata or {}, raw=True)
+    else:
+        print(bundle["text/plain"])

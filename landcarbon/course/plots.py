@@ -1,0 +1,420 @@
+"""Pictures of the course: one palette, line styles beside colours, alternative text on each.
+
+Nothing is told by colour alone: `STYLES` pairs every colour of the Okabe–Ito palette with a line
+style and a marker. `figure` opens a figure, `show` puts it into the notebook with its alternative
+text; that sentence is also the plain-text form of the output, so the numbers in it are tested.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.course.output import emit
+from landcarbon.matrix import MatrixModel
+from landcarbon.matrix.errors import InputError, as_array
+
+__all__ = [
+    "PALETTE",
+    "STYLES",
+    "band",
+    "coastline",
+    "figure",
+    "map",
+    "matrix",
+    "png",
+    "pool_diagram",
+    "profile",
+    "show",
+    "target",
+]
+
+PALETTE = {
+    "blue": "#0072B2",
+    "orange": "#E69F00",
+    "green": "#009E73",
+    "vermilion": "#D55E00",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "black": "#000000",
+    "yellow": "#F0E442",
+}
+"""Okabe and Ito (2008), told apart with every common form of colour vision."""
+
+STYLES = cycler(
+    color=[PALETTE[c] for c in ("blue", "vermilion", "green", "orange", "purple", "sky", "black")],
+    linestyle=["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), "-"],
+    linewidth=[2.0, 2.0, 2.0, 2.4, 2.0, 2.0, 1.2],
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "x")
+
+LIMIT_KB = 60
+RENDER_WIDTH = 700  # CSS pixels a figure of the default width takes on the page
+
+_RC = {
+    "axes.prop_cycle": STYLES,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.titlelocation": "left",
+    "axes.titlesize": "medium",
+    "axes.titleweight": "bold",
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "legend.frameon": False,
+}
+
+
+def figure(
+    width: float = 7.0, height: float = 4.0, rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Figure, Any]:
+    """Open a figure in the style of the course.
+
+    Parameters
+    ----------
+    width, height : float
+        Size [inch]; 7 inches fill the text width of the page.
+    rows, columns : int
+        Number of axes.
+    **options
+        Passed on to `Figure.subplots` (``sharex=True``, ``width_ratios=(2, 1)`` …).
+
+    Returns
+    -------
+    (Figure, Axes or array of Axes)
+
+    Examples
+    --------
+    >>> fig, ax = figure()
+    >>> _ = ax.plot([0, 1], [2, 3], label="carbon")
+    """
+    with mpl.rc_context(_RC):
+        fig = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(fig)
+        axes = fig.subplots(rows, columns, **options)
+    return fig, axes
+
+
+def png(fig: Figure, *, dpi: float = 150, colours: int = 96, limit_kb: float = LIMIT_KB) -> bytes:
+    """The figure as a small PNG with a limited palette.
+
+    Colours, then resolution, are lowered until the picture fits `limit_kb`.
+
+    Raises
+    ------
+    InputError
+        It does not fit even at a third of the resolution: draw fewer elements.
+    """
+    from PIL import Image
+
+    size = 0.0
+    for scale, palette in ((1, colours), (1, 48), (1, 24), (0.75, 48), (0.75, 24), (0.5, 24)):
+        raw = io.BytesIO()
+        with mpl.rc_context(_RC):
+            fig.savefig(raw, format="png", dpi=dpi * scale, facecolor="white")
+        image = Image.open(raw).convert("RGB")
+        small = io.BytesIO()
+        image.quantize(min(palette, colours), dither=Image.Dither.NONE).save(
+            small, "PNG", optimize=True
+        )
+        size = small.tell() / 1000
+        if size <= limit_kb:
+            return small.getvalue()
+    raise InputError(
+        f"The picture takes {size:.0f} kB, the limit is {limit_kb:.0f} kB: draw fewer points, or "
+        f"rasterise a density instead of single points."
+    )
+
+
+def show(fig: Figure, alt: str) -> None:
+    """Put a figure into the notebook, with its alternative text.
+
+    Parameters
+    ----------
+    fig : Figure
+        From `figure`.
+    alt : str
+        What the picture shows, in one or two sentences with its main numbers: read aloud by screen
+        readers, and compared by the notebook tests.
+    """
+    if len(alt.split()) < 5:
+        raise InputError(
+            f"The alternative text {alt!r} is too short: say in a sentence what the figure shows."
+        )
+    width = min(RENDER_WIDTH, round(fig.get_figwidth() * 100))
+    data = base64.b64encode(png(fig)).decode("ascii")
+    emit({"image/png": data, "text/plain": alt}, {"image/png": {"alt": alt, "width": width}})
+
+
+def band(
+    ax: Axes, x: ArrayLike, lower: ArrayLike, upper: ArrayLike, *, label: str = "",
+    colour: str = "blue", horizontal: bool = False,
+) -> None:
+    """Draw an interval as a ribbon; `horizontal` for intervals of x along y (profiles)."""
+    fill = ax.fill_betweenx if horizontal else ax.fill_between
+    fill(x, lower, upper, color=PALETTE[colour], alpha=0.25, linewidth=0, label=label or None)
+
+
+def target(ax: Axes, lower: float, upper: float, label: str = "target") -> None:
+    """Hatch the band an answer should fall into."""
+    ax.axhspan(
+        lower, upper, facecolor="#009E7322", edgecolor=PALETTE["green"], hatch="//", linewidth=0.8,
+        label=label,
+    )
+
+
+def profile(
+    ax: Axes, depth: ArrayLike, value: ArrayLike, *, label: str = "", style: int = 0,
+    lower: ArrayLike | None = None, upper: ArrayLike | None = None, points: bool = False,
+) -> None:
+    """Draw a quantity against depth [m], the surface on top.
+
+    Parameters
+    ----------
+    ax : Axes
+    depth, value : array_like (layer,)
+    label : str
+    style : int
+        Position in `STYLES`.
+    lower, upper : array_like (layer,), optional
+        Interval: a ribbon, or error bars for points.
+    points : bool
+        Markers for measurements instead of a line.
+    """
+    look = list(STYLES)[style % len(STYLES)]
+    z = as_array("depth", depth)
+    if points:
+        bars = None if lower is None or upper is None else (
+            np.asarray(value) - np.asarray(lower), np.asarray(upper) - np.asarray(value)
+        )
+        ax.errorbar(
+            value, z, xerr=bars, fmt=MARKERS[style % len(MARKERS)], color=look["color"],
+            label=label or None, capsize=2,
+        )
+    else:
+        if lower is not None and upper is not None:
+            ax.fill_betweenx(z, lower, upper, color=look["color"], alpha=0.25, linewidth=0)
+        ax.plot(value, z, label=label or None, **look)
+    top = max(ax.get_ylim())
+    ax.set_ylim(max(top if top > 1.0001 or z.max() < 1 else 0.0, z.max()), 0.0)
+    ax.set_ylabel("depth [m]")
+
+
+@cache
+def coastline(name: str = "coast_110m") -> NDArray[np.float64]:
+    """Longitude and latitude (n, 2) of an outline, NaN between pieces.
+
+    Parameters
+    ----------
+    name : {"coast_110m", "conus_outline", "conus_states"}
+        World coast, outline of the contiguous United States, its states. Public-domain geometry.
+    """
+    known = ("coast_110m", "conus_outline", "conus_states")
+    if name not in known:
+        raise InputError(f"There is no outline {name!r}; choose one of {', '.join(known)}.")
+    with (files("landcarbon.course") / "maps" / f"{name}.npz").open("rb") as stream:
+        lonlat: NDArray[np.float64] = np.load(stream)["lonlat"].astype(float)
+    return lonlat
+
+
+def map(
+    ax: Axes, longitude: ArrayLike, latitude: ArrayLike, value: ArrayLike, *, label: str = "",
+    region: str = "world", colours: str = "viridis", limits: tuple[float, float] | None = None,
+    size: float = 12.0,
+) -> None:
+    """Draw values at points, or on a regular grid, over a coastline, with a colour bar.
+
+    Parameters
+    ----------
+    ax : Axes
+    longitude, latitude : array_like
+        Points: both (n,) with `value` (n,). Grid: (nlon,), (nlat,) with `value` (nlat, nlon).
+    value : array_like
+        NaN is left blank.
+    label : str
+        Quantity and unit.
+    region : {"world", "conus"}
+    colours : str
+        A perceptually even colour map, readable with any colour vision.
+    limits : (float, float), optional
+        Range of the colour bar; the 2nd and 98th percentile by default.
+    size : float
+        Size of points.
+    """
+    frames = {
+        "world": (("coast_110m",), (-180, 180, -60, 85)),
+        "conus": (("conus_outline", "conus_states"), (-125.5, -66, 24, 50)),
+    }
+    if region not in frames:
+        raise InputError(f"There is no region {region!r}; choose one of {', '.join(frames)}.")
+    outlines, (west, east, south, north) = frames[region]
+    z = np.asarray(value, dtype=float)
+    lo, hi = limits or tuple(np.nanpercentile(z, [2, 98]))
+    if z.ndim == 2:
+        drawn: Any = ax.pcolormesh(
+            longitude, latitude, z, cmap=colours, vmin=lo, vmax=hi, shading="nearest",
+            rasterized=True,
+        )
+    else:
+        drawn = ax.scatter(
+            np.asarray(longitude), np.asarray(latitude), c=z, s=size, cmap=colours, vmin=lo,
+            vmax=hi, linewidths=0.2, edgecolors="#444444", zorder=2,
+        )
+    for i, name in enumerate(outlines):
+        lonlat = coastline(name)
+        ax.plot(lonlat[:, 0], lonlat[:, 1], color="#333333", linewidth=0.7 if i == 0 else 0.3,
+                linestyle="-", zorder=1.5 if z.ndim == 1 else 3)
+    ax.set_xlim(west, east)
+    ax.set_ylim(south, north)
+    ax.set_aspect(1 / np.cos(np.deg2rad(0 if region == "world" else 38)))
+    ax.grid(False)
+    ax.set_xlabel("longitude [°]")
+    ax.set_ylabel("latitude [°]")
+    figure_ = ax.get_figure()
+    assert figure_ is not None
+    figure_.colorbar(drawn, ax=ax, label=label, shrink=0.8, extend="both")
+
+
+def matrix(
+    ax: Axes, values: ArrayLike, *, rows: list[str] | tuple[str, ...] | None = None,
+    columns: list[str] | tuple[str, ...] | None = None, numbers: bool | None = None,
+    label: str = "", spy: bool = False,
+) -> None:
+    """Draw a matrix: signs by colour and by the printed numbers, or only where it is not zero.
+
+    Parameters
+    ----------
+    ax : Axes
+    values : array_like (rows, columns)
+    rows, columns : sequence of str, optional
+        Names; `columns` defaults to `rows`.
+    numbers : bool, optional
+        Print the entries; by default for at most 10 × 10.
+    label : str
+        Quantity and unit, beside the colour bar.
+    spy : bool
+        Only mark non-zero entries (large sparse matrices).
+    """
+    array = as_array("values", values, shape=(None, None))
+    height, width = array.shape
+    if spy:
+        ax.imshow(array != 0, cmap="Greys", vmin=0, vmax=1.3, interpolation="nearest")
+    else:
+        reach = float(np.abs(array).max()) or 1.0
+        drawn = ax.imshow(array, cmap="PuOr", vmin=-reach, vmax=reach, interpolation="nearest")
+        figure_ = ax.get_figure()
+        assert figure_ is not None
+        figure_.colorbar(drawn, ax=ax, label=label, shrink=0.8)
+        if numbers if numbers is not None else max(array.shape) <= 10:
+            for i, j in np.ndindex(height, width):
+                if array[i, j] != 0:
+                    dark = abs(array[i, j]) > 0.65 * reach
+                    ax.text(j, i, f"{array[i, j]:.3g}", ha="center", va="center", fontsize=8,
+                            color="white" if dark else "black")
+    ax.grid(False)
+    if rows is not None:
+        ax.set_yticks(range(height), rows)
+        ax.set_xticks(range(width), columns if columns is not None else rows, rotation=45,
+                      ha="right", rotation_mode="anchor")
+
+
+def pool_diagram(model: MatrixModel, *, I: float | None = None, title: str = "") -> Figure:
+    """Draw a model as boxes and arrows, laid out like its transfer matrix.
+
+    Pools stand on the diagonal. What leaves pool j runs along column j and turns into row i at the
+    number f_ij, exactly where −f_ij stands in A. Input enters at the upper left corner of a box,
+    respiration leaves at the upper right.
+
+    Parameters
+    ----------
+    model : MatrixModel
+        At most 8 pools, without leading axes.
+    I : float, optional
+        Total input; labels then give the flux B I instead of the share B.
+    title : str
+    """
+    n = model.n
+    if n > 8:
+        raise InputError(f"The model has {n} pools; a diagram stays legible up to 8. Use `matrix`.")
+    if model.A.ndim != 2 or model.K.ndim != 1:
+        raise InputError("Draw one model at a time: A and K must have no leading axes.")
+    f, share, r = model.transfer, np.asarray(model.B), model.respired_fraction
+    share = share.sum(axis=-1) if share.ndim == 2 else share
+    side = max(7.0 if n > 4 else 1.55 * n + 1.2, 3.2)
+    fig, ax = figure(side, 0.62 * side if n > 1 else 2.0)
+    half_w, half_h = 0.36, 0.26
+    small = 8 if n > 5 else 9
+    arrow = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.5}
+    flow, enter, leave = PALETTE["blue"], PALETTE["green"], PALETTE["vermilion"]
+
+    def label(x: float, y: float, text: str, colour: str, **options: Any) -> None:
+        options = {"ha": "center", "va": "center"} | options
+        ax.text(x, y, text, fontsize=small, color=colour, zorder=5,
+                bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none"}, **options)
+
+    for j in range(n):
+        for i in np.flatnonzero(f[:, j] > 0):
+            if i == j:
+                continue
+            down = i > j
+            start = j + half_h if down else j - half_h
+            stop = i - half_w if down else i + half_w
+            ax.plot([j, j], [start, i], color=flow, linewidth=1.5, linestyle="-", zorder=1)
+            ax.annotate("", (stop, i), (j, i), arrowprops=arrow | {"color": flow}, zorder=1)
+            label(j, i, f"{f[i, j]:.2g}", flow, fontweight="bold")
+    for i, name in enumerate(model.pools):
+        ax.add_patch(FancyBboxPatch(
+            (i - half_w, i - half_h), 2 * half_w, 2 * half_h, boxstyle="round,pad=0,rounding_size=0.06",
+            facecolor="#f3f3f3", edgecolor="#222222", linewidth=1.2, zorder=3))
+        rate = model.K[i]
+        period = f"{1 / rate:.3g} yr" if rate > 0 else "no turnover"
+        ax.text(i, i - 0.07, _fold(name), ha="center", va="center", fontsize=small + 0.5,
+                fontweight="bold", zorder=4, linespacing=0.9)
+        ax.text(i, i + 0.15, period, ha="center", va="center", fontsize=small - 1, zorder=4)
+        if share[i] > 0:
+            x, y = i - half_w + 0.06, i - half_h
+            ax.annotate("", (x, y), (x - 0.14, y - 0.22), zorder=2,
+                        arrowprops=arrow | {"color": enter, "linewidth": 2.2})
+            text = f"{share[i] * I:.3g}" if I is not None else f"{share[i]:.2g}"
+            label(x - 0.17, y - 0.27, text, enter)
+        if r[i] > 1e-9 and rate > 0:
+            x, y = i + half_w - 0.06, i - half_h
+            ax.annotate("", (x + 0.14, y - 0.22), (x, y), zorder=2,
+                        arrowprops=arrow | {"color": leave, "linestyle": "--"})
+            label(x + 0.18, y - 0.27, f"{r[i]:.2g}", leave)
+    ax.set_xlim(-0.75, n - 0.25)
+    ax.set_ylim(n - 0.6, -0.85)
+    ax.axis("off")
+    ax.set_title(title)
+    unit = "input [gC m$^{-2}$ yr$^{-1}$]" if I is not None else "share of the input"
+    for x, text, colour in ((0.0, f"→ {unit}", enter), (0.42, "→ fraction passed on", flow),
+                            (0.74, "⇢ fraction respired", leave)):
+        fig.text(0.02 + 0.96 * x, 0.005, text, color=colour, fontsize=small, va="bottom")
+    ax.set_position((0.0, 0.07, 1.0, 0.93))
+    fig.set_layout_engine("none")
+    return fig
+
+
+def _fold(name: str) -> str:
+    """A long pool name on two lines."""
+    if len(name) <= 10 or " " not in name:
+        return name
+    words = name.split(" ")
+    cut = min(range(1, len(words)), key=lambda c: abs(
+        len(" ".join(words[:c])) - len(" ".join(words[c:]))))
+    return " ".join(words[:cut]) + "\n" + " ".join(words[cut:])
