@@ -1,0 +1,154 @@
+r"""Null models: what a forecast must beat before it is worth issuing.
+
+.. math::
+
+    \text{persistence: } y_{T+h} = y_T + (y_{s+h} - y_s), \qquad
+    \text{random walk: } y_{T+h} = y_T + \sum_{k=1}^{h} \epsilon_k, \qquad
+    \text{climatology: } y_{T+h} = y_s \text{ with } \mathrm{doy}(s) \approx \mathrm{doy}(T+h)
+
+===================  =======================================  =========  ==========  ===========
+symbol               meaning                                  shape      unit        code name
+===================  =======================================  =========  ==========  ===========
+:math:`y_1 .. y_T`   observations up to the issue date        (time,)    as given    history
+:math:`h`            lead, in steps of the history            (lead,)    step        leads
+:math:`s`            a random time in the history             --         step        --
+:math:`\epsilon_k`   Gaussian step, sd of one-step changes    --         as given    --
+doy                  day of the year                          (time,)    day         day_of_year
+===================  =======================================  =========  ==========  ===========
+
+Each returns an ensemble (member, lead), because a null model without spread is beaten too easily.
+Only observations up to the issue date go in: what is passed is what is used.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.matrix.errors import InputError, as_array
+
+__all__ = ["climatology", "persistence", "random_walk"]
+
+Array = NDArray[np.float64]
+Rng = np.random.Generator | int
+
+
+def persistence(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng = 0) -> Array:
+    """The last observation, spread by the changes over the same lead seen in the past.
+
+    Parameters
+    ----------
+    history : array_like, (time,)
+        Equally spaced observations up to the issue date, longer than `leads`.
+    leads : int
+        Number of steps ahead.
+    members : int
+    rng : Generator or int
+
+    Returns
+    -------
+    ndarray, (member, lead)
+
+    Examples
+    --------
+    >>> persistence([5.0, 5.0, 5.0], leads=2, members=3)
+    array([[5., 5.],
+           [5., 5.],
+           [5., 5.]])
+    """
+    rng = np.random.default_rng(rng)
+    y = _history(history, leads + 1)
+    out = np.empty((members, leads))
+    for h in range(1, leads + 1):
+        out[:, h - 1] = y[-1] + rng.choice(y[h:] - y[:-h], members)
+    return out
+
+
+def random_walk(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng = 0) -> Array:
+    """The last observation plus Gaussian steps of the size of past one-step changes.
+
+    Parameters
+    ----------
+    history, leads, members, rng
+        As in :func:`persistence`; at least 3 observations.
+
+    Returns
+    -------
+    ndarray, (member, lead)
+
+    Examples
+    --------
+    >>> walk = random_walk(np.cumsum(np.random.default_rng(0).normal(size=500)), 9, 4000)
+    >>> bool(2.5 < walk[:, 8].std() / walk[:, 0].std() < 3.5)
+    True
+    """
+    rng = np.random.default_rng(rng)
+    y = _history(history, 3)
+    steps = np.diff(y)
+    sd = np.sqrt((steps**2).mean())
+    return y[-1] + sd * rng.standard_normal((members, leads)).cumsum(axis=1)
+
+
+def climatology(
+    history: ArrayLike,
+    day_of_year: ArrayLike,
+    forecast_day: ArrayLike,
+    members: int = 100,
+    *,
+    window: float = 7.0,
+    rng: Rng = 0,
+) -> Array:
+    """What was observed in past years around the same day of the year.
+
+    Parameters
+    ----------
+    history : array_like, (time,)
+    day_of_year : array_like, (time,)
+        Day of the year of each observation, 1 to 366.
+    forecast_day : array_like, (lead,)
+        Day of the year of each lead.
+    members : int
+    window : float
+        Days on either side; the year is a circle.
+    rng : Generator or int
+
+    Returns
+    -------
+    ndarray, (member, lead)
+
+    Raises
+    ------
+    InputError
+        No observation within the window of some lead.
+
+    Examples
+    --------
+    >>> climatology([1.0, 2.0, 9.0], [364, 2, 180], [1, 181], members=200).mean(axis=0).round()
+    array([2., 9.])
+    """
+    rng = np.random.default_rng(rng)
+    y = _history(history, 1)
+    day = as_array("day_of_year", day_of_year, shape=(y.size,), lower=1.0, upper=367.0)
+    ahead = as_array("forecast_day", forecast_day, lower=1.0, upper=367.0).ravel()
+    out = np.empty((members, ahead.size))
+    for k, d in enumerate(ahead):
+        apart = np.abs(day - d)
+        near = y[np.minimum(apart, 365.25 - apart) <= window]
+        if near.size == 0:
+            raise InputError(
+                f"No observation within {window:g} days of day {d:g} of the year. Widen the "
+                "window, or "
+                "give a longer history."
+            )
+        out[:, k] = rng.choice(near, members)
+    return out
+
+
+def _history(history: ArrayLike, least: int) -> Array:
+    y = as_array("history", history, hint="Fill or leave out the gaps.")
+    if y.ndim != 1 or y.size < least:
+        raise InputError(
+            f"history must be a series of at least {least} observations here, but its shape is "
+            f"{y.shape}."
+        )
+    return y
