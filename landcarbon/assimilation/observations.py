@@ -217,8 +217,8 @@ class ProfileObservations:
             at = tuple(np.argwhere(bad)[0])
             raise InputError(
                 f"{_at_site(at[:-1])}observation {at[-1]} lies at {depth[at]:g} m, below the "
-                f"bottom of the column at {floor[at[:-1]]:g} m. Set its mask to False, or use a deeper "
-                "column."
+                f"bottom of the column at {floor[at[:-1]]:g} m. Set its mask to False, or use a "
+                "deeper column."
             )
         bad = keep & (value <= 0)
         if bad.any():
@@ -335,7 +335,7 @@ class ProfileObservations:
         return self._apply_transposed(r if self.kind == "log" else r * h) / X
 
     def simulate(self, model_values: ArrayLike, rng: Random = None) -> NDArray[np.float64]:
-        """Profiles (sites..., any..., obs), gC m-3, with errors drawn; NaN where the mask is False."""
+        """Profiles (sites..., any..., obs), gC m-3, with errors drawn; NaN where masked."""
         noisy = self.likelihood._noisy(self.predict(model_values), rng)
         return np.exp(noisy) if self.kind == "log" else noisy
 

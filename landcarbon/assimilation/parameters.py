@@ -158,7 +158,7 @@ class Prior:
             word = "strictly between" if inside else "between"
             raise InputError(
                 f"parameter {row.name!r} must lie {word} {row.lower:g} and {row.upper:g} "
-                f"{row.unit}, but {theta[where]:g} was given. Change the value, or the bounds in the table."
+                f"{row.unit}, but {theta[where]:g} was given. Change the value or the table."
             )
         return theta
 
@@ -271,7 +271,7 @@ class Prior:
 
         Returns
         -------
-        ndarray, (sites..., *size, p)
+        ndarray, (sites..., size..., p)
         """
         shape = (size,) if isinstance(size, (int, np.integer)) else tuple(size)
         return self.from_unit(streams(rng, sites).uniform((*shape, len(self))))

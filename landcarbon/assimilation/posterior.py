@@ -160,7 +160,7 @@ class _Statistics:
         return np.sqrt((w[..., None] * (x - self.mean()[..., None, :]) ** 2).sum(-2))
 
     def quantile(self, q: float | Sequence[float]) -> NDArray[np.float64]:
-        """Quantiles (sites..., p), or (len(q), *sites, p) for a list."""
+        """Quantiles (sites..., p), or (len(q), sites..., p) for a list."""
         levels = as_array("q", q, lower=0.0, upper=1.0)
         x, w = self._flat()
         if w is None:
@@ -321,7 +321,10 @@ class Draws(_Statistics):
         return np.asarray(out["x"])
 
     def rhat(self) -> NDArray[np.float64]:
-        """Rank-normalised split R-hat (sites..., p) (Vehtari et al. 2021, doi:10.1214/20-BA1221)."""
+        """Rank-normalised split R-hat (sites..., p).
+
+        Vehtari et al. 2021, doi:10.1214/20-BA1221.
+        """
         return self._diagnose("rhat", method="rank")
 
     def ess(self, kind: str = "bulk") -> NDArray[np.float64]:

@@ -34,11 +34,11 @@ class Streams:
         return np.stack([getattr(g, method)(shape) for g in self.generators]).reshape(full)
 
     def normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Standard normal numbers (sites..., *shape)."""
+        """Standard normal numbers (sites..., shape...)."""
         return self._draw("standard_normal", shape)
 
     def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Uniform numbers in [0, 1) (sites..., *shape)."""
+        """Uniform numbers in [0, 1) (sites..., shape...)."""
         return self._draw("random", shape)
 
 

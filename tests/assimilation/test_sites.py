@@ -1,0 +1,178 @@
+"""Many sites: independent of chunking, resumed to the same bits, failures recorded."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from landcarbon.assimilation import GaussianLikelihood, Posterior, Prior, sample
+from landcarbon.assimilation.sites import assimilate
+from landcarbon.matrix.errors import InputError
+from landcarbon.models.parameters import Parameter, ParameterTable
+
+PRIOR = Prior(
+    ParameterTable([Parameter("k", "1/yr", 0.05, 1.0, 0.2), Parameter("q10", "1", 1.2, 3.0, 2.0)])
+)
+IDS = [f"site-{k:02d}" for k in range(23)]
+DATA = np.random.default_rng(1).uniform(0.3, 0.8, (23, 3))
+WARMING = np.array([0.0, 0.5, 1.0])
+
+
+def left_after_a_year(theta):
+    return np.exp(-theta[..., :1] * theta[..., 1:] ** WARMING)
+
+
+def run_chunk(positions, rngs):
+    posterior = Posterior(PRIOR, left_after_a_year, GaussianLikelihood(DATA[positions], 0.05))
+    return sample(posterior, "es-mda", rngs, n_members=30, n_iter=3).to_dataset()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    return assimilate(IDS, run_chunk, tmp_path_factory.mktemp("whole") / "run", seed=3, chunk=5)
+
+
+def test_result_is_labelled_and_kept(uninterrupted, tmp_path):
+    assert list(uninterrupted.site.values) == IDS
+    assert uninterrupted["mean"].dims == ("site", "parameter")
+    assert uninterrupted.sizes == {"site": 23, "parameter": 2, "quantile": 3}
+    assert (uninterrupted.reason == "").all()
+
+    def never(positions, rngs):
+        raise AssertionError("a finished run is read, not computed again")
+
+    first = assimilate(IDS, run_chunk, tmp_path, seed=3, chunk=5)
+    again = assimilate(IDS, never, tmp_path, seed=3, chunk=5)
+    xr.testing.assert_identical(first, again)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.json", "sites.nc"]
+
+
+@pytest.mark.parametrize(("chunk", "n_jobs"), [(1, 1), (23, 1), (4, 2)])
+def test_chunks_and_processes_change_nothing(uninterrupted, tmp_path, chunk, n_jobs):
+    other = assimilate(IDS, run_chunk, tmp_path, seed=3, chunk=chunk, n_jobs=n_jobs)
+    xr.testing.assert_identical(other, uninterrupted)
+
+
+def test_a_seed_gives_one_result_and_another_seed_another(uninterrupted, tmp_path):
+    other = assimilate(IDS, run_chunk, tmp_path, seed=4, chunk=5)
+    assert (other["mean"] != uninterrupted["mean"]).all()
+
+
+@pytest.mark.parametrize("at_call", [0, 2, 4])
+def test_resume_after_an_interrupt_gives_the_same_bits(uninterrupted, tmp_path, at_call):
+    calls = []
+
+    def interrupted(positions, rngs):
+        calls.append(positions)
+        if len(calls) > at_call:
+            raise KeyboardInterrupt
+        return run_chunk(positions, rngs)
+
+    with pytest.raises(KeyboardInterrupt):
+        assimilate(IDS, interrupted, tmp_path, seed=3, chunk=5)
+    assert len(list((tmp_path / "chunks").glob("*.nc"))) == at_call
+    resumed = assimilate(IDS, run_chunk, tmp_path, seed=3, chunk=5)
+    xr.testing.assert_identical(resumed, uninterrupted)
+
+
+def test_resume_after_a_kill_gives_the_same_bits(uninterrupted, tmp_path):
+    """The process dies without a farewell, leaving a half-written file behind."""
+    script = f"""
+import os, sys
+sys.path.insert(0, {str(__file__.rsplit("test_sites", 1)[0])!r})
+import test_sites as t
+calls = []
+def dying(positions, rngs):
+    calls.append(positions)
+    if len(calls) == 4:
+        os._exit(9)
+    return t.run_chunk(positions, rngs)
+t.assimilate(t.IDS, dying, sys.argv[1], seed=3, chunk=5)
+"""
+    dead = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, check=False
+    )
+    assert dead.returncode == 9, dead.stderr.decode()
+    chunks = tmp_path / "chunks"
+    assert len(list(chunks.glob("*.nc"))) == 3
+    (chunks / "00000015.part").write_bytes(b"half a file")
+    resumed = assimilate(IDS, run_chunk, tmp_path, seed=3, chunk=5)
+    xr.testing.assert_identical(resumed, uninterrupted)
+
+
+def test_a_failed_site_is_recorded_and_the_rest_go_on(uninterrupted, tmp_path):
+    def some_fail(positions, rngs):
+        if 7 in positions:
+            raise ZeroDivisionError("no litter at this site")
+        result = run_chunk(positions, rngs)
+        result["sd"][positions == 15] = np.nan
+        return result
+
+    result = assimilate(IDS, some_fail, tmp_path, seed=3, chunk=5)
+    failed = [7, 15]
+    assert result.reason.values[7] == "ZeroDivisionError: no litter at this site"
+    assert "'sd' is NaN throughout" in result.reason.values[15]
+    assert result.attrs["failed"] == 2
+    assert result["mean"][failed].isnull().all()
+    rest = np.delete(np.arange(23), failed)
+    np.testing.assert_allclose(result["mean"][rest], uninterrupted["mean"][rest], rtol=1e-12)
+    assert list(result.site.values) == IDS
+
+
+def test_every_site_failing_is_an_error(tmp_path):
+    def fail(positions, rngs):
+        raise ValueError("units")
+
+    with pytest.raises(
+        InputError, match="all 23 sites failed; the first reason: ValueError: units"
+    ):
+        assimilate(IDS, fail, tmp_path, seed=1)
+
+
+def test_whole_numbers_as_names(tmp_path):
+    ids = [30, 10, 20]
+    result = assimilate(ids, run_chunk, tmp_path, seed=3, chunk=2)
+    assert list(result.site.values) == ids
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"site_ids": ["a", "b", "a"]}, "site 'a' stands 2 times"),
+        ({"site_ids": []}, "at least one name"),
+        ({"seed": -1}, "seed must be a whole number"),
+        ({"chunk": 0}, "chunk must be a whole number"),
+        ({"run_chunk": lambda positions, rngs: 5}, "run_chunk returns int"),
+        (
+            {"run_chunk": lambda positions, rngs: {"x": ("plot", [1.0])}},
+            'dimension "site" must run',
+        ),
+        ({"run_chunk": lambda positions, rngs: {"x": ("site", [1.0])}}, "got 3 site"),
+        (
+            {"run_chunk": lambda positions, rngs: {"x": ("site", [1.0] * 3), "y": 2.0}},
+            """'y' in the result of run_chunk has no dimension "site".""",
+        ),
+    ],
+)
+def test_bad_input(tmp_path, changes, message):
+    good = {"site_ids": ["a", "b", "c"], "run_chunk": run_chunk, "out": tmp_path, "seed": 1}
+    with pytest.raises(InputError, match=message):
+        assimilate(**(good | changes))
+
+
+def test_another_run_in_the_same_folder_is_refused(tmp_path):
+    assimilate(IDS[:3], run_chunk, tmp_path, seed=3)
+    for changes, key in (
+        ({"seed": 4}, "seed = 3, not 4"),
+        ({"chunk": 7}, "chunk = 50, not 7"),
+        ({"site_ids": IDS[1:4]}, "sites_sha256"),
+    ):
+        with pytest.raises(InputError, match=key):
+            assimilate(
+                **(
+                    {"site_ids": IDS[:3], "run_chunk": run_chunk, "out": tmp_path, "seed": 3}
+                    | changes
+                )
+            )
