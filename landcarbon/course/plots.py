@@ -355,10 +355,12 @@ def pool_diagram(model: MatrixModel, *, I: float | None = None, title: str = "")
         raise InputError("Draw one model at a time: A and K must have no leading axes.")
     f, share, r = model.transfer, np.asarray(model.B), model.respired_fraction
     share = share.sum(axis=-1) if share.ndim == 2 else share
-    side = max(7.0 if n > 4 else 1.55 * n + 1.2, 3.2)
-    fig, ax = figure(side, 0.62 * side if n > 1 else 2.0)
-    half_w, half_h = 0.36, 0.26
-    small = 8 if n > 5 else 9
+    crowded = n > 4
+    side = 7.5 if crowded else max(5.4, 1.55 * n + 1.2)
+    fig: Figure
+    fig, ax = figure(side, side * (0.5 + 0.045 * n) if crowded else 0.95 * n + 1.1)
+    half_w, half_h = (0.45, 0.34) if crowded else (0.36, 0.28)
+    small = 8 if crowded else 9
     arrow = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.5}
     flow, enter, leave = PALETTE["blue"], PALETTE["green"], PALETTE["vermilion"]
 
@@ -383,15 +385,17 @@ def pool_diagram(model: MatrixModel, *, I: float | None = None, title: str = "")
             facecolor="#f3f3f3", edgecolor="#222222", linewidth=1.2, zorder=3))
         rate = model.K[i]
         period = f"{1 / rate:.3g} yr" if rate > 0 else "no turnover"
-        ax.text(i, i - 0.07, _fold(name), ha="center", va="center", fontsize=small + 0.5,
-                fontweight="bold", zorder=4, linespacing=0.9)
-        ax.text(i, i + 0.15, period, ha="center", va="center", fontsize=small - 1, zorder=4)
+        folded = _fold(name)
+        ax.text(i, i - 0.08, folded, ha="center", va="center", fontsize=small, fontweight="bold",
+                zorder=4, linespacing=0.95)
+        ax.text(i, i + (0.22 if "\n" in folded else 0.15), period, ha="center", va="center",
+                fontsize=small - 1, zorder=4)
         if share[i] > 0:
-            x, y = i - half_w + 0.06, i - half_h
-            ax.annotate("", (x, y), (x - 0.14, y - 0.22), zorder=2,
+            x, y = i - 0.24, i - half_h
+            ax.annotate("", (x, y), (x, y - 0.26), zorder=2,
                         arrowprops=arrow | {"color": enter, "linewidth": 2.2})
             text = f"{share[i] * I:.3g}" if I is not None else f"{share[i]:.2g}"
-            label(x - 0.17, y - 0.27, text, enter)
+            label(x, y - 0.33, text, enter)
         if r[i] > 1e-9 and rate > 0:
             x, y = i + half_w - 0.06, i - half_h
             ax.annotate("", (x + 0.14, y - 0.22), (x, y), zorder=2,

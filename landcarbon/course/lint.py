@@ -1,0 +1,264 @@
+"""The rules a chapter keeps; ``python -m landcarbon.course.lint [notebooks]`` prints what breaks one.
+
+Every rule is a function of a notebook that yields sentences; `RULES` applies to chapters and
+solutions, `SHAPE` to chapters alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from landcarbon.course.notebooks import KERNEL, WIDGETS, Notebook, chapters, read
+
+__all__ = ["RULES", "SECTIONS", "SHAPE", "lint"]
+
+SECTIONS = (
+    "You will be able to",
+    "The idea",
+    "The equation",
+    "The picture",
+    "The code",
+    "Move it",
+    "Quiz",
+    "Exercises",
+    "Key points",
+    "What is next",
+    "References",
+)
+FRONT = ("Minutes to read", "Minutes to do", "Level", "Needs", "Practice")
+PNG_KB = 60
+NOTEBOOK_KB = 1500
+FETCH = {"urlopen", "urlretrieve", "requests", "httpx", "aiohttp", "urllib", "http", "wget", "curl"}
+PATH = re.compile(r"(?<![\w.:/~-])/(?:home|root|tmp|work|Users|var|opt|mnt)/[\w.-]+|[A-Z]:\\\\?Users")
+# Functions that draw random numbers take the seed as `rng` or as an integer.
+SAMPLERS = re.compile(
+    r"^(default_rng|RandomState|adaptive_metropolis|importance_sampling|es_mda|enkf|ensemble_kalman"
+    r"|particle_filter|bootstrap\w*|sample|sample_\w+|random_\w+|twin_world|.*_sampling)$"
+)
+
+
+def _code(notebook: Notebook) -> Iterator[tuple[int, Any]]:
+    number = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.source.strip():
+            number += 1
+            yield number, cell
+
+
+def _tree(cell: Any) -> ast.AST:
+    lines = (line for line in cell.source.splitlines() if not line.lstrip().startswith(("%", "!")))
+    try:
+        return ast.parse("\n".join(lines))
+    except SyntaxError:
+        return ast.parse("")
+
+
+def _headings(notebook: Notebook) -> Iterator[tuple[int, str]]:
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"^(`{3,}|:{3,}|~{3,}).*?^\1\s*$", "", cell.source, flags=re.M | re.S)
+            for found in re.finditer(r"^(#{1,6}) +(.+?)\s*$", text, flags=re.M):
+                yield len(found[1]), found[2]
+
+
+def executed(notebook: Notebook) -> Iterator[str]:
+    """Execution counts are 1 … n: the notebook was run once, from top to bottom."""
+    for number, cell in _code(notebook):
+        if cell.execution_count != number:
+            yield (
+                f"code cell {number} has execution count {cell.execution_count}: run the notebook "
+                f"from the top with `python course.py execute`"
+            )
+
+
+def quiet(notebook: Notebook) -> Iterator[str]:
+    """No stored error and no stored warning."""
+    for number, cell in _code(notebook):
+        for output in cell.outputs:
+            wanted = "raises-exception" in cell.metadata.get("tags", [])
+            if output.output_type == "error" and not wanted:
+                yield f"code cell {number} stopped with {output.ename}"
+            if output.output_type == "stream" and output.name == "stderr":
+                yield f"code cell {number} wrote to stderr: {output.text.strip()[:80]}"
+
+
+def pictures(notebook: Notebook) -> Iterator[str]:
+    """Every picture has alternative text and is small."""
+    for number, cell in _code(notebook):
+        for output in cell.outputs:
+            for kind in ("image/png", "image/jpeg", "image/svg+xml"):
+                data = output.get("data", {}).get(kind)
+                if not data:
+                    continue
+                alt = output.get("metadata", {}).get(kind, {}).get("alt", "")
+                if len(alt.split()) < 5:
+                    yield f"code cell {number}: a picture has no alternative text; use `plots.show`"
+                if kind != "image/svg+xml":
+                    size = len(base64.b64decode(data)) / 1000
+                    if size > PNG_KB:
+                        yield f"code cell {number}: a picture takes {size:.0f} kB of {PNG_KB} kB"
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for found in re.finditer(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"]+\")[^>]*>", cell.source):
+                yield f"a picture in the text has no alternative text: {found[0][:60]}"
+    state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
+    for model in state.values():
+        value = model["state"].get("value")
+        if isinstance(value, str) and "<img" in value and not re.search(r'<img alt="[^"]+', value):
+            yield "a picture inside a widget has no alternative text; use `explore`"
+
+
+def seeded(notebook: Notebook) -> Iterator[str]:
+    """Whatever draws random numbers is given a seed."""
+    for number, cell in _code(notebook):
+        defined = {n.name for n in ast.walk(_tree(cell)) if isinstance(n, ast.FunctionDef)}
+        for call in (node for node in ast.walk(_tree(cell)) if isinstance(node, ast.Call)):
+            name = ast.unparse(call.func)
+            last = name.rpartition(".")[2]
+            named = {keyword.arg for keyword in call.keywords}
+            if re.match(r"^(np|numpy)\.random\.(?!default_rng|Generator|SeedSequence)", name):
+                yield f"code cell {number} calls {name}: use np.random.default_rng(seed)"
+            elif last == "default_rng" and not (call.args or call.keywords):
+                yield f"code cell {number}: default_rng() has no seed"
+            elif last.startswith(("MLP", "RandomForest", "ExtraTrees", "KFold")):
+                shuffles = last != "KFold" or "shuffle" in named
+                if shuffles and "random_state" not in named:
+                    yield f"code cell {number}: {last}(…) has no random_state"
+            elif SAMPLERS.match(last) and last not in defined and last != "default_rng":
+                # A method of a generator draws from a generator that has its seed already.
+                seed = named & {"rng", "seed", "random_state", None}
+                positional = any(
+                    (isinstance(a, ast.Name) and "rng" in a.id)
+                    or (isinstance(a, ast.Constant) and isinstance(a.value, int))
+                    or (isinstance(a, ast.Call) and "rng" in ast.unparse(a))
+                    for a in call.args
+                )
+                if not (seed or positional):
+                    yield f"code cell {number}: {last}(…) is given no seed; add rng=…"
+
+
+def offline(notebook: Notebook) -> Iterator[str]:
+    """Data come by name from `landcarbon.datasets`, never from an address in a cell."""
+    for number, cell in _code(notebook):
+        for node in ast.walk(_tree(cell)):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                names = [a.name for a in node.names] + [getattr(node, "module", "") or ""]
+            elif isinstance(node, ast.Call):
+                names = [ast.unparse(node.func)]
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names = ["requests"] if re.match(r"\s*(https?|ftp)://", node.value) else []
+            else:
+                continue
+            if any(part in FETCH for name in names for part in name.split(".")):
+                yield f"code cell {number} fetches from the network: use `datasets.load(name)`"
+                break
+        if re.search(r"^\s*!\s*(curl|wget)|^\s*[!%]\s*pip\b", cell.source, flags=re.M):
+            yield f"code cell {number} fetches from the network with a shell command"
+
+
+def portable(notebook: Notebook) -> Iterator[str]:
+    """No path of somebody's machine, no time stamp, the common kernel."""
+    for index, cell in enumerate(notebook.cells, 1):
+        text = cell.source + "".join(
+            str(o.get("text", "")) + " ".join(
+                str(v) for k, v in o.get("data", {}).items() if not k.startswith("image/")
+            )
+            for o in cell.get("outputs", [])
+        )
+        found = PATH.search(text)
+        if found:
+            yield f"cell {index} holds the path of a machine: {found[0]}"
+        if "execution" in cell.metadata:
+            yield f"cell {index} holds time stamps; run `python course.py execute`"
+    if dict(notebook.metadata.get("kernelspec", {})) != KERNEL:
+        yield "the kernel is not plain python3; run `python course.py execute`"
+
+
+def levels(notebook: Notebook) -> Iterator[str]:
+    """Heading levels are never skipped, and there is one title."""
+    before = 0
+    titles = 0
+    for level, text in _headings(notebook):
+        titles += level == 1
+        if level > before + 1:
+            yield f"the heading {text!r} jumps from level {before} to level {level}"
+        before = level
+    if titles != 1:
+        yield f"there are {titles} titles (level 1); a notebook has one"
+
+
+def title(notebook: Notebook) -> Iterator[str]:
+    """`# NN · Title`, with the front-matter table under it."""
+    first = notebook.cells[0].source if notebook.cells else ""
+    if not re.match(r"# \d\d · \S", first):
+        yield "the first line must read `# NN · Title`"
+    row = re.search(r"^\|(.+)\|\s*$", first, flags=re.M)
+    if not row or tuple(c.strip() for c in row[1].split("|")) != FRONT:
+        yield f"under the title a table with the columns {' | '.join(FRONT)} is missing"
+
+
+def sections(notebook: Notebook) -> Iterator[str]:
+    """The sections of a chapter, in order; own ones only between The code and Exercises."""
+    found = [text for level, text in _headings(notebook) if level == 2]
+    missing = [name for name in SECTIONS if name not in found]
+    if missing:
+        yield f"sections are missing: {', '.join(missing)}"
+        return
+    if tuple(text for text in found if text in SECTIONS) != SECTIONS:
+        yield f"the sections must come in this order: {', '.join(SECTIONS)}"
+        return
+    first, last = found.index("The code"), found.index("Exercises")
+    for place, text in enumerate(found):
+        if text not in SECTIONS and not first < place < last:
+            yield f"the section {text!r} must stand between The code and Exercises"
+
+
+def active(notebook: Notebook) -> Iterator[str]:
+    """A chapter has a widget, a quiz and an exercise of each level."""
+    code = "\n".join(cell.source for _, cell in _code(notebook))
+    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    if not re.search(r"\bexplore\(", code):
+        yield "no widget: call `explore`"
+    elif not re.search(r"\btwin=True", code):
+        yield "no widget has a static twin: pass twin=True to `explore`"
+    if not re.search(r"\bquiz\(", code):
+        yield "no quiz: call `quiz`"
+    exercises = re.findall(r"^[`:]{3,}\{exercise\}.*?^[`:]{3,}\s*$", text, flags=re.M | re.S)
+    for level in (1, 2, 3):
+        if not any(f"Level {level}" in block for block in exercises):
+            yield f"no exercise of level {level}: an `{{exercise}}` block with **Level {level}, …**"
+
+
+Rule = Callable[[Notebook], Iterator[str]]
+RULES: tuple[Rule, ...] = (executed, quiet, pictures, seeded, offline, portable, levels)
+SHAPE: tuple[Rule, ...] = (title, sections, active)
+
+
+def lint(notebook: Notebook, *, chapter: bool) -> list[str]:
+    """What breaks a rule, one sentence each."""
+    rules = RULES + SHAPE if chapter else RULES
+    return [sentence for rule in rules for sentence in rule(notebook)]
+
+
+def main(arguments: list[str]) -> int:
+    """Check the notebooks named, or all."""
+    broken = 0
+    for path in [Path(a) for a in arguments] or chapters(Path.cwd()):
+        found = lint(read(path), chapter="solutions" not in path.parts)
+        size = path.stat().st_size / 1000
+        if size > NOTEBOOK_KB:
+            found.append(f"the file takes {size:.0f} kB of {NOTEBOOK_KB} kB")
+        for sentence in found:
+            print(f"{path}: {sentence}")
+        broken += bool(found)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
