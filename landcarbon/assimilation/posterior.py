@@ -160,15 +160,21 @@ class _Statistics:
         return np.sqrt((w[..., None] * (x - self.mean()[..., None, :]) ** 2).sum(-2))
 
     def quantile(self, q: float | Sequence[float]) -> NDArray[np.float64]:
-        """Quantiles (sites..., p), or (len(q), sites..., p) for a list."""
+        """Quantiles (sites..., p), or (len(q), sites..., p) for a list.
+
+        Draw k of n stands at k / (n + 1) (Weibull's position), so that the interval between two
+        quantiles covers a new draw as often as it says, with few draws too; with weights, n is
+        their effective sample size.
+        """
         levels = as_array("q", q, lower=0.0, upper=1.0)
         x, w = self._flat()
         if w is None:
-            return np.quantile(x, levels, axis=-2)
+            return np.quantile(x, levels, axis=-2, method="weibull")
+        n = (1.0 / (w**2).sum(-1))[..., None, None]
         order = np.argsort(x, axis=-2)
         x = np.take_along_axis(x, order, -2)
         w = np.take_along_axis(np.broadcast_to(w[..., None], x.shape), order, -2)
-        position = np.cumsum(w, -2) - 0.5 * w
+        position = (n * (np.cumsum(w, -2) - 0.5 * w) + 0.5) / (n + 1.0)
         out = []
         for level in np.atleast_1d(levels):
             right = np.clip((position < level).sum(-2, keepdims=True), 1, x.shape[-2] - 1)

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from landcarbon.assimilation import (
+    Ensemble,
     Posterior,
     Prior,
     adaptive_metropolis,
@@ -103,6 +104,17 @@ def test_weighted_quantiles_agree_with_resampling(linear_gaussian):
     np.testing.assert_allclose(gap, 0.0, atol=0.02)
     np.testing.assert_allclose(ensemble.quantile(0.5), ensemble.quantile([0.5])[0])
     np.testing.assert_allclose(ensemble.sd() / many.sd(), 1.0, atol=0.02)
+
+
+def test_an_interval_of_few_draws_covers_as_often_as_it_says():
+    """100 draws and a new one from the same distribution; the plain quantile would cover 93 %."""
+    draws = UNIFORM.sample(100, rng=55, sites=(4000,))
+    new = UNIFORM.sample(rng=56, sites=(4000,))
+    equal = Ensemble(UNIFORM.names, draws)
+    weighted = Ensemble(UNIFORM.names, draws, np.full((4000, 100), -np.log(100)))
+    low, high = equal.quantile([0.025, 0.975])
+    assert ((low < new) & (new < high)).mean() == pytest.approx(0.95, abs=0.006)
+    np.testing.assert_allclose(weighted.quantile([0.025, 0.975]), [low, high])
 
 
 def test_without_data_a_uniform_prior_gives_uniform_samples():
