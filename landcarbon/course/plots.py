@@ -76,7 +76,6 @@ _RC = {
     "grid.linewidth": 0.6,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "legend.frameon": False,
 }
 
 
@@ -406,9 +405,13 @@ def pool_diagram(model: MatrixModel, *, I: float | None = None, title: str = "")
     ax.axis("off")
     ax.set_title(title)
     unit = "input [gC m$^{-2}$ yr$^{-1}$]" if I is not None else "share of the input"
-    for x, text, colour in ((0.0, f"→ {unit}", enter), (0.42, "→ fraction passed on", flow),
-                            (0.74, "⇢ fraction respired", leave)):
-        fig.text(0.02 + 0.96 * x, 0.005, text, color=colour, fontsize=small, va="bottom")
+    key = [(f"→ {unit}", enter, bool(np.any(share > 0))),
+           ("→ fraction passed on", flow, bool(np.any(f > 0))),
+           ("⇢ fraction respired", leave, bool(np.any(r > 1e-9)))]
+    shown = [(text, colour) for text, colour, used in key if used]
+    for place, (text, colour) in enumerate(shown):
+        fig.text(0.02 + 0.96 * place / len(shown), 0.01, text, color=colour, fontsize=small,
+                 va="bottom")
     ax.set_position((0.0, 0.07, 1.0, 0.93))
     fig.set_layout_engine("none")
     return fig
