@@ -166,7 +166,7 @@ def portable(notebook: Notebook) -> Iterator[str]:
     """No path of somebody's machine, no time stamp, the common kernel."""
     for index, cell in enumerate(notebook.cells, 1):
         text = cell.source + "".join(
-            str(o.get("text", "")) + " ".join(
+            "\n" + str(o.get("text", "")) + " ".join(
                 str(v) for k, v in o.get("data", {}).items() if not k.startswith("image/")
             )
             for o in cell.get("outputs", [])

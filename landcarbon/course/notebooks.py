@@ -53,8 +53,8 @@ def write(path: Path, notebook: Notebook) -> None:
 def normalise(notebook: Notebook) -> Notebook:
     """Keep what belongs to the content only, so that a second execution gives the same bytes.
 
-    Time stamps, versions and editor metadata go; cell and widget identifiers are derived from the
-    content.
+    Time stamps, versions and editor metadata go; cells are named after their content, widgets
+    numbered.
     """
     import nbformat
 
@@ -75,8 +75,11 @@ def normalise(notebook: Notebook) -> Notebook:
     if not state:
         return notebook
     text = json.dumps(notebook)
+    # Numbered in order of creation, which is also the order in which keys are stored.
     for number, key in enumerate(state):
-        text = text.replace(key, hashlib.sha256(f"widget {number}".encode()).hexdigest()[:32])
+        text = text.replace(f'"{key}"', f'"{number:032x}"').replace(
+            f"IPY_MODEL_{key}", f"IPY_MODEL_{number:032x}"
+        )
     return nbformat.from_dict(json.loads(text))  # type: ignore[no-untyped-call]
 
 

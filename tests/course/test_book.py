@@ -1,0 +1,123 @@
+"""The built book: no warning, and in a browser without a network everything moves."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHAPTERS = sorted(p.relative_to(ROOT) for p in ROOT.glob("book/module*/*.ipynb"))
+PAGES = [Path("book/intro.md"), *CHAPTERS]
+
+
+@pytest.fixture(scope="session")
+def html(built: subprocess.CompletedProcess[str]) -> Path:
+    folder = Path(built.args[-1])
+    if not (folder / "index.html").exists():
+        pytest.fail("the book was not built; see test_builds_without_a_warning")
+    return folder
+
+
+def test_builds_without_a_warning(built: subprocess.CompletedProcess[str]) -> None:
+    said = [line for line in built.stderr.splitlines() if re.search("WARNING|ERROR", line)]
+    assert built.returncode == 0, "\n".join(said or built.stderr.splitlines()[-20:])
+
+
+def test_every_chapter_is_in_the_table_of_contents() -> None:
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    missing = [str(p) for p in CHAPTERS if p.with_suffix("").as_posix() not in toc]
+    assert not missing
+
+
+def test_every_module_has_a_library_page() -> None:
+    pages = "".join(p.read_text(encoding="utf-8") for p in ROOT.glob("book/appendix/api/*.md"))
+    modules = [
+        p.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+        for p in sorted((ROOT / "landcarbon").glob("*/*.py"))
+        if not p.stem.startswith("_")
+    ]
+    missing = [m for m in modules if f".. automodule:: {m}\n" not in pages]
+    assert not missing, f"add a block to book/appendix/api/<wing>.md for {missing}"
+
+
+def test_every_figure_has_alternative_text(html: Path) -> None:
+    bare = []
+    for page in html.glob("book/**/*.html"):
+        text = page.read_text(encoding="utf-8")
+        for tag in re.findall(r"<img\b[^>]*>", text):
+            alt = re.search(r'\balt="([^"]*)"', tag)
+            generated = "_images/" in tag and (not alt or len(alt[1].split()) < 5)
+            if generated:
+                bare.append(f"{page.name}: {tag[:120]}")
+    assert not bare, "\n".join(bare)
+
+
+VISIBLE = """[...document.querySelectorAll('.jupyter-widgets img')]
+    .filter(i => i.offsetParent !== null)
+    .map(i => i.alt)"""
+
+
+@pytest.mark.parametrize("source", PAGES, ids=lambda p: p.stem)
+def test_page_works_without_a_network(source: Path, html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / source.with_suffix(".html")).as_uri())
+    notebook = (ROOT / source).read_text(encoding="utf-8")
+    formulas = page.evaluate("document.querySelectorAll('.math').length")
+    if formulas:
+        assert page.wait("document.querySelectorAll('.math mjx-container').length"), "raw formulas"
+
+    widgets = len(re.findall(r"\bexplore\(", notebook)) if source.suffix == ".ipynb" else 0
+    if widgets:
+        assert page.wait("document.querySelectorAll('.jupyter-widgets [role=slider]').length"), (
+            "no slider appeared"
+        )
+        assert page.wait(f"({VISIBLE}).length"), "no picture inside the widget"
+        sliders = page.evaluate("document.querySelectorAll('.jupyter-widgets [role=slider]').length")
+        for i in range(sliders):
+            before = page.evaluate(VISIBLE)
+            handle = f"document.querySelectorAll('.jupyter-widgets [role=slider]')[{i}]"
+            page.evaluate(f"{handle}.focus()")
+            page.press("ArrowRight")
+            moved = page.wait(f"JSON.stringify({VISIBLE}) !== {json_of(before)}", 5)
+            if not moved:  # the slider may stand at its right end
+                page.press("ArrowLeft")
+                moved = page.wait(f"JSON.stringify({VISIBLE}) !== {json_of(before)}", 5)
+            assert moved, f"slider {i + 1} does not change the picture"
+            assert len(page.evaluate(VISIBLE)) == len(before)
+
+    questions = page.evaluate("document.querySelectorAll('details.quiz-choice').length")
+    if source.suffix == ".ipynb":
+        assert questions, "no quiz on the page"
+        shown = "document.querySelector('.quiz-feedback').checkVisibility()"
+        assert page.evaluate(shown) is False
+        page.evaluate("document.querySelector('details.quiz-choice > summary').focus()")
+        page.evaluate("document.querySelector('details.quiz-choice > summary').click()")
+        assert page.evaluate(shown) is True
+
+    outside = [u for u in page.requests if not u.startswith(("file:", "data:", "blob:", "about:"))]
+    assert not outside
+    # JupyterBook 1 includes one script twice; the page works all the same.
+    assert not [e for e in page.errors if "THEBE_JS_URL" not in e]
+
+
+@pytest.mark.parametrize("source", PAGES, ids=lambda p: p.stem)
+def test_page_fits_a_phone(source: Path, html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / source.with_suffix(".html")).as_uri(), width=390)
+    if source.suffix == ".ipynb":
+        page.wait("document.querySelectorAll('.jupyter-widgets img').length", 10)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    wide = page.evaluate(
+        "[...document.querySelectorAll('main img')].filter(i => i.offsetParent !== null "
+        "&& i.getBoundingClientRect().width > 390).map(i => i.alt)"
+    )
+    assert not wide
+
+
+def json_of(value: object) -> str:
+    """The value as a JavaScript string that holds its JSON."""
+    return json.dumps(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

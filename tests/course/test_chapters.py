@@ -1,0 +1,212 @@
+"""Chapters keep their shape; and the linter that holds them to it catches each fault."""
+
+from __future__ import annotations
+
+import base64
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+
+from landcarbon.course.lint import NOTEBOOK_KB, RULES, SHAPE, lint
+from landcarbon.course.notebooks import blank, chapters, normalise, read
+from landcarbon.course.quizzes import quiz, read_quiz
+from landcarbon.matrix.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = chapters(ROOT)
+GOOD = ROOT / "book/module0/00_first_run.ipynb"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_notebook_keeps_the_rules(path: Path) -> None:
+    found = lint(read(path), chapter=path.parent.name != "solutions")
+    assert not found, "\n".join(found)
+    assert path.stat().st_size <= NOTEBOOK_KB * 1000
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_notebook_is_stored_in_normal_form(path: Path) -> None:
+    notebook = read(path)
+    assert normalise(copy.deepcopy(notebook)) == notebook, "run `python course.py execute`"
+
+
+def test_every_chapter_has_solutions_and_a_quiz() -> None:
+    for path in NOTEBOOKS:
+        if path.parent.name != "solutions":
+            assert (ROOT / "solutions" / path.name).exists(), path.name
+            assert (ROOT / "book/quizzes" / f"{path.name[:2]}.json").exists(), path.name
+
+
+def first_code(notebook):
+    return next(c for c in notebook.cells if c.cell_type == "code")
+
+
+def picture(notebook):
+    return next(
+        output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    )
+
+
+def replace(old: str, new: str) -> Callable:
+    def fault(notebook) -> None:
+        hit = [c for c in notebook.cells if old in c.source]
+        assert hit, f"{old!r} is not in the chapter"
+        for cell in hit:
+            cell.source = cell.source.replace(old, new)
+
+    return fault
+
+
+def append_code(source: str, **options) -> Callable:
+    def fault(notebook) -> None:
+        count = sum(c.cell_type == "code" for c in notebook.cells) + 1
+        notebook.cells.append(new_code_cell(source, execution_count=count, **options))
+
+    return fault
+
+
+def swap_sections(notebook) -> None:
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace("## The idea", "## #").replace(
+                "## The equation", "## The idea").replace("## #", "## The equation")
+
+
+def heavy(notebook) -> None:
+    picture(notebook).data["image/png"] = base64.b64encode(bytes(70_000)).decode()
+
+
+FAULTS = {
+    "never run": (lambda nb: first_code(nb).update(execution_count=None), "execution count None"),
+    "run twice": (lambda nb: first_code(nb).update(execution_count=9), "execution count 9"),
+    "error": (
+        append_code("1 / 0", outputs=[new_output("error", ename="ZeroDivisionError")]),
+        "stopped with ZeroDivisionError",
+    ),
+    "warning": (
+        append_code("x", outputs=[new_output("stream", name="stderr", text="watch out")]),
+        "wrote to stderr",
+    ),
+    "no alternative text": (lambda nb: picture(nb).update(metadata={}), "no alternative text"),
+    "markdown picture": (replace("## The idea", "## The idea\n\n![](x.png)"), "in the text has no"),
+    "heavy picture": (heavy, "70 kB of 60 kB"),
+    "no seed": (append_code("rng = np.random.default_rng()"), "default_rng() has no seed"),
+    "old random": (append_code("np.random.normal()"), "np.random.normal"),
+    "sampler": (append_code("chains = adaptive_metropolis(f, x)"), "given no seed"),
+    "network": (append_code("net = MLPRegressor((64,))"), "no random_state"),
+    "fetch": (append_code("from urllib.request import urlopen"), "fetches from the network"),
+    "address": (append_code("pd.read_csv('https://example.org/x.csv')"), "fetches from the network"),
+    "shell": (append_code("!curl example.org"), "shell command"),
+    "path": (
+        append_code("x", outputs=[new_output("stream", text="/home/me/carbon.csv")]), "of a machine"
+    ),
+    "time stamp": (
+        lambda nb: first_code(nb).metadata.update(execution={"iopub.execute_input": "2026"}),
+        "time stamps",
+    ),
+    "kernel": (lambda nb: nb.metadata.update(kernelspec={"name": "mine"}), "kernel"),
+    "skipped level": (replace("## The idea", "## The idea\n\n#### Deep"), "jumps from level 2 to"),
+    "two titles": (replace("## The idea", "# Another\n\n## The idea"), "2 titles"),
+    "title": (replace("# 00 · First run", "# First run"), "# NN · Title"),
+    "front matter": (replace("| Minutes to read |", "| Reading |"), "a table with the columns"),
+    "missing section": (replace("## Key points", "## Summary"), "missing: Key points"),
+    "order": (swap_sections, "in this order"),
+    "own section": (replace("## The idea", "## Before\n\n## The idea"), "must stand between"),
+    "widget": (replace("explore(", "show("), "no widget"),
+    "twin": (replace("twin=True", "twin=False"), "static twin"),
+    "quiz": (replace('quiz("00")', "pass"), "no quiz"),
+    "level": (replace("**Level 2,", "**Middle,"), "no exercise of level 2"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_linter_catches(name: str) -> None:
+    fault, sentence = FAULTS[name]
+    notebook = read(GOOD)
+    fault(notebook)
+    found = lint(notebook, chapter=True)
+    assert any(sentence in line for line in found), found
+
+
+def test_every_rule_has_a_fault_that_it_catches() -> None:
+    """No rule is there that could be deleted without a test noticing."""
+    for rule in RULES + SHAPE:
+        caught = False
+        for fault, _ in FAULTS.values():
+            notebook = read(GOOD)
+            fault(notebook)
+            caught = caught or bool(list(rule(notebook)))
+        assert caught, rule.__name__
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = np.random.default_rng(3).normal()",
+        "chains = adaptive_metropolis(f, x, rng=3)",
+        "draws = prior.sample(100, rng)",
+        "net = MLPRegressor((64,), random_state=0)",
+        "text = 'see https://example.org/x.csv'",
+    ],
+)
+def test_linter_lets_pass(source: str) -> None:
+    notebook = read(GOOD)
+    append_code(source)(notebook)
+    assert not lint(notebook, chapter=True)
+
+
+def solution(source: str, *tags: str):
+    cell = new_code_cell(source, metadata={"tags": list(tags)})
+    return nbformat.v4.new_notebook(cells=[new_markdown_cell("# 1"), cell])
+
+
+def test_blank_replaces_the_solution_by_its_task() -> None:
+    text = "def f(x):\n    ### BEGIN SOLUTION: write the double\n    return 2 * x\n    ### END SOLUTION"
+    assert blank(solution(text)).cells[1].source == (
+        'def f(x):\n    raise NotImplementedError("write the double")'
+    )
+    assert len(blank(solution("answer = 3", "solution")).cells) == 1
+
+
+def test_blank_refuses_a_marker_without_partner() -> None:
+    with pytest.raises(InputError, match="no partner"):
+        blank(solution("### BEGIN SOLUTION: x\nreturn 1"))
+
+
+def test_normal_form_does_not_depend_on_run_or_machine() -> None:
+    first, second = read(GOOD), read(GOOD)
+    for number, cell in enumerate(second.cells):
+        cell.id = f"random{number}"
+        cell.metadata["execution"] = {"iopub.execute_input": "2026-01-01"}
+    second.metadata["language_info"]["version"] = "3.14.0"
+    assert normalise(first) == normalise(second)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("book/quizzes/*.json")), ids=lambda p: p.stem)
+def test_quiz_keeps_its_rules(path: Path) -> None:
+    assert 3 <= len(read_quiz(path)) <= 5
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda q: q[0]["answers"][1].pop("feedback"), "has no feedback"),
+        (lambda q: [a.update(correct=False) for a in q[1]["answers"]], "marked as correct"),
+        (lambda q: q.clear(), "3 to 5"),
+        (lambda q: q[2].update(answers=q[2]["answers"][:1]), "at least two"),
+        (lambda q: q[2].pop("question"), "has no text"),
+    ],
+)
+def test_quiz_refuses(change, sentence, tmp_path: Path) -> None:
+    import json
+
+    questions = json.loads((ROOT / "book/quizzes/00.json").read_text(encoding="utf-8"))
+    change(questions)
+    (tmp_path / "00.json").write_text(json.dumps(questions), encoding="utf-8")
+    with pytest.raises(InputError, match=sentence):
+        quiz("00", tmp_path)

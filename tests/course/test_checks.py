@@ -1,0 +1,73 @@
+"""The check itself: one line for every answer, whatever the learner's code does."""
+
+from __future__ import annotations
+
+import pytest
+
+from landcarbon.course import checks
+from landcarbon.course.checks import Miss, check, exercise, expect, grade, hint
+from landcarbon.matrix.errors import InputError
+
+HINTS = ("Think of units.", "Divide one by the other.", "One line with a return.")
+
+
+@pytest.fixture
+def doubling():
+    @exercise("00.9", level=1, title="doubling", hints=HINTS)
+    def test(answer):
+        expect(answer(2) == 4, "value", "Twice two is another number.")
+
+    yield "00.9"
+    checks._REGISTRY.pop("00.9")
+    checks._RUNG.pop("00.9", None)
+
+
+def test_right_wrong_and_unanswered(doubling, capsys) -> None:
+    def blank(x):
+        raise NotImplementedError("write the double")
+
+    assert check(doubling, lambda x: 2 * x) is True
+    assert check(doubling, lambda x: x) is False
+    assert check(doubling, blank) is None
+    assert check(doubling, None) is None
+    assert check(doubling, ...) is None
+    assert capsys.readouterr().out.splitlines() == [
+        "✔ 00.9 doubling",
+        "✘ 00.9 [value] Twice two is another number.",
+        *["… 00.9 not answered yet"] * 3,
+    ]
+
+
+def test_a_bug_of_the_learner_is_a_finding(doubling) -> None:
+    def broken(x):
+        return x + "2"
+
+    outcome = grade(doubling, broken)
+    assert outcome.passed is False
+    assert outcome.kind == "stopped"
+    assert "TypeError" in outcome.message
+    assert 'x + "2"' in outcome.message
+    assert grade(doubling, 4).kind == "stopped"
+
+
+def test_hints_climb_a_ladder_and_stay_on_top(doubling, capsys) -> None:
+    for _ in range(4):
+        hint(doubling)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[1] for line in lines] == [*HINTS, HINTS[-1]]
+    assert lines[0] == "00.9, hint 1 of 3 (nudge): Think of units."
+
+
+@pytest.mark.parametrize("key", ["99.1", "00.77", "chapter three"])
+def test_unknown_key_says_what_there_is(key) -> None:
+    with pytest.raises(InputError, match="There is no"):
+        grade(key, 1)
+
+
+def test_rules_for_authors() -> None:
+    with pytest.raises(InputError, match="no kind of error"):
+        Miss("colour", "It is blue.")
+    with pytest.raises(InputError, match="three"):
+        exercise("00.8", level=1, title="x", hints=("one",))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="level"):
+        exercise("00.8", level=4, title="x", hints=HINTS)

@@ -1,0 +1,113 @@
+"""Three-way test of every exercise: the solution passes, the blank one earns nothing, and typical
+wrong answers each get the hint meant for them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import pkgutil
+import re
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from landcarbon.course import checks, exercises
+from landcarbon.course.notebooks import blank, read, write_exercises
+
+ROOT = Path(__file__).parents[2]
+SOLUTIONS = sorted(ROOT.glob("solutions/*.ipynb"))
+CHAPTERS = sorted(m.name[2:] for m in pkgutil.iter_modules(exercises.__path__))
+CHECK = re.compile(r"""\bcheck\(\s*["'](\d\d\.\d+)["']""")
+
+
+def registered(chapter: str) -> dict[str, checks.Exercise]:
+    importlib.import_module(f"landcarbon.course.exercises.ch{chapter}")
+    return {k: e for k, e in checks._REGISTRY.items() if k.startswith(f"{chapter}.")}
+
+
+def wrong_answers(chapter: str) -> dict[str, list]:
+    path = Path(__file__).parent / "wrong_answers" / f"ch{chapter}.py"
+    if not path.exists():
+        return {}
+    spec = importlib.util.spec_from_file_location(f"wrong_ch{chapter}", path)
+    assert spec is not None and spec.loader is not None
+    module: ModuleType = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.WRONG
+
+
+def code(notebook) -> list[str]:
+    return [c.source for c in notebook.cells if c.cell_type == "code"]
+
+
+def printed(notebook) -> str:
+    return "".join(
+        output.text for cell in notebook.cells if cell.cell_type == "code"
+        for output in cell.outputs if output.output_type == "stream"
+    )
+
+
+def test_there_are_exercises() -> None:
+    assert SOLUTIONS and CHAPTERS
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda p: p.stem)
+def test_solution_passes(path: Path) -> None:
+    """What is stored here is executed and compared again by nbval."""
+    notebook = read(path)
+    keys = {k for source in code(notebook) for k in CHECK.findall(source)}
+    assert keys == set(registered(path.name[:2])), "solutions and registered exercises differ"
+    text = printed(notebook)
+    assert {k for k in keys if f"✔ {k} " not in text} == set()
+    assert "✘" not in text and "not answered yet" not in text
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda p: p.stem)
+def test_blank_runs_through_and_earns_nothing(path: Path, monkeypatch) -> None:
+    notebook = blank(read(path))
+    keys = {k for source in code(notebook) for k in CHECK.findall(source)}
+    assert keys == set(registered(path.name[:2])), "a check went with the solution"
+    monkeypatch.chdir(path.parent)
+    said = io.StringIO()
+    names: dict = {"__name__": "__main__"}
+    with contextlib.redirect_stdout(said):
+        for source in code(notebook):
+            exec(compile(source, path.name, "exec"), names)
+    text = said.getvalue()
+    assert "✔" not in text
+    assert {k for k in keys if f"… {k} not answered yet" not in text} == set()
+
+
+def test_exercises_are_derived_from_solutions(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "solutions", tmp_path / "solutions")
+    write_exercises(tmp_path)
+    fresh = {p.name: p.read_bytes() for p in (tmp_path / "exercises").glob("*.ipynb")}
+    kept = {p.name: p.read_bytes() for p in (ROOT / "exercises").glob("*.ipynb")}
+    stale = sorted(n for n in fresh.keys() | kept.keys() if fresh.get(n) != kept.get(n))
+    assert not stale, "run `python course.py exercises`"
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_typical_wrong_answers_get_their_hint(chapter: str) -> None:
+    wrong = wrong_answers(chapter)
+    found = registered(chapter)
+    assert set(wrong) <= set(found)
+    few = [k for k, e in found.items() if e.level == 2 and len(wrong.get(k, [])) < 2]
+    assert not few, "a level 2 exercise needs two typical wrong answers or more"
+    for key, answers in wrong.items():
+        for number, (answer, kind) in enumerate(answers, 1):
+            outcome = checks.grade(key, answer)
+            assert outcome.passed is False, f"{key}, wrong answer {number} passes: {outcome}"
+            assert outcome.kind == kind, f"{key}, wrong answer {number}: {outcome}"
+            assert len(outcome.message.split()) >= 4
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_each_level_is_there_and_has_hints(chapter: str) -> None:
+    found = registered(chapter)
+    assert {1, 2, 3} <= {e.level for e in found.values()}
+    for exercise in found.values():
+        assert all(len(text.split()) >= 4 for text in exercise.hints), exercise.key

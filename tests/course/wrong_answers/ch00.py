@@ -1,0 +1,33 @@
+"""Typical wrong answers of chapter 00, each with the kind of error its check must name."""
+
+import numpy as np
+
+CARD = {
+    "question": "How much carbon does a meadow hold?",
+    "pools": ["soil"],
+    "stock": 12.0,
+    "input": 600.0,
+    "residence_time": 20.0,
+    "refuted_by": "Soil cores from meadows of known age.",
+}
+
+WRONG = {
+    "00.1": [
+        (lambda I, k: I * k, "units"),
+        (lambda I, k: -I / k, "sign"),
+        (lambda I, k: 1 / k, "limit"),
+        (lambda I, k: I / (1 - np.exp(-k)), "mass balance"),
+    ],
+    "00.2": [
+        (lambda k: 1 / k, "identity"),
+        (lambda k: 0.5 / k, "limit"),
+        (lambda k: np.log(2) * k, "units"),
+        (lambda k: np.log(0.5) / k, "sign"),
+        (lambda k: np.log10(2) / k, "value"),
+    ],
+    "00.3": [
+        (lambda: CARD, "units"),
+        (lambda: CARD | {"stock": 5000.0}, "identity"),
+        (lambda: CARD | {"question": "Carbon?"}, "incomplete"),
+    ],
+}
