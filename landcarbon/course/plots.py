@@ -63,7 +63,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "x")
 LIMIT_KB = 60
 RENDER_WIDTH = 700  # CSS pixels a figure of the default width takes on the page
 
-_RC = {
+_RC: Any = {
     "axes.prop_cycle": STYLES,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -195,7 +195,7 @@ def profile(
     points : bool
         Markers for measurements instead of a line.
     """
-    look = list(STYLES)[style % len(STYLES)]
+    look: dict[str, Any] = list(STYLES)[style % len(STYLES)]
     z = as_array("depth", depth)
     if points:
         bars = None if lower is None or upper is None else (
@@ -369,9 +369,7 @@ def pool_diagram(model: MatrixModel, *, I: float | None = None, title: str = "")
                 bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none"}, **options)
 
     for j in range(n):
-        for i in np.flatnonzero(f[:, j] > 0):
-            if i == j:
-                continue
+        for i in (int(row) for row in np.flatnonzero(f[:, j] > 0) if row != j):
             down = i > j
             start = j + half_h if down else j - half_h
             stop = i - half_w if down else i + half_w
