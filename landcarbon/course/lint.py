@@ -11,10 +11,11 @@ import base64
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from landcarbon.course.notebooks import KERNEL, WIDGETS, Notebook, chapters, read
+from landcarbon.course.notebooks import KERNEL, WIDGETS, Notebook, chapters, data_names, read
 
 __all__ = ["RULES", "SECTIONS", "SHAPE", "lint"]
 
@@ -36,11 +37,24 @@ PNG_KB = 60
 NOTEBOOK_KB = 1500
 FETCH = {"urlopen", "urlretrieve", "requests", "httpx", "aiohttp", "urllib", "http", "wget", "curl"}
 PATH = re.compile(r"(?<![\w.:/~-])/(?:home|root|tmp|work|Users|var|opt|mnt)/[\w.-]+|[A-Z]:\\\\?Users")
-# Functions that draw random numbers take the seed as `rng` or as an integer.
-SAMPLERS = re.compile(
-    r"^(default_rng|RandomState|adaptive_metropolis|importance_sampling|es_mda|enkf|ensemble_kalman"
-    r"|particle_filter|bootstrap\w*|sample|sample_\w+|random_\w+|twin_world|.*_sampling)$"
-)
+
+@cache
+def samplers() -> frozenset[str]:
+    """Functions and methods of the library that draw random numbers unless they are given `rng`."""
+    random, plainly = set(), set()
+    for path in Path(__file__).parents[1].rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                plain = node.args.posonlyargs + node.args.args
+                given: list[ast.expr | None] = [None] * (len(plain) - len(node.args.defaults))
+                pairs = list(zip(plain, given + list(node.args.defaults)))
+                pairs += zip(node.args.kwonlyargs, node.args.kw_defaults)
+                unseeded = any(
+                    a.arg == "rng" and (d is None or ast.unparse(d) == "None") for a, d in pairs
+                )
+                (random if unseeded else plainly).add(node.name)
+    # A name that also stands for something without chance (`simulate`) says nothing by itself.
+    return frozenset(random - plainly)
 
 
 def _code(notebook: Notebook) -> Iterator[tuple[int, Any]]:
@@ -130,8 +144,7 @@ def seeded(notebook: Notebook) -> Iterator[str]:
                 shuffles = last != "KFold" or "shuffle" in named
                 if shuffles and "random_state" not in named:
                     yield f"code cell {number}: {last}(…) has no random_state"
-            elif SAMPLERS.match(last) and last not in defined and last != "default_rng":
-                # A method of a generator draws from a generator that has its seed already.
+            elif last in samplers() and last not in defined:
                 seed = named & {"rng", "seed", "random_state", None}
                 positional = any(
                     (isinstance(a, ast.Name) and "rng" in a.id)
@@ -160,6 +173,13 @@ def offline(notebook: Notebook) -> Iterator[str]:
                 break
         if re.search(r"^\s*!\s*(curl|wget)|^\s*[!%]\s*pip\b", cell.source, flags=re.M):
             yield f"code cell {number} fetches from the network with a shell command"
+
+
+def marked(notebook: Notebook) -> Iterator[str]:
+    """Cells that load real data carry the tag ``real-data``: they are left out where it is not."""
+    for number, cell in _code(notebook):
+        if data_names(cell.source) and "real-data" not in cell.metadata.get("tags", []):
+            yield f"code cell {number} loads real data: tag it, and all that need it, real-data"
 
 
 def portable(notebook: Notebook) -> Iterator[str]:
@@ -236,7 +256,9 @@ def active(notebook: Notebook) -> Iterator[str]:
 
 
 Rule = Callable[[Notebook], Iterator[str]]
-RULES: tuple[Rule, ...] = (executed, quiet, pictures, seeded, offline, portable, levels)
+RULES: tuple[Rule, ...] = (
+    executed, quiet, pictures, seeded, offline, marked, portable, levels
+)
 SHAPE: tuple[Rule, ...] = (title, sections, active)
 
 

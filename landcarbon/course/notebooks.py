@@ -18,7 +18,7 @@ from typing import Any
 
 from landcarbon.matrix.errors import InputError
 
-__all__ = ["blank", "chapters", "execute", "normalise", "read", "write", "write_exercises"]
+__all__ = ["blank", "chapters", "data_names", "execute", "normalise", "read", "write", "write_exercises"]
 
 Notebook = Any
 
@@ -33,6 +33,11 @@ SOLUTION = re.compile(
 def chapters(root: Path) -> list[Path]:
     """Chapters and solutions, in order."""
     return [*sorted(root.glob("book/module*/*.ipynb")), *sorted(root.glob("solutions/*.ipynb"))]
+
+
+def data_names(source: str) -> set[str]:
+    """Names of the real data that a cell, or any code, asks for."""
+    return set(re.findall(r"""\b(?:load|load_profiles|path)\(\s*["'](\w+)["']""", source))
 
 
 def read(path: Path) -> Notebook:
@@ -87,8 +92,7 @@ def _slim(model: dict[str, Any]) -> dict[str, Any]:
     """A widget model without the entries that only repeat a default."""
     state = {
         k: v for k, v in model["state"].items()
-        if v is not None and not (k.startswith("_") and k.endswith("_version"))
-        and k not in ("_view_count", "_dom_classes", "tabbable", "tooltip")
+        if v is not None and k not in ("_view_count", "_dom_classes", "tabbable", "tooltip")
     }
     return {**model, "state": state}
 

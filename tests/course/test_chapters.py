@@ -97,11 +97,12 @@ FAULTS = {
     "heavy picture": (heavy, "70 kB of 60 kB"),
     "no seed": (append_code("rng = np.random.default_rng()"), "default_rng() has no seed"),
     "old random": (append_code("np.random.normal()"), "np.random.normal"),
-    "sampler": (append_code("chains = adaptive_metropolis(f, x)"), "given no seed"),
+    "sampler": (append_code("ensemble = es_mda(prior, data)"), "given no seed"),
     "network": (append_code("net = MLPRegressor((64,))"), "no random_state"),
     "fetch": (append_code("from urllib.request import urlopen"), "fetches from the network"),
     "address": (append_code("pd.read_csv('https://example.org/x.csv')"), "fetches from the network"),
     "shell": (append_code("!curl example.org"), "shell command"),
+    "real data": (append_code("profiles = load_profiles('isis')"), "tag it"),
     "path": (
         append_code("x", outputs=[new_output("stream", text="/home/me/carbon.csv")]), "of a machine"
     ),
@@ -148,7 +149,8 @@ def test_every_rule_has_a_fault_that_it_catches() -> None:
     "source",
     [
         "x = np.random.default_rng(3).normal()",
-        "chains = adaptive_metropolis(f, x, rng=3)",
+        "ensemble = es_mda(prior, data, rng=3)",
+        "plan = Path('isis')",
         "draws = prior.sample(100, rng)",
         "net = MLPRegressor((64,), random_state=0)",
         "text = 'see https://example.org/x.csv'",

@@ -1,0 +1,90 @@
+"""The one command: standard library only, honest about what it is given, quick the second time."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COURSE = ROOT / "course.py"
+
+
+@pytest.fixture
+def course(tmp_path: Path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("course_command", COURSE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(module, "PYTHON", tmp_path / ".venv/python")
+    monkeypatch.setattr(module, "STAMP", tmp_path / ".venv/course-stamp")
+    (tmp_path / "requirements.txt").write_text("numpy==2.4.6\n")
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    calls: list[list[str]] = []
+
+    def call(words, **options):
+        calls.append([str(w) for w in words])
+        if "venv" in words:
+            module.PYTHON.parent.mkdir()
+            module.PYTHON.touch()
+        return 0
+
+    monkeypatch.setattr(module.subprocess, "call", call)
+    module.calls = calls
+    return module
+
+
+def test_needs_the_standard_library_only() -> None:
+    tree = ast.parse(COURSE.read_text(encoding="utf-8"))
+    names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    names |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+    assert {name.partition(".")[0] for name in names} <= set(sys.stdlib_module_names)
+
+
+def test_installs_once_and_again_only_after_a_change(course, tmp_path: Path) -> None:
+    course.install()
+    assert [c[1:3] for c in course.calls] == [["-m", "venv"], ["-m", "pip"]]
+    course.install()
+    assert len(course.calls) == 2
+    (tmp_path / "requirements.txt").write_text("numpy==2.4.7\n")
+    course.install()
+    assert [c[1:3] for c in course.calls[2:]] == [["-m", "pip"]]
+
+
+def test_a_failed_installation_is_not_remembered(course, monkeypatch) -> None:
+    course.install()
+    course.STAMP.unlink()
+    monkeypatch.setattr(course, "run", lambda *words: 1)
+    with pytest.raises(SystemExit, match="installation failed"):
+        course.install()
+    assert not course.STAMP.exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("test", ["-m", "pytest", "-k", "x"]),
+        ("execute", ["-m", "landcarbon.course.notebooks", "execute", "-k", "x"]),
+        ("exercises", ["-m", "landcarbon.course.notebooks", "exercises", "-k", "x"]),
+    ],
+)
+def test_verbs_pass_words_on(course, verb: str, words: list[str]) -> None:
+    assert course.VERBS[verb](["-k", "x"]) == 0
+    assert course.calls[-1][1:] == words
+
+
+def test_says_what_it_can_do() -> None:
+    shown = subprocess.run([sys.executable, str(COURSE)], capture_output=True, text=True)
+    assert shown.returncode == 0
+    for verb in ("book", "test", "lab", "execute", "exercises", "bench"):
+        assert f"python course.py {verb}" in shown.stdout
+    wrong = subprocess.run([sys.executable, str(COURSE), "boook"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "python course.py book" in wrong.stdout
