@@ -41,7 +41,8 @@ PATH = re.compile(r"(?<![\w.:/~-])/(?:home|root|tmp|work|Users|var|opt|mnt)/[\w.
 @cache
 def samplers() -> frozenset[str]:
     """Functions and methods of the library that draw random numbers unless they are given `rng`."""
-    random, plainly = set(), set()
+    random: set[str] = set()
+    plainly: set[str] = set()
     for path in Path(__file__).parents[1].rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
