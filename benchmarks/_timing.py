@@ -5,12 +5,8 @@
 
 from __future__ import annotations
 
-import os
-
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"
-
 import gc
+import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +15,9 @@ from time import perf_counter
 from typing import Any
 
 __all__ = ["best", "heading", "peak_memory_mb", "table"]
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
 
 
 def best(run: Callable[[], Any], seconds: float = 1.0, most: int = 50) -> float:
