@@ -2,9 +2,14 @@
 
 from landcarbon.assimilation.ensemble import es_mda
 from landcarbon.assimilation.mcmc import adaptive_metropolis, importance_sampling
-from landcarbon.assimilation.observations import GaussianLikelihood, ProfileObservations
+from landcarbon.assimilation.observations import (
+    GaussianLikelihood,
+    ProfileObservations,
+    SeriesObservations,
+)
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Draws, Ensemble, Posterior, sample
+from landcarbon.assimilation.sites import assimilate
 
 __all__ = [
     "Draws",
@@ -13,7 +18,9 @@ __all__ = [
     "Posterior",
     "Prior",
     "ProfileObservations",
+    "SeriesObservations",
     "adaptive_metropolis",
+    "assimilate",
     "es_mda",
     "importance_sampling",
     "sample",

@@ -23,7 +23,11 @@ ensemble grows; approximate elsewhere, at the price of n model runs a member.
 Two things keep a small ensemble sound. Data are scaled by their error, so the matrix inverted is
 C_yy + alpha I, never singular. And the covariance of a parameter with a datum is tapered by
 rho = r^2 / (r^2 + (1 + r^2) / N), r their correlation: with N members a correlation of 1/sqrt(N)
-is noise, and untapered it would narrow parameters the data know nothing about.
+is noise, and untapered it narrows parameters the data know nothing about.
+
+Where the model is strongly nonlinear the members do not contract as far as they should: on 200
+CLM5 columns with six depths each, 95 % intervals of parameters covered 94 %, those of carbon at
+unobserved depths 99 %. Importance sampling tells how much that matters at a site.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
     d_i ~ Normal(h_i(X), sd_i)                                      (data space)
     ln L(X) = sum_i [ -(d_i - h_i)^2 / (2 sd_i^2) - ln sd_i - ln(2 pi)/2 ]      over mask_i
     ln C(z_i) = (1 - w) ln X_j + w ln X_{j+1},   w = (z_i - z_j) / (z_{j+1} - z_j)   (profile)
+    h_i = x(t_i);   h_i = integral of x from s_i to t_i, or its mean                 (series)
 
 ====== ===================================== ================= ====== ============ ==========
 symbol meaning                               shape             unit   code name    source
@@ -39,7 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.streams import Random, streams
 from landcarbon.matrix.errors import InputError, as_array
 
-__all__ = ["GaussianLikelihood", "ProfileObservations"]
+__all__ = ["GaussianLikelihood", "ProfileObservations", "SeriesObservations"]
 
 _HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
 
@@ -281,13 +282,7 @@ class ProfileObservations:
         return X, np.log(np.where(bad, 1.0, X)), bad
 
     def _apply(self, ln_x: NDArray[np.float64]) -> NDArray[np.float64]:
-        flat = ln_x.reshape(*self.sites, -1, ln_x.shape[-1])
-        h = flat @ np.swapaxes(self.weights, -1, -2)
-        return h.reshape(*ln_x.shape[:-1], self.depth.shape[-1])
-
-    def _apply_transposed(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
-        flat = r.reshape(*self.sites, -1, r.shape[-1])
-        return (flat @ self.weights).reshape(*r.shape[:-1], self.node_depth.size)
+        return _multiply(ln_x, np.swapaxes(self.weights, -1, -2), self.sites)
 
     def predict(self, model_values: ArrayLike) -> NDArray[np.float64]:
         """Model values at the observed depths, in data space (ln carbon with kind="log").
@@ -332,12 +327,199 @@ class ProfileObservations:
         h = self.predict(model_values)
         X, _, _ = self._log_values(model_values)
         r = self.likelihood._pull(h)
-        return self._apply_transposed(r if self.kind == "log" else r * h) / X
+        back = _multiply(r if self.kind == "log" else r * h, self.weights, self.sites)
+        return back / X
 
     def simulate(self, model_values: ArrayLike, rng: Random = None) -> NDArray[np.float64]:
         """Profiles (sites..., any..., obs), gC m-3, with errors drawn; NaN where masked."""
         noisy = self.likelihood._noisy(self.predict(model_values), rng)
         return np.exp(noisy) if self.kind == "log" else noisy
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class SeriesObservations:
+    """Pools, fluxes and cumulative fluxes measured in time.
+
+    The model's series is read as straight lines between its times, and integrated exactly.
+
+    Parameters
+    ----------
+    value : array_like, (..., obs)
+        What was measured. Leading axes are sites.
+    error : array_like
+        Its standard deviation, broadcast to `value`.
+    times : array_like, (time,)
+        Times of the model's series, increasing, in years or whatever `end` is in.
+    end : array_like, (..., obs)
+        Time of the measurement, or end of its window.
+    start : array_like, (..., obs), optional
+        Start of the window; needed with kind="mean".
+    kind : {"point", "mean", "cumulative"}
+        "point": a pool or a flux at `end`. "mean": a flux averaged from `start` to `end`.
+        "cumulative": a flux summed from `start` (default: the first model time) to `end`.
+    mask : array_like of bool, (..., obs), optional
+        True where a measurement is used.
+
+    Raises
+    ------
+    InputError
+        A measurement before the model starts or after it ends, a window of no length, NaN among the
+        used values, an error of zero, a site with nothing to use.
+
+    Examples
+    --------
+    Respiration r(t) = 2 - t, known at three times: what has been respired by t = 1 and by t = 2?
+
+    >>> lost = SeriesObservations([1.4, 2.1], 0.1, times=[0, 1, 2], end=[1, 2], kind="cumulative")
+    >>> lost.predict([2.0, 1.0, 0.0])
+    array([1.5, 2. ])
+    """
+
+    kind: str
+    times: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    likelihood: GaussianLikelihood
+
+    def __init__(
+        self,
+        value: ArrayLike,
+        error: ArrayLike,
+        times: ArrayLike,
+        end: ArrayLike,
+        start: ArrayLike | None = None,
+        kind: str = "point",
+        mask: ArrayLike | None = None,
+    ) -> None:
+        if kind not in ("point", "mean", "cumulative"):
+            raise InputError(f"kind is {kind!r}; use 'point', 'mean' or 'cumulative'.")
+        if (kind == "mean" and start is None) or (kind == "point" and start is not None):
+            raise InputError(
+                "kind='mean' needs the start of each window, kind='point' has none; give start= with "
+                "'mean' and perhaps with 'cumulative'."
+            )
+        value, keep = _masked("value", value, mask)
+        t = as_array("times", times)
+        if t.ndim != 1 or t.size < 2 or (np.diff(t) <= 0).any():
+            raise InputError("times must be a list of at least two model times that increase.")
+        stop = _within("end", end, t, keep)
+        begin = _within("start", t[0] if start is None else start, t, keep)
+        bad = keep & (stop <= begin)
+        if kind != "point" and bad.any():
+            at = tuple(np.argwhere(bad)[0])
+            raise InputError(
+                f"{_at_site(at[:-1])}observation {at[-1]} runs from {begin[at]:g} to {stop[at]:g}; a "
+                "window must end after it starts."
+            )
+        if kind == "point":
+            W = _hats(stop, t)
+        else:
+            W = _integrals(stop, t) - _integrals(begin, t)
+            if kind == "mean":
+                W = W / np.where(keep, stop - begin, 1.0)[..., None]
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "times", t)
+        object.__setattr__(self, "weights", W * keep[..., None])
+        object.__setattr__(
+            self, "likelihood", GaussianLikelihood(value, _errors("error", error, keep), keep)
+        )
+
+    @property
+    def data(self) -> NDArray[np.float64]:
+        """Data (..., obs)."""
+        return self.likelihood.data
+
+    @property
+    def sd(self) -> NDArray[np.float64]:
+        """Standard deviation of the error (..., obs)."""
+        return self.likelihood.sd
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """True where an observation is used (..., obs)."""
+        return self.likelihood.mask
+
+    @property
+    def sites(self) -> tuple[int, ...]:
+        """Leading site axes."""
+        return self.likelihood.sites
+
+    def __getitem__(self, index: Any) -> SeriesObservations:
+        picked = object.__new__(SeriesObservations)
+        object.__setattr__(picked, "kind", self.kind)
+        object.__setattr__(picked, "times", self.times)
+        for name in ("weights", "likelihood"):
+            object.__setattr__(picked, name, getattr(self, name)[index])
+        return picked
+
+    def predict(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """What the model's series (sites..., any..., time) says: (sites..., any..., obs)."""
+        x = _model_values(model_values, self.sites, self.times.size, "time")
+        return _multiply(x, np.swapaxes(self.weights, -1, -2), self.sites)
+
+    def log_likelihood(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """ln L (sites..., any...)."""
+        return self.likelihood._log_density(self.predict(model_values))
+
+    def gradient(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """d ln L / d model_values (sites..., any..., time)."""
+        return _multiply(
+            self.likelihood._pull(self.predict(model_values)), self.weights, self.sites
+        )
+
+    def simulate(self, model_values: ArrayLike, rng: Random = None) -> NDArray[np.float64]:
+        """Observations with errors drawn (sites..., any..., obs); NaN where masked."""
+        return self.likelihood._noisy(self.predict(model_values), rng)
+
+
+def _within(
+    name: str, when: ArrayLike, times: NDArray[np.float64], keep: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Times of the observations; those in use must lie within the model's."""
+    try:
+        when = np.broadcast_to(np.asarray(when, dtype=float), keep.shape)
+    except ValueError:
+        raise InputError(
+            f"{name} has shape {np.shape(when)}, but one time an observation is expected, {keep.shape}."
+        ) from None
+    when = as_array(name, np.where(keep, when, times[0]))
+    for bad, word in (
+        (when < times[0], "before the model starts"),
+        (when > times[-1], "after it ends"),
+    ):
+        if bad.any():
+            at = tuple(np.argwhere(bad)[0])
+            raise InputError(
+                f"{_at_site(at[:-1])}{name} of observation {at[-1]} is {when[at]:g}, {word}; the model "
+                f"runs from {times[0]:g} to {times[-1]:g}. Run it longer, or mask the observation."
+            )
+    return when
+
+
+def _hats(when: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights (..., obs, time) of linear interpolation."""
+    W = np.zeros((*when.shape, times.size))
+    j = np.clip(np.searchsorted(times, when) - 1, 0, times.size - 2)
+    w = (when - times[j]) / (times[j + 1] - times[j])
+    np.put_along_axis(W, j[..., None], (1.0 - w)[..., None], axis=-1)
+    np.put_along_axis(W, j[..., None] + 1, w[..., None], axis=-1)
+    return W
+
+
+def _integrals(when: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights (..., obs, time) of the integral of that interpolation from times[0] to `when`."""
+    left, width = times[:-1], np.diff(times)
+    part = np.clip((when[..., None] - left) / width, 0.0, 1.0)
+    W = np.zeros((*when.shape, times.size))
+    W[..., :-1] += width * (part - 0.5 * part**2)
+    W[..., 1:] += width * 0.5 * part**2
+    return W
+
+
+def _multiply(
+    x: NDArray[np.float64], W: NDArray[np.float64], sites: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """x (sites..., any..., a) times W (sites..., a, b): (sites..., any..., b)."""
+    return (x.reshape(*sites, -1, x.shape[-1]) @ W).reshape(*x.shape[:-1], W.shape[-1])
 
 
 def _interpolation(
@@ -347,16 +529,10 @@ def _interpolation(
     keep: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Weights (..., obs, layer) of ln X at each depth; rows of masked observations are zero."""
-    W = np.zeros((*depth.shape, nodes.size))
     if nodes.size == 1:
-        W[...] = 1.0
-    else:
-        z = np.clip(depth, nodes[0], nodes[used_nodes - 1][..., None])
-        j = np.clip(np.searchsorted(nodes, z) - 1, 0, nodes.size - 2)
-        w = (z - nodes[j]) / (nodes[j + 1] - nodes[j])
-        np.put_along_axis(W, j[..., None], (1.0 - w)[..., None], axis=-1)
-        np.put_along_axis(W, j[..., None] + 1, w[..., None], axis=-1)
-    return W * keep[..., None]
+        return keep[..., None].astype(float)
+    inside = np.clip(depth, nodes[0], nodes[used_nodes - 1][..., None])
+    return _hats(inside, nodes) * keep[..., None]
 
 
 def _masked(

@@ -27,10 +27,9 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from landcarbon.assimilation.streams import site_generator
@@ -38,8 +37,10 @@ from landcarbon.matrix.errors import InputError
 
 __all__ = ["assimilate"]
 
-Result = xr.Dataset | Mapping[str, Any]
-RunChunk = Callable[[NDArray[np.int_], list[np.random.Generator]], Result]
+if TYPE_CHECKING:
+    import xarray as xr
+
+RunChunk = Callable[[NDArray[np.int_], list[np.random.Generator]], Mapping[Any, Any]]
 
 
 def assimilate(
@@ -91,6 +92,16 @@ def assimilate(
     When a chunk fails its sites are tried one by one with fresh generators, so that one bad site
     does not take its neighbours with it. The folder cannot know that `run_chunk` itself was edited
     between two calls: choose a new folder then.
+
+    For a model with forcing, `run_chunk` selects its sites from everything that has a site axis:
+
+    .. code-block:: python
+
+        def run_chunk(positions, rngs):
+            land = forcing[positions].expand()
+            model = lambda theta: clm5.soil_carbon(clm5.steady_state(theta, land))
+            posterior = Posterior(prior, model, profiles[positions])
+            return sample(posterior, "es-mda", rngs).to_dataset()
 
     Examples
     --------
@@ -175,8 +186,10 @@ class _WrongResult(InputError):
     """run_chunk itself is wrong; no site is to blame."""
 
 
-def _dataset(result: Result, n: int) -> xr.Dataset:
-    if not isinstance(result, (xr.Dataset, Mapping)):
+def _dataset(result: Mapping[Any, Any], n: int) -> xr.Dataset:
+    import xarray as xr
+
+    if not isinstance(result, Mapping):
         raise _WrongResult(
             f"run_chunk returns {type(result).__name__}; an xarray.Dataset is expected, or a "
             'mapping such as {"mean": (("site", "parameter"), array)}.'
@@ -210,6 +223,8 @@ def _label(
     positions: NDArray[np.int_],
 ) -> xr.Dataset:
     """The chunk's successful sites along "site"; the reasons of the others in an attribute."""
+    import xarray as xr
+
     parts = [dataset.assign_coords(site=ids[part]) for part, dataset in pieces]
     chunk = xr.concat(parts, "site") if parts else xr.Dataset()
     by_id = {str(position): text for position, text in reasons.items()}
@@ -217,6 +232,8 @@ def _label(
 
 
 def _merge(folder: Path, ids: NDArray[Any], chunk: int) -> xr.Dataset:
+    import xarray as xr
+
     chunks = [_load(_chunk_file(folder, start)) for start in range(0, len(ids), chunk)]
     reason = np.full(len(ids), "", dtype=object)
     for part in chunks:
@@ -283,6 +300,8 @@ def _save(dataset: xr.Dataset, path: Path) -> None:
 
 
 def _load(path: Path) -> xr.Dataset:
+    import xarray as xr
+
     with xr.open_dataset(path, engine="netcdf4") as dataset:
         return dataset.load()
 

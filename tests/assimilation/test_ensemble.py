@@ -116,6 +116,6 @@ def test_bad_predictions():
     with pytest.raises(InputError, match=r"\(20, 1\) is expected"):
         es_mda(start, lambda z: z[..., 0], data)
     with pytest.raises(InputError, match=r"NaN or infinite.*whole prior"):
-        es_mda(start, lambda z: np.log(z), data)
+        es_mda(start, lambda z: np.full_like(z, np.nan), data)
     with pytest.raises(InputError, match="the observations have"):
         es_mda(start[None], lambda z: z, data)

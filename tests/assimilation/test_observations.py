@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from landcarbon.assimilation import GaussianLikelihood, ProfileObservations
+from landcarbon.assimilation import GaussianLikelihood, ProfileObservations, SeriesObservations
 from landcarbon.matrix.errors import InputError
 
 NODES = np.array([0.05, 0.15, 0.4, 0.9, 1.8])
@@ -175,3 +175,74 @@ def test_bad_model_values(X):
     X[1, 2, 1] = np.nan
     with pytest.raises(InputError, match="NaN in layer 1"):
         profiles().log_likelihood(X)
+
+
+TIMES = np.array([0.0, 0.3, 1.0, 2.5, 3.0])
+
+
+@pytest.mark.parametrize("kind", ["point", "mean", "cumulative"])
+def test_series_are_read_as_straight_lines(kind):
+    end = np.array([[0.3, 0.9, 2.9], [2.5, 3.0, 1.0]])
+    start = None if kind == "point" else np.array([[0.0, 0.7, 0.1], [1.0, 0.2, 0.95]])
+    obs = SeriesObservations(np.ones((2, 3)), 0.1, TIMES, end, start, kind)
+    series = np.random.default_rng(1).uniform(1, 3, (2, 4, 5))
+    fine = np.linspace(0.0, 3.0, 300_001)
+    for s in range(2):
+        for m in range(4):
+            line = np.interp(fine, TIMES, series[s, m])
+            for k in range(3):
+                if kind == "point":
+                    wanted = np.interp(end[s, k], TIMES, series[s, m])
+                else:
+                    inside = (fine >= start[s, k] - 1e-9) & (fine <= end[s, k] + 1e-9)
+                    wanted = np.trapezoid(line[inside], fine[inside])
+                    wanted /= end[s, k] - start[s, k] if kind == "mean" else 1.0
+                assert obs.predict(series)[s, m, k] == pytest.approx(wanted, rel=1e-6)
+    np.testing.assert_allclose(obs[1].predict(series[1]), obs.predict(series)[1], rtol=1e-13)
+
+
+def test_series_gradient_agrees_with_finite_differences():
+    obs = SeriesObservations(
+        [1.0, np.nan, 2.0],
+        0.4,
+        TIMES,
+        [0.9, np.nan, 2.9],
+        kind="cumulative",
+        mask=[True, False, True],
+    )
+    x = np.random.default_rng(2).uniform(1, 3, (3, 5))
+    h = 1e-6
+    for k, step in enumerate(h * np.eye(5)):
+        slope = (obs.log_likelihood(x + step) - obs.log_likelihood(x - step)) / (2 * h)
+        np.testing.assert_allclose(obs.gradient(x)[:, k], slope, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"start": [-0.5, 1.0]}, "start of observation 0 is -0.5, before the model starts"),
+        (
+            {"end": [2.0, 4.0]},
+            "end of observation 1 is 4, after it ends; the model runs from 0 to 3",
+        ),
+        ({"start": [2.0, 1.0]}, "a window must end after it starts"),
+        ({"start": None}, "needs the start of each window"),
+        ({"kind": "sum"}, "use 'point', 'mean' or 'cumulative'"),
+        ({"times": [0.0, 0.0]}, "that increase"),
+        ({"error": 0.0}, "above 0"),
+        ({"value": [1.0, np.nan]}, "NaN"),
+        ({"end": [1.0, 2.0, 3.0]}, "one time an observation"),
+        ({"mask": [False, False]}, "all observations are masked out"),
+    ],
+)
+def test_bad_series(changes, message):
+    good = {
+        "value": [1.0, 2.0],
+        "error": 0.3,
+        "times": TIMES,
+        "start": [0.0, 1.0],
+        "end": [2.0, 2.5],
+    }
+    SeriesObservations(**good, kind="mean")
+    with pytest.raises(InputError, match=message):
+        SeriesObservations(**(good | {"kind": "mean"} | changes))
