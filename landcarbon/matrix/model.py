@@ -102,8 +102,8 @@ class MatrixModel:
         K = as_array("K", self.K, shape=(n,), hint=each)
         B = _allocation(self.B, K, n, each)
         V = None if self.V is None else as_array("V", self.V, shape=(n, n), hint=each)
-        _check_rates(K, pools)
-        _check_transfers(A, pools)
+        check_rates(K, pools)
+        check_transfers(A, pools)
         _check_allocation(B, pools)
         if V is not None:
             _check_mixing(V, pools)
@@ -182,7 +182,7 @@ class MatrixModel:
         """
         M = self.outflow_matrix(xi)
         self._check_ways_out(M)
-        return np.linalg.solve(M, self.input(I)[..., None])[..., 0]
+        return np.asarray(np.linalg.solve(M, self.input(I)[..., None])[..., 0], dtype=float)
 
     @property
     def _one_input(self) -> bool:
@@ -229,7 +229,7 @@ def _allocation(B: ArrayLike, K: Array, n: int, each: str) -> Array:
     return array
 
 
-def _check_rates(K: Array, pools: tuple[str, ...]) -> None:
+def check_rates(K: Array, pools: tuple[str, ...]) -> None:
     negative = np.argwhere(K.reshape(-1, len(pools)) < 0)
     if negative.size:
         j = int(negative[0, 1])
@@ -239,7 +239,7 @@ def _check_rates(K: Array, pools: tuple[str, ...]) -> None:
         )
 
 
-def _check_transfers(A: Array, pools: tuple[str, ...]) -> None:
+def check_transfers(A: Array, pools: tuple[str, ...]) -> None:
     n = len(pools)
     flat = A.reshape(-1, n, n)
     diagonal = np.diagonal(flat, axis1=1, axis2=2)

@@ -1,0 +1,490 @@
+"""Carbon in the soil column of CLM5: seven pools in twenty layers.
+
+    0 = b − A K X − V X,      K = ξ_T ξ_W ξ_O ξ_D / τ   (litter also × ξ_N)
+
+========== ======================================================= ============ ============ ==============
+symbol     meaning                                                 shape        unit         code name
+========== ======================================================= ============ ============ ==============
+X          carbon: cwd, litter 1–3, soil 1–3                       (..., 7, 20) gC m-3       X
+b          litter input by depth                                   (..., 7, 20) gC m-3 yr-1  b
+τ          turnover time at 25 °C, nothing limiting (365 d a year) (..., 7)     yr           tau_*
+f_ij       of what leaves pool j, the part that enters pool i      (..., 7, 7)  1            f<from><to>
+ξ_T        q10^((T − 25 °C)/10), the same above and below freezing (..., 20)    1            q10
+ξ_W        min(1, w_scaling · W)                                   (..., 20)    1            w_scaling
+ξ_O, ξ_N   oxygen and nitrogen scalars, as given                   (..., 20)    1            oxygen_scalar …
+ξ_D        exp(−z / efolding)                                      (20,)        1            efolding
+V          mixing: animals where the soil thaws deeper than 2 m    (..., 19)    yr-1         diffus
+           (constant), frost where it thaws less (constant to the                            cryo
+           active-layer depth, then linear to 0 at 3 m), none
+           where it never thaws, none through the bedrock
+b by depth β^(100 z_top) − β^(100 z_bottom), normalised            (..., 20)    m-1          beta
+========== ======================================================= ============ ============ ==============
+
+The product of the monthly scalars is averaged over the year before the steady state is solved, as PRODA
+does. Coarse woody debris is not mixed. Below the bedrock there is no carbon.
+
+Sources: Lawrence et al. (2019), doi 10.1029/2018MS001583; Koven et al. (2013), doi
+10.5194/bg-10-7109-2013; matrix form: Lu et al. (2020), doi 10.1029/2020MS002105; parameters and
+bounds: Tao et al. (2020), doi 10.3389/fdata.2020.00017, and its public code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.layers import CLM5_LAYERS as LAYERS
+from landcarbon.matrix.layers import exchange_rates, face_diffusivity, input_profile
+from landcarbon.matrix.solve import LayeredGradient, LayeredModel
+from landcarbon.models.parameters import Parameter, ParameterTable
+
+__all__ = [
+    "LAYERS",
+    "PARAMETERS",
+    "POOLS",
+    "SOIL",
+    "Forcing",
+    "column",
+    "soil_carbon",
+    "steady_state",
+    "steady_state_and_vjp",
+]
+
+Array = NDArray[np.float64]
+
+POOLS = ("cwd", "litter1", "litter2", "litter3", "soil1", "soil2", "soil3")
+SOIL = slice(4, 7)
+"""The pools that a soil profile measures."""
+
+CRYOTURBATION_ACTIVE_LAYER = 2.0  # m; thaw deeper than this and animals mix, not frost (Koven 2013)
+CRYOTURBATION_DEPTH = 3.0  # m; frost mixing has faded to 0 here
+REFERENCE_TEMPERATURE = 298.15  # K
+
+_TAO = "bounds: Tao et al. 2020 (public code)"
+_TECH = "CLM5 technical note"
+_CENTURY = "CENTURY (Parton et al. 1987)"
+
+PARAMETERS = ParameterTable(
+    Parameter(name, unit, lower, upper, default, f"{_TAO}; {source}", description)
+    for name, unit, lower, upper, default, source, description in (
+        ("diffus", "m2 yr-1", 3e-5, 5e-4, 1e-4, f"default: {_TECH}", "mixing by animals"),
+        ("cryo", "m2 yr-1", 3e-5, 1.6e-3, 5e-4, f"default: {_TECH}", "mixing by frost"),
+        ("q10", "1", 1.2, 3.0, 1.5, f"default: {_TECH}", "temperature sensitivity"),
+        ("efolding", "m", 0.05, 1.0, 0.5, "lower bound 0 raised: a division by it; default: CLM4.5, "
+         "for CLM5's 10 m lies outside the bounds", "depth at which decomposition has slowed to 1/e"),
+        ("tau_cwd", "yr", 1.0, 6.0, 4.1, f"default: {_TECH}", "turnover time of coarse woody debris"),
+        ("tau_l1", "yr", 0.01, 0.11, 0.066, f"lower bound 0 raised; default: {_TECH}",
+         "turnover time of metabolic litter"),
+        ("tau_l2", "yr", 0.1, 0.3, 0.25, f"default: {_TECH}",
+         "turnover time of cellulose and lignin litter"),
+        ("tau_s1", "yr", 0.01, 1.0, 0.17, f"lower bound 0 raised; default: {_TECH}",
+         "turnover time of fast soil carbon"),
+        ("tau_s2", "yr", 1.0, 50.0, 6.1, f"default: {_TECH}", "turnover time of slow soil carbon"),
+        ("tau_s3", "yr", 200.0, 1000.0, 270.0, f"default: {_TECH}",
+         "turnover time of passive soil carbon"),
+        ("fl1s1", "1", 0.1, 0.8, 0.45, f"default: {_TECH}", "metabolic litter to fast soil"),
+        ("fl2s1", "1", 0.2, 0.8, 0.5, f"default: {_TECH}", "cellulose litter to fast soil"),
+        ("fl3s2", "1", 0.2, 0.8, 0.5, f"default: {_TECH}", "lignin litter to slow soil"),
+        ("fs1s2", "1", 0.0, 0.4, 0.35, f"default: {_CENTURY}, 30 % silt and clay", "fast to slow soil"),
+        ("fs1s3", "1", 0.0, 0.05, 0.004, f"default: {_CENTURY}", "fast to passive soil"),
+        ("fs2s1", "1", 0.1, 0.74, 0.42, f"default: {_CENTURY}", "slow to fast soil"),
+        ("fs2s3", "1", 0.0, 0.1, 0.03, f"default: {_CENTURY}", "slow to passive soil"),
+        ("fs3s1", "1", 0.0, 0.9, 0.45, f"default: {_CENTURY}", "passive to fast soil"),
+        ("fcwdl2", "1", 0.5, 1.0, 0.76, f"default: {_TECH}", "woody debris to cellulose litter; "
+         "the rest to lignin litter"),
+        ("w_scaling", "1", 0.1, 5.0, 1.0, "lower bound 0 raised: nothing decays at 0",
+         "factor on the water scalar"),
+        ("beta", "1", 0.5, 0.9999, 0.966, "default: Jackson et al. 1996, global mean of roots",
+         "how deep the input goes"),
+    )
+)
+"""The 21 parameters of PRODA's CLM5, in its order.
+
+The published lower bound of `efolding`, `tau_l1`, `tau_s1` and `w_scaling` is 0, where the model
+divides by 0 or stands still; here it is a small positive number.
+"""
+
+_INDEX = {name: k for k, name in enumerate(PARAMETERS.names)}
+
+# (to, from) in pool numbers, and the parameter that is the fraction; what wood does not send to
+# litter 2 goes to litter 3.
+_TRANSFERS = {
+    (4, 1): "fl1s1", (4, 2): "fl2s1", (5, 3): "fl3s2", (5, 4): "fs1s2", (6, 4): "fs1s3",
+    (4, 5): "fs2s1", (6, 5): "fs2s3", (4, 6): "fs3s1", (2, 0): "fcwdl2",
+}  # fmt: skip
+_TAU = ("tau_cwd", "tau_l1", "tau_l2", "tau_l2", "tau_s1", "tau_s2", "tau_s3")
+_LITTER = np.array([False, True, True, True, False, False, False])
+_POSITIVE = ("q10", "efolding", "w_scaling", "beta", *dict.fromkeys(_TAU))
+
+# Columns whose monthly scalars are worked on at once: 240 numbers each, to stay in the cache.
+CHUNK = 128
+
+
+@dataclass(frozen=True)
+class Forcing:
+    """What the land gives to the soil column: climate by layer and month, and litter.
+
+    Parameters
+    ----------
+    soil_temperature : array_like (..., 20, 12)
+        [K]
+    water_scalar : array_like (..., 20, 12)
+        Water limitation of decomposition, 0 to 1.
+    litter_input : array_like (..., 4)
+        Input as cwd, litter 1, litter 2, litter 3 [gC m-2 yr-1].
+    oxygen_scalar, nitrogen_scalar : array_like (..., 20, 12) or float
+        Further limitations, 0 to 1; 1 if not given.
+    active_layer_depth : array_like (...)
+        Depth of thaw [m]; unfrozen soils have a large number. Deep by default.
+    bedrock_layer : array_like of int (...)
+        Number of layers above the bedrock, 2 to 20.
+
+    Raises
+    ------
+    InputError
+        Temperatures that look like °C, scalars outside 0 to 1, negative input, wrong shapes.
+    """
+
+    soil_temperature: Array
+    water_scalar: Array
+    litter_input: Array
+    oxygen_scalar: Array = 1.0  # type: ignore[assignment]
+    nitrogen_scalar: Array = 1.0  # type: ignore[assignment]
+    active_layer_depth: Array = 50.0  # type: ignore[assignment]
+    bedrock_layer: NDArray[np.intp] = 20  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        layers_months = (len(LAYERS), 12)
+        T = as_array("soil_temperature", self.soil_temperature, shape=layers_months)
+        if np.any((T < 150) | (T > 373)):
+            odd = T[(T < 150) | (T > 373)][0]
+            raise InputError(
+                f"soil_temperature holds {odd:g}; it is read in kelvin. If yours is in °C, add 273.15."
+            )
+        checked: dict[str, NDArray[Any]] = {"soil_temperature": T}
+        for name in ("water_scalar", "oxygen_scalar", "nitrogen_scalar"):
+            value = getattr(self, name)
+            shape = () if np.ndim(value) == 0 else layers_months
+            checked[name] = as_array(
+                name, value, shape=shape, lower=0.0, upper=1.0, hint="1 means no limitation."
+            )
+        checked["litter_input"] = as_array(
+            "litter_input", self.litter_input, shape=(4,), lower=0.0,
+            hint="One number each for cwd and litter 1 to 3, gC m-2 yr-1.",
+        )
+        checked["active_layer_depth"] = as_array(
+            "active_layer_depth", self.active_layer_depth, lower=0.0, hint="In metres, downward."
+        )
+        bedrock = as_array("bedrock_layer", self.bedrock_layer, lower=2, upper=len(LAYERS))
+        if np.any(bedrock != np.round(bedrock)):
+            raise InputError("bedrock_layer counts the layers above the bedrock: whole numbers, 2 to 20.")
+        checked["bedrock_layer"] = bedrock.astype(int)
+        for name, array in checked.items():
+            object.__setattr__(self, name, array)
+        try:
+            _ = self.shape
+        except ValueError:
+            shapes = {k: v.shape for k, v in checked.items()}
+            raise InputError(
+                f"The leading axes (sites) of the forcing do not fit together: {shapes}."
+            ) from None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Leading axes: the sites."""
+        return np.broadcast_shapes(*(a.shape[: a.ndim - k] for a, k in self._arrays()))
+
+    def __getitem__(self, index: Any) -> Forcing:
+        """Some of the sites."""
+        return self._map(lambda a, k: np.broadcast_to(a, (*self.shape, *a.shape[a.ndim - k :]))[index])
+
+    def expand(self) -> Forcing:
+        """A new axis after the sites, for parameters (..., member, 21)."""
+        return self._map(lambda a, k: np.expand_dims(a, a.ndim - k) if a.ndim > k else a)
+
+    def _map(self, change: Callable[[NDArray[Any], int], NDArray[Any]]) -> Forcing:
+        copy = object.__new__(Forcing)  # already checked
+        for field, (array, k) in zip(dataclasses.fields(self), self._arrays()):
+            whole = array.ndim == 0 or array.ndim < k  # one for all sites
+            object.__setattr__(copy, field.name, array if whole else change(array, k))
+        return copy
+
+    def _arrays(self) -> Iterator[tuple[NDArray[Any], int]]:
+        """Every array, and how many of its axes belong to one site."""
+        own = {"soil_temperature": 2, "litter_input": 1}
+        for field in dataclasses.fields(self):
+            array = getattr(self, field.name)
+            k = 2 if field.name.endswith("_scalar") and array.ndim else own.get(field.name, 0)
+            yield array, k
+
+
+def column(parameters: ArrayLike, forcing: Forcing) -> tuple[LayeredModel, Array]:
+    """The matrix equation of each site: its LayeredModel, and its input.
+
+    Parameters
+    ----------
+    parameters : array_like (..., 21)
+        In the order and units of `PARAMETERS`. They need not lie within the prior bounds, only make
+        sense: times and scales above 0, fractions that create no carbon.
+    forcing : Forcing
+        Leading axes broadcast against those of `parameters`.
+
+    Returns
+    -------
+    model : LayeredModel
+    b : ndarray (..., 7, 20)
+        [gC m-3 yr-1]
+
+    Raises
+    ------
+    InputError
+        A parameter without meaning, or leading axes that do not fit.
+    """
+    p = _Parts(parameters, forcing)
+    model = LayeredModel(
+        POOLS, LAYERS, p.transfer_matrix(), p.turnover_rates(), *p.exchange(),
+        mixed=tuple(pool != "cwd" for pool in POOLS),
+    )
+    return model, p.input_by_depth()
+
+
+def steady_state(parameters: ArrayLike, forcing: Forcing) -> Array:
+    """Carbon in every pool and layer when input and losses balance.
+
+    Parameters
+    ----------
+    parameters : array_like (..., 21)
+        See `PARAMETERS`.
+    forcing : Forcing
+
+    Returns
+    -------
+    ndarray (..., 7, 20)
+        [gC m-3]; 0 below the bedrock.
+
+    Examples
+    --------
+    A temperate site: 12 °C, half the ideal moisture, 400 gC m-2 of litter a year.
+
+    >>> import numpy as np
+    >>> site = Forcing(soil_temperature=np.full((20, 12), 285.15),
+    ...                water_scalar=np.full((20, 12), 0.5), litter_input=[40, 120, 180, 60])
+    >>> X = steady_state(PARAMETERS.default, site)
+    >>> print(f"{(soil_carbon(X) * LAYERS.thickness).sum() / 1000:.1f} kgC m-2")
+    48.0 kgC m-2
+    """
+    model, b = column(parameters, forcing)
+    return model.steady_state(b)
+
+
+def steady_state_and_vjp(
+    parameters: ArrayLike, forcing: Forcing
+) -> tuple[Array, Callable[[ArrayLike], Array]]:
+    """The steady state, and the hand-written adjoint: ∂J/∂X (..., 7, 20) → ∂J/∂parameters (..., 21).
+
+    Returns
+    -------
+    X : ndarray (..., 7, 20)
+        [gC m-3]
+    pullback : callable
+        One gradient per column, not summed over leading axes; per unit of each parameter.
+    """
+    parts = _Parts(parameters, forcing)
+    model, b = column(parameters, forcing)
+    X, pull = model.steady_state_and_vjp(b)
+    return X, lambda dX: parts.pullback(model, pull(dX))
+
+
+def soil_carbon(X: ArrayLike) -> Array:
+    """What a soil profile measures: the three soil pools together, (..., 20) [gC m-3]."""
+    X = as_array("X", X, shape=(len(POOLS), len(LAYERS)))
+    return X[..., SOIL, :].sum(axis=-2)
+
+
+class _Parts:
+    """The parts of the equation as functions of parameters and forcing, and their derivatives."""
+
+    def __init__(self, parameters: ArrayLike, forcing: Forcing) -> None:
+        theta = as_array(
+            "parameters", parameters, shape=(len(PARAMETERS),), lower=0.0,
+            hint=f"In the order of clm5.PARAMETERS: {', '.join(PARAMETERS.names)}.",
+        )
+        for name in _POSITIVE:
+            if np.any(theta[..., _INDEX[name]] == 0):
+                raise InputError(
+                    f"Parameter {name!r} is 0, and the model divides by it or stands still. Its prior "
+                    f"starts at {PARAMETERS[name].lower:g} {PARAMETERS[name].unit}."
+                )
+        if not isinstance(forcing, Forcing):
+            raise InputError(
+                f"forcing is a {type(forcing).__name__}; make one with clm5.Forcing(...)."
+            )
+        try:
+            self.lead = np.broadcast_shapes(theta.shape[:-1], forcing.shape)
+        except ValueError:
+            raise InputError(
+                f"parameters have leading axes {theta.shape[:-1]}, the forcing {forcing.shape}; they must "
+                "fit together. For many parameter sets at each site, give parameters (site, member, 21) "
+                "and forcing.expand()."
+            ) from None
+        self.theta, self.forcing = theta, forcing
+
+    def __getattr__(self, name: str) -> Array:
+        return self.theta[..., _INDEX[name]]
+
+    def transfer_matrix(self) -> Array:
+        A = np.zeros((*self.theta.shape[:-1], 7, 7))
+        A[..., range(7), range(7)] = 1.0
+        for (i, j), name in _TRANSFERS.items():
+            A[..., i, j] = -getattr(self, name)
+        A[..., 3, 0] = self.fcwdl2 - 1.0
+        return A
+
+    def turnover_rates(self) -> Array:
+        bare, litter = self.scalars()
+        slow = self.depth_scalar()
+        both = np.stack([bare * slow, litter * slow], axis=-2)
+        tau = np.stack([getattr(self, name) for name in _TAU], axis=-1)
+        return both[..., _LITTER.astype(int), :] / tau[..., None]
+
+    def depth_scalar(self) -> Array:
+        return np.exp(-LAYERS.node / self.efolding[..., None])
+
+    def scalars(self) -> tuple[Array, Array]:
+        """Yearly mean of ξ_T ξ_W ξ_O, and of the same with ξ_N, both (..., 20)."""
+        bare = np.empty((self._n, len(LAYERS)))
+        litter = np.empty_like(bare)
+        for part, warmth, q10, W, w, O, N in self._months():
+            xi = np.exp(np.log(q10) * warmth)
+            xi *= np.minimum(w * W, 1.0) * O
+            bare[part] = xi.mean(axis=-1)
+            litter[part] = bare[part] if np.all(N == 1) else (xi * N).mean(axis=-1)
+        return bare.reshape(*self.lead, -1), litter.reshape(*self.lead, -1)
+
+    def exchange(self) -> tuple[Array, Array]:
+        return exchange_rates(face_diffusivity(self.diffusivity(), LAYERS) * self._open(), LAYERS)
+
+    def diffusivity(self) -> Array:
+        """At each layer (..., 20), from animals or from frost [m2 yr-1]."""
+        animals = self._thaw[..., None] > CRYOTURBATION_ACTIVE_LAYER
+        return np.where(
+            animals, self.diffus[..., None], self.cryo[..., None] * self._frost_profile()
+        )
+
+    def _frost_profile(self) -> Array:
+        """1 down to the depth of thaw, then linearly to 0; 0 where it never thaws (..., 20)."""
+        thaw, z = self._thaw[..., None], LAYERS.bottom
+        under = np.append(z, np.inf)[self.forcing.bedrock_layer][..., None]
+        span = np.minimum(CRYOTURBATION_DEPTH, under) - thaw
+        faded = np.divide(z - thaw, span, out=np.ones(np.broadcast(z, span).shape), where=span > 0)
+        return np.where(z < thaw, 1.0, np.maximum(1.0 - faded, 0.0)) * (thaw > 0)
+
+    def _open(self) -> Array:
+        """1 where a face between layers lies above the bedrock (..., 19)."""
+        return (np.arange(1, len(LAYERS)) < self.forcing.bedrock_layer[..., None]).astype(float)
+
+    @property
+    def _thaw(self) -> Array:
+        return self.forcing.active_layer_depth
+
+    def input_profile(self) -> Array:
+        """Share of the input per metre (..., 20); all in the first layer where it never thaws."""
+        profile = input_profile(self.beta, LAYERS, self.forcing.bedrock_layer)
+        first = np.eye(len(LAYERS))[0] / LAYERS.thickness[0]
+        return np.where(self._thaw[..., None] > 0, profile, first)
+
+    def input_by_depth(self) -> Array:
+        b = np.zeros((*self.lead, len(POOLS), len(LAYERS)))
+        b[..., :4, :] = self.forcing.litter_input[..., None] * self.input_profile()[..., None, :]
+        return b
+
+    def pullback(self, model: LayeredModel, g: LayeredGradient) -> Array:
+        out = np.zeros((*self.lead, len(PARAMETERS)))
+
+        def add(name: str, value: Array) -> None:
+            out[..., _INDEX[name]] += value
+
+        for (i, j), name in _TRANSFERS.items():
+            add(name, -g.A[..., i, j])
+        add("fcwdl2", g.A[..., 3, 0])
+
+        share = g.K * model.K  # derivative with respect to ln K
+        for j, name in enumerate(_TAU):
+            add(name, -share[..., j, :].sum(axis=-1) / getattr(self, name))
+        add("efolding", (share.sum(axis=-2) @ LAYERS.node) / self.efolding**2)
+        tau = np.stack([getattr(self, name) for name in _TAU], axis=-1)[..., None]
+        per_scalar = g.K / tau * self.depth_scalar()[..., None, :]
+        q10, w = self._pull_scalars(
+            per_scalar[..., ~_LITTER, :].sum(axis=-2), per_scalar[..., _LITTER, :].sum(axis=-2)
+        )
+        add("q10", q10)
+        add("w_scaling", w)
+
+        mixing = (g.down * model.down + g.up * model.up).sum(axis=-1)  # V is linear in its diffusivity
+        animals = self._thaw > CRYOTURBATION_ACTIVE_LAYER
+        for name, here in (("diffus", animals), ("cryo", ~animals)):
+            value = getattr(self, name)
+            add(name, np.where(here, mixing, 0.0) / np.where(value > 0, value, 1.0))
+
+        per_profile = (g.b[..., :4, :] * self.forcing.litter_input[..., None]).sum(axis=-2)
+        add("beta", (per_profile * self._input_profile_slope()).sum(axis=-1))
+        return out
+
+    def _pull_scalars(self, bare: Array, litter: Array) -> tuple[Array, Array]:
+        """∂J/∂q10 and ∂J/∂w_scaling from ∂J/∂ of the two yearly means."""
+        by_q10, by_w = np.empty(self._n), np.empty(self._n)
+        bare, litter = (a.reshape(-1, len(LAYERS), 1) for a in (bare, litter))
+        for part, warmth, q10, W, w, O, N in self._months():
+            xi = np.exp(np.log(q10) * warmth) * O * (bare[part] + litter[part] * N) / 12.0
+            wet = w * W
+            by_q10[part] = (xi * np.minimum(wet, 1.0) * warmth / q10).sum(axis=(-2, -1))
+            by_w[part] = np.sum(xi * W, axis=(-2, -1), where=wet < 1)
+        return by_q10.reshape(self.lead), by_w.reshape(self.lead)
+
+    def _input_profile_slope(self) -> Array:
+        """∂/∂β of `input_profile` (..., 20)."""
+        profile = input_profile(self.beta, LAYERS, self.forcing.bedrock_layer)
+        beta = self.beta[..., None]
+
+        def slope(z: Array) -> Array:
+            return 100 * z * beta ** (100 * z - 1)
+
+        above = np.arange(len(LAYERS)) < self.forcing.bedrock_layer[..., None]
+        share = np.where(above, beta ** (100 * LAYERS.top) - beta ** (100 * LAYERS.bottom), 0.0)
+        rise = np.where(above, slope(LAYERS.top) - slope(LAYERS.bottom), 0.0)
+        total = share.sum(axis=-1, keepdims=True)
+        change = rise / LAYERS.thickness - profile * rise.sum(axis=-1, keepdims=True)
+        return np.where(self._thaw[..., None] > 0, change / total, 0.0)
+
+    @property
+    def _n(self) -> int:
+        return int(np.prod(self.lead, dtype=int))
+
+    def _months(self) -> Iterator[tuple[Any, ...]]:
+        """The monthly scalars, some columns at a time: (columns, 20, 12), or numbers where constant."""
+        f = self.forcing
+        for start in range(0, self._n, CHUNK):
+            part = slice(start, min(start + CHUNK, self._n))
+            site = np.unravel_index(np.arange(part.start, part.stop), self.lead) if self.lead else ()
+            q10, w = (self._take(a, 0, site)[..., None, None] for a in (self.q10, self.w_scaling))
+            T, W, O, N = (
+                self._take(a, 2, site) if a.ndim else a
+                for a in (f.soil_temperature, f.water_scalar, f.oxygen_scalar, f.nitrogen_scalar)
+            )
+            yield part, (T - REFERENCE_TEMPERATURE) / 10.0, q10, W, w, O, N
+
+    def _take(self, array: Array, own: int, site: tuple[Any, ...]) -> Array:
+        """Rows of an array whose leading axes broadcast to `lead`."""
+        axes = array.ndim - own
+        if axes == 0:
+            return array[None]
+        last = site[len(site) - axes :]
+        if axes == 1 and array.shape[0] == self._n:
+            return array[last[0][0] : last[0][-1] + 1]
+        return array[tuple(s if n > 1 else 0 for s, n in zip(last, array.shape))]
