@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import io
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import matplotlib as mpl
@@ -214,7 +212,6 @@ def profile(
     ax.set_ylabel("depth [m]")
 
 
-@cache
 def coastline(name: str = "coast_110m") -> NDArray[np.float64]:
     """Longitude and latitude (n, 2) of an outline, NaN between pieces.
 
@@ -223,12 +220,9 @@ def coastline(name: str = "coast_110m") -> NDArray[np.float64]:
     name : {"coast_110m", "conus_outline", "conus_states"}
         World coast, outline of the contiguous United States, its states. Public-domain geometry.
     """
-    known = ("coast_110m", "conus_outline", "conus_states")
-    if name not in known:
-        raise InputError(f"There is no outline {name!r}; choose one of {', '.join(known)}.")
-    with (files("landcarbon.course") / "maps" / f"{name}.npz").open("rb") as stream:
-        lonlat: NDArray[np.float64] = np.load(stream)["lonlat"].astype(float)
-    return lonlat
+    from landcarbon.datasets.outlines import outline
+
+    return outline(name)
 
 
 def map(

@@ -1,15 +1,23 @@
 """Soil profiles: one tidy table, whatever the source.
 
+::
+
     C_v = C_m · ρ · (1 − v)                         carbon density of a layer
     ln ρ = a + b √C_m + e,   e ~ Normal(0, s²)      bulk density where it was not measured
 
-symbol | meaning                               | shape    | unit   | code name                | source
-C_v    | organic carbon per volume of soil     | (layer,) | gC m-3 | layers.carbon_density    | above
-C_m    | organic carbon per mass of fine earth | (layer,) | g kg-1 | layers.organic_carbon    | measured
-ρ      | bulk density of the fine earth        | (layer,) | kg m-3 | layers.bulk_density      | measured or fitted
-v      | coarse fragments, share of the volume | (layer,) | 1      | layers.coarse_fragments  | measured, else 0
-a, b   | coefficients                          | ()       |        | BulkDensityFit           | fitted on the layers that have both
-s      | residual standard deviation of ln ρ   | ()       | 1      | BulkDensityFit.sd        | same
+====== ===================================== ======== ====== ========================
+symbol meaning                               shape    unit   code name
+====== ===================================== ======== ====== ========================
+C_v    organic carbon per volume of soil     (layer,) gC m-3 layers.carbon_density
+C_m    organic carbon per mass of fine earth (layer,) g kg-1 layers.organic_carbon
+ρ      bulk density of the fine earth        (layer,) kg m-3 layers.bulk_density
+v      coarse fragments, share of the volume (layer,) 1      layers.coarse_fragments
+a, b   fitted on the layers that have both   ()              BulkDensityFit
+s      residual standard deviation of ln ρ   ()       1      BulkDensityFit.sd
+====== ===================================== ======== ====== ========================
+
+Carbon is measured. Bulk density is measured or fitted, coarse fragments are measured or taken as 0;
+flags say which.
 
 Every profile that is read is accounted for: `Profiles.report` says for each whether it is used and,
 if not, why. A profile with a faulty layer is dropped whole, since one wrong depth makes the others

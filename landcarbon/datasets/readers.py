@@ -1,5 +1,7 @@
 """One reader per registered file: from the file as published to a tidy table with units.
 
+::
+
     load(name) -> pandas.DataFrame or xarray.Dataset
 
 Tables carry ``attrs["units"]`` (column -> unit), ``attrs["notes"]`` (what was found out, what could
@@ -7,8 +9,11 @@ not be established), ``attrs["citation"]`` and ``attrs["licence"]``; a Dataset c
 variable. Missing values are NaN, whatever mark the file uses. Nothing is rescaled silently: where
 a factor is applied, the reader's docstring says so.
 
-symbol | meaning                | shape | unit              | code name      | source
--      | the table of each file | any   | in attrs["units"] | READERS[name]  | docstring of the reader
+====== ====================== ===== ================= =============
+symbol meaning                shape unit              code name
+====== ====================== ===== ================= =============
+–      the table of each file any   in attrs["units"] READERS[name]
+====== ====================== ===== ================= =============
 """
 
 from __future__ import annotations
@@ -169,6 +174,7 @@ def biome4(file: Path) -> xr.Dataset:
       the capacity is NaN there. ``perc`` 0 covers a third of the land and 999 occurs: its meaning
       is not established, it is returned as stored.
     - ``tmin`` is the absolute minimum of the year. There is no elevation in the file.
+    - Some land cells, most of them in Antarctica, have temperature but no precipitation or sunshine.
     """
     import xarray as xr
 
@@ -184,7 +190,8 @@ def biome4(file: Path) -> xr.Dataset:
     ice = land & (whc[0] == ICE)
 
     def on_land(values: np.ndarray, factor: float = 1.0) -> np.ndarray:
-        return np.where(land, values.astype(float) * factor, np.nan)
+        known = land & (values != OCEAN).all(axis=0) if values.ndim == 3 else land & (values != OCEAN)
+        return np.where(known, values.astype(float) * factor, np.nan)
 
     def monthly(values: np.ndarray, unit: str, long_name: str) -> tuple[Any, ...]:
         return (("month", "latitude", "longitude"), values, {"units": unit, "long_name": long_name})

@@ -1,5 +1,7 @@
 """Real data by name: where a file is, and proof that it is the right one.
 
+::
+
     available()          what there is
     path(name)           the file on this machine, checked by its sha256
     is_available(name)   whether `path` can be expected to succeed
@@ -9,8 +11,11 @@ in the cache of the operating system, and is downloaded to that cache from a pin
 is in neither. The hash is checked every time, wherever the file comes from.
 With ``LANDCARBON_OFFLINE=1`` nothing is ever downloaded.
 
-symbol | meaning                                  | shape | unit | code name          | source
--      | name, file, size, hash, address, licence | (18,) | -    | registry.csv       | per row
+====== ======================================== ===== ==== ============
+symbol meaning                                  shape unit code name
+====== ======================================== ===== ==== ============
+–      name, file, size, hash, address, licence (18,) –    registry.csv
+====== ======================================== ===== ==== ============
 """
 
 from __future__ import annotations

@@ -1,0 +1,672 @@
+"""From monthly climate to the forcing of the CLM5 soil matrix, one published step a function.
+
+::
+
+    T(z, t) = T̄ + Σ_k Re[ T_k e^{i k ω t} e^{−(1+i) z/d_k} ],    d_k = √(2κ / (k ω))
+    E_p = α s/(s + γ) H_N/λ
+    P = E + Q + ΔW₁ + ΔW₂ + ΔS                                    every month, in every bucket
+    ln ψ = (1 − θ) ln ψ_w + θ ln ψ_f                              θ = W/C of the layer
+    NPP = c · min{ 3000/(1 + e^{1.315 − 0.119 T̄}),  3000 (1 − e^{−0.000664 P}) }
+    z_a = d_1 ln(a/|T̄|)                                           where T̄ ≤ 0 °C < T̄ + a
+
+======= =========================================== ================ =========== ====================
+symbol  meaning                                     shape            unit        code name
+======= =========================================== ================ =========== ====================
+T       temperature of air and soil                 (..., 12)        °C; K out   temperature
+T_k, a  harmonics of the year (Fourier); amplitude  (..., 7)         K
+        of the first
+κ       thermal diffusivity of moist mineral soil   ()               m2 s-1      diffusivity
+d_k     depth at which a wave has shrunk to 1/e     ()               m           damping_depth
+E_p     potential evapotranspiration, α = 1.26      (..., 12)        mm month-1  demand
+H_N     net radiation of the day, where positive    (..., 12)        J m-2 d-1
+P, E, Q precipitation, evapotranspiration, runoff   (..., 12)        mm month-1  precipitation, …
+W, C    plant-available water, and what fits        (..., 2)         mm          storage, capacity
+S       snow on the ground                          (..., 12)        mm          snow
+ψ       soil water potential; ψ_w = −1.5, wilting;  (..., layer, 12) MPa
+        ψ_f = −0.033, field capacity
+NPP     net primary production                      (...,)           gC m-2 yr-1 npp
+z_a     active-layer depth                          (...,)           m           active_layer_depth
+======= =========================================== ================ =========== ====================
+
+Sources: the wave and κ, Campbell and Norman (1998), An Introduction to Environmental Biophysics; E_p,
+Priestley and Taylor (1972), doi 10.1175/1520-0493(1972)100<0081:OTAOSH>2.3.CO;2; H_N, Davis et al.
+(2017), doi 10.5194/gmd-10-689-2017; two-layer bucket, Palmer (1965), US Weather Bureau Research Paper
+45; NPP, the Miami model of Lieth (1975), doi 10.1007/978-3-642-80913-2_12.
+
+Each step may be replaced by something better: `forcing_from_climate` takes the results of one's own
+steps instead. What these simple steps leave out, so that nobody takes them for more:
+
+- Snow does not insulate and freezing water releases no heat. The soil is as cold on average as the
+  air, so permafrost is too widespread and winters are too cold in the soil of snowy places.
+- The oxygen scalar is 1 and the nitrogen scalar is 1: wetlands are treated as if they were drained,
+  and nitrogen never limits. Wetland cells are marked in the covariates.
+- All carbon that plants fix becomes litter in the same year; a fixed share of it is wood.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.layers import CLM5_LAYERS
+from landcarbon.matrix.response import water_potential
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from landcarbon.models.clm5 import Forcing
+
+__all__ = [
+    "LITTER_FRACTIONS",
+    "SiteForcing",
+    "WaterBalance",
+    "active_layer_depth",
+    "bucket",
+    "damping_depth",
+    "forcing_at",
+    "forcing_from_climate",
+    "litter_input",
+    "miami_npp",
+    "potential_evapotranspiration",
+    "soil_temperature",
+    "water_scalar",
+]
+
+Array = NDArray[np.float64]
+
+_NODES: Array = np.asarray(CLM5_LAYERS.node, dtype=float)
+YEAR_SECONDS = 365.0 * 86400.0
+ZERO_CELSIUS = 273.15
+DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], dtype=float)
+MID_MONTH = np.cumsum(DAYS) - 0.5 * DAYS + 0.5  # day of year
+DIFFUSIVITY = 5e-7  # m2 s-1
+NO_PERMAFROST = 42.0  # m, about the bottom of the CLM5 ground: "nothing frozen above"
+TOP_LAYER = 0.30  # m, lower face of the upper bucket
+DEGREE_DAY = 3.0  # mm of melt a day and degree above freezing, in the usual range (Hock 2003)
+WILTING, FIELD_CAPACITY = -1.5, -0.033  # MPa
+CARBON_IN_DRY_MATTER = 0.47  # IPCC (2006) Guidelines, vol. 4, table 4.3
+WOOD_SHARE = 0.2  # of NPP; our assumption, from 0 in grassland to about 0.4 in forests
+# CWD, then the leaf and fine-root litter of CLM: labile 0.25, cellulose 0.5, lignin 0.25.
+LITTER_FRACTIONS = np.array([WOOD_SHARE, *((1.0 - WOOD_SHARE) * np.array([0.25, 0.5, 0.25]))])
+FILL_CAPACITY = np.array([57.0, 122.5])  # mm, the commonest soil of the file
+
+
+def _monthly(name: str, value: ArrayLike, **limits: Any) -> Array:
+    return as_array(name, value, shape=(12,), hint="The last axis is the twelve months.", **limits)
+
+
+# --- temperature ---------------------------------------------------------------------------------
+
+
+def damping_depth(diffusivity: float = DIFFUSIVITY, harmonic: int = 1) -> float:
+    """Depth at which a temperature wave has shrunk to 1/e, m.
+
+    Examples
+    --------
+    >>> round(damping_depth(), 2)
+    2.24
+    """
+    return float(np.sqrt(diffusivity * YEAR_SECONDS / (np.pi * harmonic)))
+
+
+def soil_temperature(
+    temperature: ArrayLike, depth: ArrayLike | None = None, diffusivity: float = DIFFUSIVITY
+) -> Array:
+    """Soil temperature below a surface that follows the air: the damped, lagged annual wave.
+
+    Every harmonic of the twelve months is a wave that shrinks and lags as it goes down; the annual
+    mean is the same at all depths.
+
+    Parameters
+    ----------
+    temperature : array_like, (..., 12)
+        Monthly mean air temperature, degC.
+    depth : array_like, (layer,), optional
+        Depths, m; the nodes of the CLM5 layers unless given.
+    diffusivity : float
+        Thermal diffusivity of the soil, m2 s-1.
+
+    Returns
+    -------
+    ndarray, (..., layer, 12)
+        K, at mid-month.
+
+    Raises
+    ------
+    InputError
+        Temperatures that look like kelvin, NaN, a diffusivity that is not positive.
+
+    Examples
+    --------
+    >>> air = 10 + 12 * np.cos(2 * np.pi * (np.arange(12) - 6) / 12)
+    >>> soil_temperature(air, depth=[0.0, 2.24])[:, 6].round(1)      # July, surface and deep
+    array([295.2, 285.5])
+    """
+    t = _monthly("temperature", temperature, lower=-90.0, upper=60.0)
+    z = as_array("depth", _NODES if depth is None else depth, lower=0.0)
+    kappa = float(as_array("diffusivity", diffusivity, lower=0.0, strict=True))
+    waves = np.fft.rfft(t, axis=-1)
+    d = np.array([damping_depth(kappa, k) for k in range(1, waves.shape[-1])])
+    decay = np.ones((z.size, waves.shape[-1]), dtype=complex)
+    decay[:, 1:] = np.exp(-(1.0 + 1.0j) * z[:, None] / d)
+    return np.fft.irfft(waves[..., None, :] * decay, n=12, axis=-1) + ZERO_CELSIUS
+
+
+def active_layer_depth(temperature: ArrayLike, diffusivity: float = DIFFUSIVITY) -> Array:
+    """Depth to which the ground thaws in summer: where the annual wave just reaches 0 °C.
+
+    Parameters
+    ----------
+    temperature : array_like, (..., 12)
+        Monthly mean air temperature, degC.
+    diffusivity : float
+        Thermal diffusivity of the soil, m2 s-1.
+
+    Returns
+    -------
+    ndarray, (...,)
+        m. 42 where the annual mean is above 0 °C (no permafrost), 0 where it never thaws.
+
+    Notes
+    -----
+    Uses the first harmonic alone. Latent heat and snow are left out: the first makes the depth too
+    large, the second makes permafrost too widespread.
+    """
+    t = _monthly("temperature", temperature, lower=-90.0, upper=60.0)
+    kappa = float(as_array("diffusivity", diffusivity, lower=0.0, strict=True))
+    mean = t.mean(axis=-1)
+    amplitude = np.abs(np.fft.rfft(t, axis=-1)[..., 1]) / 6.0
+    frozen = mean <= 0
+    with np.errstate(divide="ignore"):
+        ratio = np.where(frozen, amplitude / np.abs(mean), np.inf)
+        thaw = damping_depth(kappa) * np.log(np.maximum(ratio, 1.0))
+    return np.where(frozen, np.minimum(thaw, NO_PERMAFROST), NO_PERMAFROST)
+
+
+# --- water ---------------------------------------------------------------------------------------
+
+
+def potential_evapotranspiration(
+    temperature: ArrayLike, sunshine: ArrayLike, latitude: ArrayLike
+) -> Array:
+    """Potential evapotranspiration from temperature, sunshine and latitude (Priestley-Taylor).
+
+    Parameters
+    ----------
+    temperature : array_like, (..., 12)
+        Monthly mean air temperature, degC.
+    sunshine : array_like, (..., 12)
+        Fraction of possible sunshine, 0 to 1.
+    latitude : array_like, (...,)
+        Degrees north.
+
+    Returns
+    -------
+    ndarray, (..., 12)
+        mm month-1. Zero in months colder than 0 °C, as in Thornthwaite and Mather (1955).
+
+    Notes
+    -----
+    Radiation as in Davis et al. (2017), doi 10.5194/gmd-10-689-2017: transmittivity
+    0.25 + 0.5 S, albedo 0.17, net long-wave loss (0.2 + 0.8 S)(107 − T) W m-2, integrated over the
+    hours in which the net radiation is positive. Sea-level pressure.
+    """
+    t = _monthly("temperature", temperature, lower=-90.0, upper=60.0)
+    s = _monthly("sunshine", sunshine, lower=0.0, upper=1.0)
+    phi = np.deg2rad(as_array("latitude", latitude, lower=-90.0, upper=90.0))[..., None]
+    angle = 2.0 * np.pi * MID_MONTH / 365.0
+    declination = np.deg2rad(-23.44) * np.cos(2.0 * np.pi * (MID_MONTH + 10.0) / 365.0)
+    top = 1360.8 * (1.0 + 0.0334 * np.cos(angle))
+    incoming = (0.25 + 0.5 * s) * (1.0 - 0.17) * top
+    loss = (0.2 + 0.8 * s) * (107.0 - t)
+    u = incoming * np.sin(phi) * np.sin(declination)
+    v = incoming * np.cos(phi) * np.cos(declination)
+    # Net radiation is u + v cos(hour angle) − loss; it is positive up to the hour angle h.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cos_h = np.where(v > 0, (loss - u) / v, np.where(u > loss, -1.0, 1.0))
+    h = np.arccos(np.clip(cos_h, -1.0, 1.0))
+    energy = ((u - loss) * h + v * np.sin(h)) * 86400.0 / np.pi
+    slope = 2.503e6 * np.exp(17.269 * t / (237.3 + t)) / (237.3 + t) ** 2
+    psychrometer = 65.05 + 0.064 * t
+    latent = 2.495e6 - 2380.0 * t
+    daily = 1.26 * slope / (slope + psychrometer) * np.maximum(energy, 0.0) / latent
+    return np.where(t >= 0, daily * DAYS, 0.0)
+
+
+@dataclass(frozen=True)
+class WaterBalance:
+    """A year of the two-layer bucket, in its periodic state.
+
+    Attributes
+    ----------
+    wetness : ndarray (..., 2, 12)
+        Mean storage of the month over capacity, upper and lower layer.
+    evapotranspiration, runoff : ndarray (..., 12)
+        mm month-1.
+    storage : ndarray (..., 2, 13)
+        Water at the start of each month and at the end of the year, mm.
+    snow : ndarray (..., 13)
+        The same for snow.
+    """
+
+    wetness: Array
+    evapotranspiration: Array
+    runoff: Array
+    storage: Array
+    snow: Array
+
+
+def bucket(
+    precipitation: ArrayLike, temperature: ArrayLike, demand: ArrayLike, capacity: ArrayLike
+) -> WaterBalance:
+    """Soil water through the year in a bucket of two layers (Palmer 1965).
+
+    Demand is met first by rain and melt, then by the upper layer, then by the lower one in proportion
+    to what is left of it. A surplus refills the upper layer, then the lower, and runs off. Months
+    colder than 0 °C store their precipitation as snow, which melts at 3 mm a day and degree.
+
+    Parameters
+    ----------
+    precipitation : array_like, (..., 12)
+        mm month-1.
+    temperature : array_like, (..., 12)
+        degC.
+    demand : array_like, (..., 12)
+        Potential evapotranspiration, mm month-1.
+    capacity : array_like, (..., 2)
+        Plant-available water the layers can hold, mm; the lower may be 0 (shallow soil).
+
+    Returns
+    -------
+    WaterBalance
+        Of the year to which repeated years converge, from full buckets without snow. Where snow
+        never melts completely, it grows year by year, and the balance says so.
+
+    Raises
+    ------
+    InputError
+        NaN, negative water, a capacity of zero in the upper layer.
+    """
+    rain = _monthly("precipitation", precipitation, lower=0.0)
+    t = _monthly("temperature", temperature, lower=-90.0, upper=60.0)
+    need = _monthly("demand", demand, lower=0.0)
+    room = as_array("capacity", capacity, shape=(2,), lower=0.0, hint="Two layers, in mm.")
+    as_array("capacity of the upper layer", room[..., 0], lower=0.0, strict=True)
+    shape = np.broadcast_shapes(rain.shape[:-1], t.shape[:-1], need.shape[:-1], room.shape[:-1])
+    rain, t, need = (np.broadcast_to(a, (*shape, 12)) for a in (rain, t, need))
+    room = np.broadcast_to(room, (*shape, 2))
+    full = room.sum(axis=-1)
+    # Months first, so that each step reads contiguous memory.
+    rain_m, t_m, need_m = (np.ascontiguousarray(np.moveaxis(a, -1, 0)) for a in (rain, t, need))
+    fall = np.where(t_m < 0, rain_m, 0.0)
+    melting = DEGREE_DAY * np.maximum(t_m, 0.0) * DAYS.reshape(12, *(1,) * len(shape))
+    c1, c2 = room[..., 0], room[..., 1]
+    w1, w2, snow = c1.copy(), c2.copy(), np.zeros(shape)
+    w = np.empty((13, 2, *shape))
+    s = np.empty((13, *shape))
+    out, away = np.empty((12, *shape)), np.empty((12, *shape))
+    for _ in range(200):
+        start1, start2 = w1, w2
+        for m in range(12):
+            w[m, 0], w[m, 1], s[m] = w1, w2, snow
+            cover = snow + fall[m]
+            melt = np.minimum(cover, melting[m])
+            snow = cover - melt
+            supply = rain_m[m] - fall[m] + melt
+            lack = np.maximum(need_m[m] - supply, 0.0)
+            surplus = np.maximum(supply - need_m[m], 0.0)
+            from1 = np.minimum(w1, lack)
+            from2 = np.minimum(w2, (lack - from1) * w2 / full)
+            into1 = np.minimum(surplus, c1 - w1)
+            into2 = np.minimum(surplus - into1, c2 - w2)
+            w1, w2 = w1 - from1 + into1, w2 - from2 + into2
+            out[m] = np.minimum(need_m[m], supply) + from1 + from2
+            away[m] = surplus - into1 - into2
+        if max(np.abs(w1 - start1).max(initial=0.0), np.abs(w2 - start2).max(initial=0.0)) < 1e-6:
+            break
+    w[12, 0], w[12, 1], s[12] = w1, w2, snow
+    storage = np.moveaxis(w, (0, 1), (-1, -2))
+    mean = 0.5 * (storage[..., :-1] + storage[..., 1:])
+    wetness = np.empty_like(mean)
+    wetness[..., 0, :] = mean[..., 0, :] / c1[..., None]
+    deep = c2[..., None] > 0
+    wetness[..., 1, :] = np.where(deep, mean[..., 1, :] / np.where(deep, c2[..., None], 1.0), wetness[..., 0, :])
+    return WaterBalance(
+        wetness, np.moveaxis(out, 0, -1), np.moveaxis(away, 0, -1), storage, np.moveaxis(s, 0, -1)
+    )
+
+
+def water_scalar(wetness: ArrayLike, depth: ArrayLike | None = None) -> Array:
+    """Water scalar of decomposition by layer, from the wetness of the two buckets.
+
+    The water potential runs log-linearly from −1.5 MPa (empty: wilting point) to −0.033 MPa (full:
+    field capacity), and CLM5's response (`landcarbon.matrix.response.water_potential`) makes it a scalar.
+    It thus lies between 0.04 and 0.59: a drained soil is never as wet as CLM5's optimum of −0.002 MPa.
+
+    Parameters
+    ----------
+    wetness : array_like, (..., 2, 12)
+        Storage over capacity, 0 to 1; the upper 0.3 m and below.
+    depth : array_like, (layer,), optional
+        Depths, m; the nodes of the CLM5 layers unless given.
+
+    Returns
+    -------
+    ndarray, (..., layer, 12)
+    """
+    theta = as_array("wetness", wetness, shape=(2, 12), lower=0.0, upper=1.0 + 1e-12)
+    z = as_array("depth", _NODES if depth is None else depth, lower=0.0)
+    psi = -np.exp((1.0 - theta) * np.log(-WILTING) + theta * np.log(-FIELD_CAPACITY))
+    return water_potential(psi)[..., (z > TOP_LAYER).astype(int), :]
+
+
+# --- carbon input --------------------------------------------------------------------------------
+
+
+def miami_npp(
+    mean_temperature: ArrayLike, annual_precipitation: ArrayLike, carbon: float = CARBON_IN_DRY_MATTER
+) -> Array:
+    """Net primary production by the Miami model (Lieth 1975): the scarcer of warmth and water.
+
+    Parameters
+    ----------
+    mean_temperature : array_like
+        Annual mean air temperature, degC.
+    annual_precipitation : array_like
+        mm yr-1.
+    carbon : float
+        Carbon in dry matter; the model itself gives dry matter.
+
+    Returns
+    -------
+    ndarray
+        gC m-2 yr-1.
+
+    Examples
+    --------
+    >>> miami_npp([25.0, 10.0], [3000.0, 700.0], carbon=1.0).round()
+    array([2521., 1115.])
+    """
+    t = as_array("mean_temperature", mean_temperature, lower=-90.0, upper=60.0)
+    p = as_array("annual_precipitation", annual_precipitation, lower=0.0)
+    warmth = 3000.0 / (1.0 + np.exp(1.315 - 0.119 * t))
+    water = -3000.0 * np.expm1(-0.000664 * p)
+    return carbon * np.minimum(warmth, water)
+
+
+def litter_input(npp: ArrayLike, fractions: ArrayLike = LITTER_FRACTIONS) -> Array:
+    """Split carbon input over coarse woody debris and litter 1-3.
+
+    Parameters
+    ----------
+    npp : array_like, (...,)
+        gC m-2 yr-1.
+    fractions : array_like, (4,)
+        Shares of CWD, metabolic, cellulose and lignin litter; they sum to 1. Unless given: 0.2 wood (our
+        assumption) and 0.8 leaves and fine roots as CLM splits them, 0.25 : 0.5 : 0.25.
+
+    Returns
+    -------
+    ndarray, (..., 4)
+        gC m-2 yr-1.
+
+    Raises
+    ------
+    InputError
+        Shares that are negative or do not sum to 1.
+    """
+    production = as_array("npp", npp, lower=0.0)
+    share = as_array("fractions", fractions, shape=(4,), lower=0.0)
+    if not np.allclose(share.sum(axis=-1), 1.0, atol=1e-9):
+        raise InputError(
+            f"fractions sum to {np.asarray(share.sum(axis=-1)).flat[0]:.4g}; the four shares of the carbon input "
+            "(CWD, litter 1, 2, 3) must sum to 1."
+        )
+    return production[..., None] * share
+
+
+# --- the whole chain -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class SiteForcing:
+    """Forcing and covariates of the sites that have a climate.
+
+    Attributes
+    ----------
+    forcing : landcarbon.models.clm5.Forcing
+        Of the used sites, in order.
+    covariates : pandas.DataFrame
+        One row a used site; units in ``attrs["units"]``.
+    used : ndarray of bool, (site,)
+        Which of the sites asked for have a climate.
+    report : pandas.DataFrame
+        One row a site asked for: coordinates, cell, distance [km], `used`, `reason`.
+    """
+
+    forcing: Forcing
+    covariates: pd.DataFrame
+    used: NDArray[np.bool_]
+    report: pd.DataFrame
+
+
+COVARIATE_UNITS = {
+    "latitude": "degrees_north",
+    "longitude": "degrees_east",
+    "mean_temperature": "degC",
+    "temperature_seasonality": "K",
+    "coldest_month": "degC",
+    "warmest_month": "degC",
+    "annual_precipitation": "mm yr-1",
+    "precipitation_seasonality": "1",
+    "sunshine": "1",
+    "demand": "mm yr-1",
+    "aridity": "1",
+    "evapotranspiration": "mm yr-1",
+    "runoff": "mm yr-1",
+    "mean_wetness": "1",
+    "driest_wetness": "1",
+    "capacity_upper": "mm",
+    "capacity_lower": "mm",
+    "npp": "gC m-2 yr-1",
+}
+
+
+def forcing_from_climate(
+    temperature: ArrayLike,
+    precipitation: ArrayLike,
+    sunshine: ArrayLike,
+    latitude: ArrayLike,
+    longitude: ArrayLike,
+    capacity: ArrayLike,
+    *,
+    npp: ArrayLike | None = None,
+    bedrock_layer: ArrayLike = 20,
+    fractions: ArrayLike = LITTER_FRACTIONS,
+) -> tuple[Forcing, pd.DataFrame]:
+    """All steps from climate to forcing, for many sites at once.
+
+    Parameters
+    ----------
+    temperature, precipitation, sunshine : array_like, (site, 12)
+        degC, mm month-1, fraction.
+    latitude, longitude : array_like, (site,)
+        Degrees.
+    capacity : array_like, (site, 2)
+        Plant-available water above and below 0.3 m, mm.
+    npp : array_like, (site,), optional
+        Carbon input, gC m-2 yr-1, instead of the Miami model.
+    bedrock_layer : array_like
+        Layers above bedrock; all 20 unless known.
+    fractions : array_like, (4,)
+        See `litter_input`.
+
+    Returns
+    -------
+    forcing : landcarbon.models.clm5.Forcing
+    covariates : pandas.DataFrame
+        One row a site, units in ``attrs["units"]``.
+    """
+    from landcarbon.models.clm5 import Forcing
+
+    t = _monthly("temperature", temperature, lower=-90.0, upper=60.0)
+    p = _monthly("precipitation", precipitation, lower=0.0)
+    s = _monthly("sunshine", sunshine, lower=0.0, upper=1.0)
+    if t.ndim != 2:
+        raise InputError(f"temperature has shape {t.shape}; give one row of twelve months a site.")
+    lat = as_array("latitude", latitude, shape=(len(t),), lower=-90.0, upper=90.0)
+    lon = as_array("longitude", longitude, shape=(len(t),), lower=-180.0, upper=180.0)
+    demand = potential_evapotranspiration(t, s, lat)
+    water = bucket(p, t, demand, capacity)
+    production = (
+        miami_npp(t.mean(axis=-1), p.sum(axis=-1))
+        if npp is None
+        else np.broadcast_to(as_array("npp", npp, lower=0.0), lat.shape)
+    )
+    soil = soil_temperature(t)
+    forcing = Forcing(
+        soil_temperature=soil,
+        water_scalar=water_scalar(water.wetness),
+        oxygen_scalar=np.ones_like(soil),
+        nitrogen_scalar=np.ones_like(soil),
+        litter_input=litter_input(production, fractions),
+        active_layer_depth=active_layer_depth(t),
+        bedrock_layer=np.broadcast_to(np.asarray(bedrock_layer), lat.shape),
+    )
+    room = np.broadcast_to(np.asarray(capacity, dtype=float), (len(t), 2))
+    annual_p, annual_e = p.sum(axis=-1), demand.sum(axis=-1)
+    wet = water.wetness[..., 0, :]
+    columns = {
+        "latitude": lat,
+        "longitude": lon,
+        "mean_temperature": t.mean(axis=-1),
+        "temperature_seasonality": t.std(axis=-1),
+        "coldest_month": t.min(axis=-1),
+        "warmest_month": t.max(axis=-1),
+        "annual_precipitation": annual_p,
+        "precipitation_seasonality": p.std(axis=-1) / np.maximum(p.mean(axis=-1), 1.0),
+        "sunshine": s.mean(axis=-1),
+        "demand": annual_e,
+        "aridity": annual_p / (annual_p + annual_e + 1.0),
+        "evapotranspiration": water.evapotranspiration.sum(axis=-1),
+        "runoff": water.runoff.sum(axis=-1),
+        "mean_wetness": wet.mean(axis=-1),
+        "driest_wetness": wet.min(axis=-1),
+        "capacity_upper": room[:, 0],
+        "capacity_lower": room[:, 1],
+        "npp": production,
+    }
+    covariates = pd.DataFrame(columns)
+    covariates.attrs = {"units": dict(COVARIATE_UNITS)}
+    return forcing, covariates
+
+
+def forcing_at(
+    latitude: ArrayLike,
+    longitude: ArrayLike,
+    climate: xr.Dataset | None = None,
+    *,
+    max_distance: float = 60.0,
+) -> SiteForcing:
+    """Forcing and covariates at many places, each from the nearest land cell of a climate grid.
+
+    Parameters
+    ----------
+    latitude, longitude : array_like, (site,)
+        Degrees.
+    climate : xarray.Dataset, optional
+        As `landcarbon.datasets.load("biome4")` gives it, which is what is used unless given: variables
+        `temperature`, `precipitation`, `sunshine` (month, latitude, longitude), `water_capacity`
+        (soil_layer, latitude, longitude), and if there are `wetland` and `minimum_temperature`.
+    max_distance : float
+        Farthest cell centre that is taken, km. The corner of a 0.5° cell is at most 39 km from its centre;
+        60 km also reaches the neighbour, for places on a coast.
+
+    Returns
+    -------
+    SiteForcing
+        Sites without a cell are in its report, not in its forcing. A wetland cell has no capacity in the
+        file: it takes 57 and 122.5 mm and is marked.
+
+    Raises
+    ------
+    InputError
+        Coordinates out of range, or not one site with a cell.
+    """
+    lat = np.atleast_1d(as_array("latitude", latitude, lower=-90.0, upper=90.0))
+    lon = np.atleast_1d(as_array("longitude", longitude, lower=-180.0, upper=180.0))
+    if lat.shape != lon.shape or lat.ndim != 1:
+        raise InputError(f"latitude has shape {lat.shape}, longitude {lon.shape}; give one of each a site.")
+    if climate is None:
+        from landcarbon.datasets.readers import load
+
+        climate = load("biome4")
+    need = ("temperature", "precipitation", "sunshine", "water_capacity")
+    lacking = [name for name in need if name not in climate]
+    if lacking:
+        raise InputError(f"the climate has no variable {lacking[0]!r}; it needs {', '.join(need)}.")
+    grid = climate.transpose("month", "soil_layer", "latitude", "longitude", missing_dims="ignore")
+    t, p, s = (grid[name].values for name in need[:3])
+    room = grid["water_capacity"].values
+    wetland = (
+        grid["wetland"].values.astype(bool)
+        if "wetland" in grid
+        else np.zeros(room.shape[1:], dtype=bool)
+    )
+    has_climate = np.isfinite(t).all(axis=0) & np.isfinite(p).all(axis=0) & np.isfinite(s).all(axis=0)
+    has_soil = wetland | (np.isfinite(room).all(axis=0) & (room[0] > 0))
+    j, i, km = _nearest(
+        lat, lon, grid["latitude"].values, grid["longitude"].values, has_climate & has_soil
+    )
+    used = km <= max_distance
+    report = pd.DataFrame(
+        {
+            "latitude": lat,
+            "longitude": lon,
+            "cell_latitude": grid["latitude"].values[j],
+            "cell_longitude": grid["longitude"].values[i],
+            "distance_km": km,
+            "used": used,
+            "reason": np.where(used, "", f"no land cell with climate and soil within {max_distance:g} km"),
+        }
+    )
+    if not used.any():
+        raise InputError(
+            f"none of the {len(lat)} sites has a land cell with climate and soil within {max_distance:g} km; "
+            "are latitude and longitude swapped?"
+        )
+    j, i = j[used], i[used]
+    wet = wetland[j, i]
+    capacity = np.where(wet[:, None], FILL_CAPACITY, room[:, j, i].T)
+    forcing, covariates = forcing_from_climate(
+        t[:, j, i].T, p[:, j, i].T, s[:, j, i].T, lat[used], lon[used], capacity
+    )
+    covariates["wetland"] = wet.astype(float)
+    covariates.attrs["units"]["wetland"] = "1"
+    if "minimum_temperature" in grid:
+        covariates["minimum_temperature"] = grid["minimum_temperature"].values[j, i]
+        covariates.attrs["units"]["minimum_temperature"] = "degC"
+    covariates.attrs["synthetic"] = bool(climate.attrs.get("synthetic", False))
+    return SiteForcing(forcing, covariates, used, report)
+
+
+def _nearest(
+    lat: Array, lon: Array, grid_lat: Array, grid_lon: Array, valid: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+    """Nearest valid cell on the sphere: row, column, distance in km."""
+    from scipy.spatial import cKDTree
+
+    j, i = np.nonzero(valid)
+    tree = cKDTree(_unit_vectors(grid_lat[j], grid_lon[i]))
+    chord, k = tree.query(_unit_vectors(lat, lon))
+    return j[k], i[k], 2.0 * 6371.0 * np.arcsin(np.clip(chord / 2.0, 0.0, 1.0))
+
+
+def _unit_vectors(lat: Array, lon: Array) -> Array:
+    a, b = np.deg2rad(lat), np.deg2rad(lon)
+    return np.stack([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)], axis=-1)
