@@ -152,8 +152,8 @@ def century7(
     metabolic = 0.85 - 0.018 * ratio
     if np.any(metabolic < 0):
         raise InputError(
-            f"lignin_to_nitrogen is {ratio.max():g}: 0.85 − 0.018 L/N, the metabolic share of "
-            "litter, would be negative. It holds up to 47. Is the ratio lignin over nitrogen by mass?"
+            f"lignin_to_nitrogen is {ratio.max():g}: 0.85 − 0.018 L/N, the share of metabolic "
+            "litter, would be negative. It holds up to 47. Is the ratio one of masses?"
         )
 
     lead = ratio.shape
