@@ -1,0 +1,219 @@
+"""Components multiply back, attributions add up, planted components are found again."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import random_model
+
+from landcarbon.datasets.synthetic_mip import REFERENCE, synthetic_mip
+from landcarbon.matrix import MatrixModel
+from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.simulate import integrate
+from landcarbon.theory.benchmarking import benchmark
+from landcarbon.theory.traceability import (
+    COMPONENTS,
+    Components,
+    attribute,
+    chain_from_outputs,
+    fit_response,
+    standardise,
+    trace,
+    variance_shares,
+)
+
+
+def random_scalars(rng, n):
+    return rng.uniform(0.1, 1.0, n), rng.uniform(0.1, 1.0, n)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 8))
+def test_the_product_is_the_storage(seed, n):
+    rng = np.random.default_rng(seed)
+    model, (T, W), X = random_model(seed, n), random_scalars(rng, n), rng.uniform(1, 1e4, n)
+    found = trace(model, 300.0, T, W, X=X)
+    assert found.storage == pytest.approx(X.sum(), rel=1e-10)
+    assert found.capacity == pytest.approx(model.steady_state(300.0, T * W).sum(), rel=1e-10)
+    assert found.potential == pytest.approx(found.capacity - X.sum(), rel=1e-9, abs=1e-6)
+    assert found.baseline == pytest.approx(model.steady_state(1.0).sum() / model.B.sum(), rel=1e-10)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 6), st.floats(0.05, 1), st.floats(0.05, 1))
+def test_a_common_scalar_is_found_as_it_is(seed, n, cold, dry):
+    found = trace(random_model(seed, n), 1.0, cold, dry)
+    assert found.temperature == pytest.approx(cold, rel=1e-9)
+    assert found.water == pytest.approx(dry, rel=1e-9)
+    assert found.filled == 1
+
+
+def test_temperature_and_water_are_treated_alike():
+    model, rng = random_model(3, 5), np.random.default_rng(3)
+    T, W = random_scalars(rng, 5)
+    one, two = trace(model, 1.0, T, W), trace(model, 1.0, W, T)
+    assert one.temperature == pytest.approx(two.water, rel=1e-12)
+
+
+def test_leading_axes_are_sites():
+    model, rng = random_model(5, 4, lead=(6,)), np.random.default_rng(5)
+    T = rng.uniform(0.2, 1, (6, 4))
+    whole = trace(model, np.full(6, 200.0), T)
+    alone = [
+        trace(MatrixModel(model.pools, model.A[i], model.K[i], model.B[i]), 200.0, T[i]).capacity
+        for i in range(6)
+    ]
+    np.testing.assert_allclose(whole.capacity, alone, rtol=1e-12)
+
+
+def ensemble(models=6, seed=0):
+    rng = np.random.default_rng(seed)
+    return Components(*np.exp(rng.normal(0, 0.5, (len(COMPONENTS), models))))
+
+
+def test_attribution_adds_up_exactly():
+    models = ensemble()
+    parts = attribute(models.select(0), models.select(slice(1, None)))
+    expected = np.log(models.storage[1:] / models.storage[0])
+    np.testing.assert_allclose(parts.sum("component"), expected, rtol=0, atol=1e-12)
+
+
+def test_a_change_in_one_component_is_attributed_to_it_alone():
+    models = ensemble()
+    parts = attribute(models, models.replace(baseline=2 * models.baseline))
+    np.testing.assert_allclose(parts.sel(component="baseline"), np.log(2))
+    assert np.abs(parts.drop_sel(component="baseline")).max() < 1e-12
+
+
+def test_shares_of_the_spread_add_up_to_one():
+    shares = variance_shares(ensemble(models=9, seed=2))
+    assert float(shares.sum()) == pytest.approx(1, abs=1e-12)
+
+
+def test_standardising_all_components_leaves_no_spread():
+    models = ensemble()
+    spread = [models.storage.std()]
+    for k in range(1, len(COMPONENTS) + 1):
+        spread.append(standardise(models, COMPONENTS[:k]).storage.std())
+    assert spread[-1] < 1e-12 * spread[0] and spread[0] > 0
+    assert standardise(models, "npp").npp.std() == pytest.approx(0, abs=1e-12)
+
+
+def test_outputs_give_back_the_model_exactly_where_stocks_do_not_change():
+    model = MatrixModel(("plants", "litter", "soil"), [[1, 0, 0], [-0.9, 1, 0], [0, -0.3, 1]],
+                        K=[0.1, 0.8, 0.03], B=[1, 0, 0])
+    X = model.steady_state(500.0)
+    found = chain_from_outputs(
+        np.full(4, 500.0), np.tile(X, (5, 1)), np.tile(model.respiration(X), (4, 1))
+    )
+    np.testing.assert_allclose(found.K, np.tile(model.K, (4, 1)), rtol=1e-12)
+    np.testing.assert_allclose(found.A, np.tile(model.A, (4, 1, 1)), atol=1e-12)
+
+
+def test_the_error_of_the_mean_stock_shrinks_with_the_square_of_the_step():
+    model = MatrixModel(("plants", "litter", "soil"), [[1, 0, 0], [-1, 1, 0], [0, -0.3, 1]],
+                        K=[0.2, 0.8, 0.03], B=[1, 0, 0])
+    miss = []
+    for dt in (1.0, 0.5):
+        t = np.arange(0, 10 + dt / 2, dt)
+        run = integrate(t, [100.0, 900.0, 2000.0], model.outflow_matrix()[None], model.input(500.0)[None])
+        R = model.respired_fraction * model.K * run.integral / dt
+        found = chain_from_outputs(np.full(len(t) - 1, 500.0), run.X, R, dt=dt)
+        miss.append(np.abs(found.K / model.K - 1).max())
+    assert miss[0] == pytest.approx(0.8**2 / 12, rel=0.1)  # the fastest pool, while it empties
+    assert 3 < miss[0] / miss[1] < 5
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_planted_components_of_eight_models_are_recovered_to_three_percent(seed):
+    mip = synthetic_mip(models=8, rng=seed)
+    chain = chain_from_outputs(mip.npp, mip.stocks, mip.respiration)
+    response = fit_response(chain.K.mean(axis=-2), mip.temperature.broadcast_like(mip.npp[..., 0]),
+                            mip.water.broadcast_like(mip.npp[..., 0]))
+    np.testing.assert_allclose(response.K, mip.true_K, rtol=0.03)
+    np.testing.assert_allclose(response.q10, mip.true_q10, rtol=0.03)
+    np.testing.assert_allclose(response.power, mip.true_power, atol=0.03)
+    kept = -np.stack([chain.A[..., 1, 0], chain.A[..., 2, 1]], axis=-1)
+    np.testing.assert_allclose(kept, np.broadcast_to(mip.true_transfer.values[:, None, None, :2], kept.shape),
+                               rtol=0.03)
+
+
+def test_the_components_of_the_outputs_are_those_of_the_planted_models():
+    mip = synthetic_mip(rng=4)
+    chain = chain_from_outputs(mip.npp, mip.stocks, mip.respiration)
+    T, W = (mip[v].broadcast_like(mip.npp[..., 0]) for v in ("temperature", "water"))
+    xT, xW = (x[:, :, None] for x in fit_response(chain.K.mean(axis=-2), T, W).scalars(T, W))
+    found = trace(chain.replace(K=chain.K / (xT * xW)), mip.npp, xT, xW,
+                  X=(mip.stocks[..., 1:, :].values + mip.stocks[..., :-1, :].values) / 2)
+
+    kept, ones = mip.true_transfer.values, np.ones((8, 1))
+    A = np.broadcast_to(np.eye(3), (8, 3, 3)).copy()
+    A[:, 1, 0], A[:, 2, 1] = -kept[:, 0], -kept[:, 1]
+    planted = MatrixModel(mip.pool.values, A[:, None], mip.true_K.values[:, None], [1, 0, 0])
+    true_T = mip.true_q10.values[:, None] ** ((mip.temperature.values[:, None] - REFERENCE) / 10)
+    true_W = mip.water.values[:, None] ** mip.true_power.values[:, None]
+    truth = trace(planted, 1.0 * ones, true_T, true_W)
+    for name in ("baseline", "temperature", "water"):
+        value = getattr(found, name).mean(axis=-1)
+        np.testing.assert_allclose(value, getattr(truth, name), rtol=0.03, err_msg=name)
+    # Input rises, so the land lags behind its capacity.
+    assert (found.filled[..., -1] < 1).mean() > 0.95
+
+
+def test_benchmark_scores_lie_between_zero_and_one_and_order_models():
+    rng = np.random.default_rng(0)
+    ref = rng.gamma(2.0, size=(30, 1)) + rng.normal(size=(30, 24))
+    models = np.stack([ref, ref + 0.3 * rng.normal(size=ref.shape), rng.normal(size=ref.shape), -ref])
+    scores = benchmark(models, ref)
+    for name in scores.data_vars:
+        values = scores[name].values
+        assert ((values >= 0) & (values <= 1 + 1e-12)).all()
+    assert scores.overall.values[0] == pytest.approx(1)
+    assert (np.diff(scores.overall.values[:3]) < 0).all()
+    assert scores.pattern.values[3] == pytest.approx(0, abs=1e-12)
+
+
+def test_benchmark_leaves_gaps_out_and_weighs_places():
+    rng = np.random.default_rng(1)
+    ref = rng.normal(size=(5, 10)) + np.arange(5)[:, None]
+    model = ref.copy()
+    model[0] += 5
+    gaps = ref.copy()
+    gaps[1, 3] = np.nan
+    spoilt = model.copy()
+    spoilt[1, 3] = 1e6
+    assert benchmark(spoilt, gaps).overall == pytest.approx(float(benchmark(model, gaps).overall))
+    assert benchmark(model, ref, weights=[0, 1, 1, 1, 1]).overall == pytest.approx(1)
+
+
+MODEL = MatrixModel(("litter", "soil"), [[1, 0], [-0.3, 1]], K=[2, 0.02], B=[1, 0])
+GOOD = {"npp": np.full(3, 100.0), "stocks": np.tile([50.0, 5.0, 500.0], (4, 1)),
+        "respiration": np.tile([0.0, 60.0, 40.0], (3, 1))}
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: trace(MODEL, 500.0, temperature=0.0), "nothing would ever leave"),
+        (lambda: trace(MODEL, 0.0), "nothing to trace"),
+        (lambda: trace(MODEL, 500.0, X=[1.0]), "litter"),
+        (lambda: ensemble().replace(cue=0.3), "no component 'cue'"),
+        (lambda: standardise(ensemble(), "tau"), "no component 'tau'"),
+        (lambda: variance_shares(ensemble(models=2)), "at least three"),
+        (lambda: variance_shares(standardise(ensemble())), "no spread"),
+        (lambda: chain_from_outputs(**GOOD | {"npp": np.full(3, 1e5)}), "Are the units the same"),
+        (lambda: chain_from_outputs(**GOOD | {"stocks": GOOD["stocks"][:3]}), r"steps \+ 1"),
+        (lambda: chain_from_outputs(**GOOD | {"respiration": np.tile([101.0, -1.0, 0], (3, 1))}), "at least 0"),
+        (lambda: chain_from_outputs(
+            np.full(3, 100.0), np.tile([50.0, 5.0, 500.0], (4, 1)) + np.arange(4)[:, None] * [200, 0, 0],
+            np.tile([0.0, 0.0, 0.0], (3, 1))), "do not close"),
+        (lambda: fit_response(np.ones((12, 2)), np.full(12, 10.0), np.ones(12)), "vary together"),
+        (lambda: fit_response(np.ones((5, 2)), np.arange(5), np.ones(5)), "at least ten samples"),
+        (lambda: benchmark(np.ones((4, 5)), np.ones((4, 5))), "does not vary"),
+        (lambda: benchmark(np.ones((4, 6)), np.ones((4, 5))), "site, time"),
+        (lambda: synthetic_mip(models=2), "at least 3, 10 and 2"),
+    ],
+)
+def test_bad_input_gets_a_sentence(call, words):
+    with pytest.raises(InputError, match=words):
+        call()
