@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landcarbon.assimilation.runs import claim, load, piece, save
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.matrix.errors import InputError
 
@@ -119,16 +120,18 @@ def assimilate(
         if int(count) != count or count < (0 if name == "seed" else 1):
             raise InputError(f"{name} must be a whole number, but {count!r} was given.")
     folder = Path(out)
-    _claim(folder, ids, int(seed), int(chunk))
+    digest = hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest()
+    card = {"seed": int(seed), "chunk": int(chunk), "n_sites": len(ids), "sites_sha256": digest}
+    claim(folder, card, "sites, seed and chunk")
     final = folder / "sites.nc"
     if not final.exists():
         (folder / "chunks").mkdir(exist_ok=True)
-        starts = [s for s in range(0, len(ids), chunk) if not _chunk_file(folder, s).exists()]
+        starts = [s for s in range(0, len(ids), chunk) if not piece(folder, "chunks", s).exists()]
         work = (np.arange(s, min(s + chunk, len(ids))) for s in starts)
         _run(work, run_chunk, ids, folder, int(seed), n_jobs, progress, len(starts))
-        _save(_merge(folder, ids, int(chunk)), final)
+        save(_merge(folder, ids, int(chunk)), final)
     shutil.rmtree(folder / "chunks", ignore_errors=True)
-    return _load(final)
+    return load(final)
 
 
 def _run(
@@ -151,7 +154,7 @@ def _run(
     for positions, pieces, reasons in tqdm(
         finished, total=n_chunks, desc="sites", unit="chunk", disable=disable
     ):
-        _save(_label(pieces, reasons, ids, positions), _chunk_file(folder, int(positions[0])))
+        save(_label(pieces, reasons, ids, positions), piece(folder, "chunks", int(positions[0])))
 
 
 def _one_chunk(
@@ -234,7 +237,7 @@ def _label(
 def _merge(folder: Path, ids: NDArray[Any], chunk: int) -> xr.Dataset:
     import xarray as xr
 
-    chunks = [_load(_chunk_file(folder, start)) for start in range(0, len(ids), chunk)]
+    chunks = [load(piece(folder, "chunks", start)) for start in range(0, len(ids), chunk)]
     reason = np.full(len(ids), "", dtype=object)
     for part in chunks:
         for position, text in json.loads(part.attrs.pop("failed")).items():
@@ -265,45 +268,6 @@ def _site_ids(site_ids: Sequence[Any]) -> NDArray[Any]:
             "unique, or results could not be told apart."
         )
     return ids
-
-
-def _claim(folder: Path, ids: NDArray[Any], seed: int, chunk: int) -> None:
-    """Write down what this folder is for, or refuse to mix two runs."""
-    digest = hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest()
-    wanted = {"seed": seed, "chunk": chunk, "n_sites": len(ids), "sites_sha256": digest}
-    card = folder / "run.json"
-    folder.mkdir(parents=True, exist_ok=True)
-    if card.exists():
-        there = json.loads(card.read_text(encoding="utf-8"))
-        for key, value in wanted.items():
-            if there.get(key) != value:
-                raise InputError(
-                    f"the folder {folder.name!r} holds a run with {key} = {there.get(key)}, not "
-                    f"{value}. Call with the same sites, seed and chunk to continue it, or choose "
-                    "another folder."
-                )
-        return
-    part = card.with_suffix(".part")
-    part.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
-    os.replace(part, card)
-
-
-def _chunk_file(folder: Path, start: int) -> Path:
-    return folder / "chunks" / f"{start:08d}.nc"
-
-
-def _save(dataset: xr.Dataset, path: Path) -> None:
-    """Write beside and move into place: a killed run leaves no half file under the real name."""
-    part = path.with_suffix(".part")
-    dataset.to_netcdf(part, engine="netcdf4")
-    os.replace(part, path)
-
-
-def _load(path: Path) -> xr.Dataset:
-    import xarray as xr
-
-    with xr.open_dataset(path, engine="netcdf4") as dataset:
-        return dataset.load()
 
 
 def _reason(error: Exception) -> str:
