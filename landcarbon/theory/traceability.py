@@ -208,8 +208,8 @@ def attribute(reference: Components, other: Components) -> xr.DataArray:
     Examples
     --------
     >>> a = Components(500, 20, 0.5, 0.8, 1)
-    >>> attribute(a, a.replace(npp=1000, temperature=0.8)).round(2).sum().item()
-    0.22
+    >>> float(attribute(a, a.replace(npp=1000, temperature=0.8)).sum().round(3))
+    0.223
     """
     import xarray as xr
 
