@@ -6,12 +6,6 @@ At steady state, X* = M⁻¹ u, all three ages have the same form:
     system age        P(S > a) = 1ᵀ exp(−M a) X* / 1ᵀX*          f(a) = 1ᵀ exp(−M a) u  / 1ᵀX*
     age in pool i     P(Aᵢ > a) = [exp(−M a) X*]ᵢ / X*ᵢ          f(a) = [exp(−M a) u]ᵢ / X*ᵢ
 
-Through time, with Φ(t, s) the matrix that carries carbon from time s to time t, the carbon in the
-pools at time t that is a years old is
-
-    p(a, t) = Φ(t, t−a) u(t−a)              for a < t − t₀: it came in during the run
-    p(a, t) = Φ(t, t₀) p₀(a − t + t₀)       for a ≥ t − t₀: it was there at the start
-
 ====== ==================================================== ============ =============== =========
 symbol meaning                                              shape        unit            code name
 ====== ==================================================== ============ =============== =========
@@ -19,15 +13,12 @@ M      outflow matrix                                       (..., n, n)  yr-1   
 u      input of each pool, B I                              (..., n)     gC m-2 yr-1     u
 z      rate of leaving to the atmosphere, 1ᵀM               (..., n)     yr-1            leave
 X      carbon in each pool                                  (..., n)     gC m-2          X
-a      age, or time since carbon came in                    (ages,)      yr              a
-p      carbon per year of age                               (ages, n)    gC m-2 yr-1     density
+a      age, or time since carbon came in                    any          yr              a
+f      probability density                                  as a         yr-1            pdf(a)
 ====== ==================================================== ============ =============== =========
 
-Backward transit time is the age of what leaves at time t; forward transit time is the age that what
-comes in at time t will have when it leaves. At steady state they are the same.
-
-Sources: Metzler and Sierra (2018), doi 10.1007/s11004-017-9690-1; Metzler, Müller and Sierra (2018),
-doi 10.1073/pnas.1705296115.
+Source: Metzler and Sierra (2018), doi 10.1007/s11004-017-9690-1. For runs in which the conditions
+change, see `landcarbon.theory.ages_through_time`.
 """
 
 from __future__ import annotations
@@ -40,28 +31,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
-from landcarbon.matrix.layers import SoilLayers
-from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.solve import LayeredModel
-from landcarbon.theory.chain import NO_INPUT, Chain, Model, System, system
-from landcarbon.theory.flow import Flow
+from landcarbon.theory.chain import Chain, Model, System, system
 
-__all__ = [
-    "AgeDistribution",
-    "AgesAtTimes",
-    "AgesThroughTime",
-    "Start",
-    "pool_ages",
-    "start_empty",
-    "start_given",
-    "start_steady",
-    "system_age",
-    "through_time",
-    "transit_time",
-]
+__all__ = ["AgeDistribution", "pool_ages", "system_age", "transit_time"]
 
 Array = NDArray[np.float64]
-Forcing = ArrayLike | Callable[[float], ArrayLike]
+
+NO_INPUT = (
+    "The input is 0 in every pool, so no carbon is there whose age could be told. Give I above 0 and "
+    "an allocation B that sends it to at least one pool."
+)
 
 
 @dataclass(frozen=True)
@@ -73,16 +52,15 @@ class AgeDistribution:
     """
 
     chain: Chain = field(repr=False)
-    start: Array | None = field(repr=False)
-    """Shares of the pools (..., n) in which the time to leave begins; None: one result a pool."""
-    of: NDArray[np.intp] | None = field(default=None, repr=False)
-    """The pools of which there is one result each; None: all."""
+    start: Array = field(repr=False)
+    """Where the time to leave begins: shares of the pools (..., n, m), a distribution each column."""
     shape: tuple[int, ...] = ()
+    """How the m distributions are arranged: () for one, (n,), or (pool, layer)."""
 
     @cached_property
     def _moments(self) -> tuple[Array, Array]:
         mean, square = self.chain.moments()
-        return self._read(mean[..., None, :]), self._read(square[..., None, :])
+        return mean[..., None, :] @ self.start, square[..., None, :] @ self.start
 
     @property
     def mean(self) -> Array:
@@ -109,35 +87,20 @@ class AgeDistribution:
 
     def quantile(self, q: ArrayLike) -> Array:
         """Age [yr] below which the share q lies, 0 ≤ q < 1."""
-        q = _levels(q)
-        flat = q.ravel()
-        if self.start is None:
-            of = self._of
-            starts = np.tile(np.eye(self.chain.n)[:, of], flat.size)
-            ages = self.chain.quantile(starts, np.repeat(flat, of.size))
-            ages = ages.reshape(*ages.shape[:-1], flat.size, of.size)
-        else:
-            starts = np.repeat(self.start[..., None], flat.size, axis=-1)
-            ages = self.chain.quantile(starts, flat)[..., None]
-        return self._shaped(ages, q.shape)
-
-    @property
-    def _of(self) -> NDArray[np.intp]:
-        return np.arange(self.chain.n) if self.of is None else self.of
+        q = levels(q)
+        m = self.start.shape[-1]
+        ages = self.chain.quantile(np.tile(self.start, q.size), np.repeat(q.ravel(), m))
+        return self._shaped(ages.reshape(*ages.shape[:-1], q.size, m), q.shape)
 
     def _at(self, function: Callable[[Array], Array], a: ArrayLike) -> Array:
         a = as_array("a", a, lower=0.0, hint="Ages are given in years.")
-        return self._shaped(self._read(function(a.ravel())), a.shape)
-
-    def _read(self, rows: Array) -> Array:
-        """From (..., ages, n), a value for each start pool, to (..., ages, pools or 1)."""
-        return rows[..., self._of] if self.start is None else rows @ self.start[..., None]
+        return self._shaped(function(a.ravel()) @ self.start, a.shape)
 
     def _shaped(self, values: Array, argument: tuple[int, ...]) -> Array:
         return values.reshape((*values.shape[:-2], *argument, *self.shape))[()]
 
 
-def transit_time(model: Model, I: ArrayLike, xi: ArrayLike = 1.0) -> AgeDistribution:  # noqa: E741
+def transit_time(model: Model, I: ArrayLike, xi: ArrayLike = 1.0) -> AgeDistribution:
     """Time from the input of carbon to its release, at steady state.
 
     Parameters
@@ -173,14 +136,17 @@ def transit_time(model: Model, I: ArrayLike, xi: ArrayLike = 1.0) -> AgeDistribu
     >>> print(round(T.mean, 6), round(T.quantile(0.5), 3))
     14.0 2.432
     """
-    read, _ = _checked(model, I, xi)
-    return AgeDistribution(read.chain, _shares(read.u))
+    read, _ = checked(model, I, xi)
+    return AgeDistribution(read.chain, _shares(read.u)[..., None])
 
 
-def system_age(model: Model, I: ArrayLike, xi: ArrayLike = 1.0) -> AgeDistribution:  # noqa: E741
+def system_age(model: Model, I: ArrayLike, xi: ArrayLike = 1.0) -> AgeDistribution:
     """Age of all the carbon that is in the pools, at steady state.
 
-    Parameters, errors and source as for `transit_time`.
+    Parameters
+    ----------
+    model, I, xi
+        As for `transit_time`, and so are the errors and the source.
 
     Returns
     -------
@@ -193,21 +159,23 @@ def system_age(model: Model, I: ArrayLike, xi: ArrayLike = 1.0) -> AgeDistributi
     >>> print(system_age(two_pool(0.5, 0.025, 0.3), I=1.0).mean.round(6))
     36.285714
     """
-    read, _ = _checked(model, I, xi)
-    return AgeDistribution(read.chain, _shares(read.chain.solve(read.u)))
+    read, _ = checked(model, I, xi)
+    return AgeDistribution(read.chain, _shares(read.chain.solve(read.u))[..., None])
 
 
 def pool_ages(
     model: Model,
-    I: ArrayLike,  # noqa: E741
+    I: ArrayLike,
     xi: ArrayLike = 1.0,
     *,
     pools: Sequence[str | int] | None = None,
 ) -> AgeDistribution:
     """Age of the carbon in each pool, at steady state.
 
-    Parameters and source as for `transit_time`, and:
-
+    Parameters
+    ----------
+    model, I, xi
+        As for `transit_time`.
     pools : sequence of str or int, optional
         Only these pools, in this order; all if not given.
 
@@ -227,22 +195,20 @@ def pool_ages(
     >>> pool_ages(two_pool(0.5, 0.025, 0.3), I=1.0).mean.round(6)
     array([ 2., 42.])
     """
-    read, reached = _checked(model, I, xi)
-    of = _chosen(pools, read.names)
-    chosen = reached if of is None else reached[..., of]
-    if not chosen.all():
-        names = read.names if of is None else tuple(read.names[j] for j in of)
-        empty = sorted(set(np.argwhere(~chosen)[:, -1].tolist()))
+    read, reached = checked(model, I, xi)
+    of = chosen(pools, read.names)
+    empty = [j for j in of.tolist() if not reached[..., j].all()]
+    if empty:
         raise InputError(
-            f"No carbon reaches {_list(names, empty)}, so there is no age to tell. Let a transfer or "
-            "an input lead there, or ask for other pools: pools=(...)."
+            f"No carbon reaches {listed(read.names, empty)}, so there is no age to tell. Let a transfer "
+            "or an input lead there, or ask for other pools: pools=(...)."
         )
     chain = read.chain.backward(read.u, read.chain.solve(read.u))
-    return AgeDistribution(chain, None, of, read.shape if of is None else (of.size,))
+    return AgeDistribution(chain, np.eye(chain.n)[:, of], read.shape if pools is None else of.shape)
 
 
-def _checked(
-    model: Model, I: ArrayLike, xi: ArrayLike  # noqa: E741
+def checked(
+    model: Model, I: ArrayLike, xi: ArrayLike
 ) -> tuple[System, NDArray[np.bool_]]:
     """The model as a chain in which all that comes in can leave, and which pools it reaches."""
     read = system(model, I, xi)
@@ -253,7 +219,7 @@ def _checked(
     reached = read.chain.reached(u)
     shut = reached & ~read.chain.way_out()
     if shut.any():
-        names = _list(read.names, sorted(set(np.argwhere(shut)[:, -1].tolist())))
+        names = listed(read.names, sorted(set(np.argwhere(shut)[:, -1].tolist())))
         raise InputError(
             f"Carbon that gets into {names} can never leave, so its ages grow without end. Give the "
             "pool a turnover rate above 0 and let part of what leaves it be respired."
@@ -265,28 +231,29 @@ def _shares(amount: Array) -> Array:
     return amount / amount.sum(axis=-1, keepdims=True)
 
 
-def _list(names: Sequence[str], which: Sequence[int]) -> str:
+def listed(names: Sequence[str], which: Sequence[int]) -> str:
+    """Names of some pools for a message, the first six of them."""
     shown = ", ".join(repr(names[j]) for j in which[:6])
     return shown + (f" and {len(which) - 6} more" if len(which) > 6 else "")
 
 
-def _chosen(
-    pools: Sequence[str | int] | None, names: tuple[str, ...]
-) -> NDArray[np.intp] | None:
+def chosen(pools: Sequence[str | int] | None, names: tuple[str, ...]) -> NDArray[np.intp]:
+    """Numbers of the pools asked for."""
     if pools is None:
-        return None
+        return np.arange(len(names))
     if isinstance(pools, str):
         raise InputError(f"pools is one string; give a sequence, such as ({pools!r},).")
     numbers = []
     for pool in pools:
         known = pool in names if isinstance(pool, str) else 0 <= pool < len(names)
         if not known:
-            raise InputError(f"There is no pool {pool!r} among {_list(names, range(len(names)))}.")
+            raise InputError(f"There is no pool {pool!r} among {listed(names, range(len(names)))}.")
         numbers.append(names.index(pool) if isinstance(pool, str) else int(pool))
     return np.array(numbers, dtype=np.intp)
 
 
-def _levels(q: ArrayLike) -> Array:
+def levels(q: ArrayLike) -> Array:
+    """Shares between 0 and 1."""
     q = as_array("q", q, lower=0.0, hint="q is a share: 0.5 asks for the median.")
     if np.any(q >= 1):
         raise InputError(

@@ -41,11 +41,6 @@ Model = MatrixModel | LayeredModel | ArrayLike
 ROUNDING = 1e-9
 EPS = float(np.finfo(float).eps)
 
-NO_INPUT = (
-    "The input is 0 in every pool, so no carbon is there whose age could be told. Give I above 0 and "
-    "an allocation B that sends it to at least one pool."
-)
-
 # With h q ≤ 1/2 the Taylor series has reached 1e-25 after this many terms.
 TERMS = 20
 
@@ -72,6 +67,12 @@ class Chain:
     def n(self) -> int:
         """Number of pools."""
         return len(self.names)
+
+    @property
+    def outflow(self) -> Array:
+        """M (..., n, n) [yr-1]."""
+        total = self.move.sum(axis=-2) + self.leave
+        return total[..., None, :] * np.eye(self.n) - self.move
 
     @cached_property
     def rates(self) -> Array:
@@ -360,7 +361,7 @@ class System:
         return self.chain.names
 
 
-def system(model: Model, I: ArrayLike | None = None, xi: ArrayLike = 1.0) -> System:  # noqa: E741
+def system(model: Model, I: ArrayLike | None = None, xi: ArrayLike = 1.0) -> System:
     """Read any model as a chain of stocks per area.
 
     Parameters
@@ -385,16 +386,14 @@ def system(model: Model, I: ArrayLike | None = None, xi: ArrayLike = 1.0) -> Sys
         _no_scalar(xi, "a LayeredModel holds the environmental scalars in K")
         p, L = model.K.shape[-2:]
         b = np.ones((p, L)) if I is None else as_array("I", I, shape=(p, L), lower=0.0)
-        if not b.any():
-            raise InputError(NO_INPUT)
-        flat, total = model.as_matrix_model(b)
-        read = _of_pools(flat, total, 1.0)
-        return System(read.chain, read.u, (p, L))
+        flat, _ = model.as_matrix_model(np.ones((p, L)))
+        u = b * model.layers.thickness
+        return System(_of_pools(flat, None, 1.0).chain, u.reshape(*u.shape[:-2], p * L), (p, L))
     _no_scalar(xi, "multiply the columns of M by xi")
     return _of_matrix(model, I)
 
 
-def _of_pools(model: MatrixModel, I: ArrayLike | None, xi: ArrayLike) -> System:  # noqa: E741
+def _of_pools(model: MatrixModel, I: ArrayLike | None, xi: ArrayLike) -> System:
     M = model.outflow_matrix(xi)
     mixing = 0.0 if model.V is None else np.diagonal(model.V, axis1=-2, axis2=-1)
     rate = np.diagonal(M, axis1=-2, axis2=-1) - mixing

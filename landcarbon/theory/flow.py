@@ -14,6 +14,10 @@ M      outflow matrix                               (n, n)    yr-1          M(t)
 u      input                                        (n,)      gC m-2 yr-1   u(t)
 ====== ============================================ ========= ============= =========
 
+Carried backwards in time, the transposed matrix tells what becomes of carbon later on:
+
+    −dW/dt = −M(t)ᵀ W
+
 Radau IIA collocation with five stages (order 9, stable for any stiffness; Hairer and Wanner 1996,
 Solving Ordinary Differential Equations II, section IV.8). The equations are linear, so a step is one
 linear system shared by all columns. The step length follows from comparing one step with two halves.
@@ -34,16 +38,17 @@ __all__ = ["Flow"]
 
 Array = NDArray[np.float64]
 Rates = Callable[[float], tuple[Array, Array]]
+Jumps = Callable[[float, float], list[float]]
 
 STAGES = 5
 
 
 def _radau(s: int) -> tuple[Array, Array]:
     """Nodes c (s,) and weights a (s, s) of Radau IIA on [0, 1]."""
-    c = np.append((roots_jacobi(s - 1, 1, 0)[0] + 1) / 2, 1.0)
+    c = np.asarray(np.append((roots_jacobi(s - 1, 1, 0)[0] + 1) / 2, 1.0), dtype=np.float64)
     powers = np.vander(c, increasing=True)
     integrals = c[:, None] ** np.arange(1, s + 1) / np.arange(1, s + 1)
-    return c, np.linalg.solve(powers.T, integrals.T).T
+    return c, np.asarray(np.linalg.solve(powers.T, integrals.T).T, dtype=np.float64)
 
 
 NODES, WEIGHTS = _radau(STAGES)
@@ -56,22 +61,43 @@ class Flow:
     Parameters
     ----------
     rates : callable
-        `rates(t) -> (M, u)` at a time inside the present interval.
+        `rates(t) -> (M, u)`.
+    jumps : callable
+        `jumps(t0, t1)` lists, in order, the times between t0 and t1 at which M or u jumps.
     rtol, atol : float
         Admissible error of one step: rtol × the number itself + atol × the largest of its column.
     """
 
-    def __init__(self, rates: Rates, rtol: float, atol: float) -> None:
-        self.rates = rates
+    def __init__(self, rates: Rates, jumps: Jumps, rtol: float, atol: float) -> None:
+        self.rates, self.jumps = rates, jumps
         self.rtol, self.atol = rtol, atol
         self.h: float | None = None
 
     def carry(self, t0: float, t1: float, Z: Array, W: Array) -> tuple[Array, Array]:
-        """Z (n, moments) and W (n, m) at t1, from those at t0 < t1; forcing smooth in between."""
-        t = t0
-        h = min(self.h or np.inf, t1 - t0)
+        """Z (n, moments) and W (n, m) at t1, from those at t0 ≤ t1."""
+        for stop in (*self.jumps(t0, t1), t1):
+            Z, W = self._smooth(t0, stop, Z, W)
+            t0 = stop
+        return Z, W
+
+    def backward(self) -> Flow:
+        """The transposed flow, in which time runs from −late to −early and the input is 1."""
+
+        def rates(s: float) -> tuple[Array, Array]:
+            M, u = self.rates(-s)
+            return M.T, np.ones_like(u)
+
+        def jumps(s0: float, s1: float) -> list[float]:
+            return [-t for t in reversed(self.jumps(-s1, -s0))]
+
+        return Flow(rates, jumps, self.rtol, self.atol)
+
+    def _smooth(self, t: float, t1: float, Z: Array, W: Array) -> tuple[Array, Array]:
+        if t >= t1:
+            return Z, W
+        h = min(self.h or np.inf, t1 - t)
         if self.h is None:
-            fastest = float(np.diagonal(self.rates((t0 + t1) / 2)[0]).max())
+            fastest = float(np.diagonal(self.rates((t + t1) / 2)[0]).max())
             h = min(h, 1.0 / fastest if fastest > 0 else np.inf)
         while t < t1:
             last = t + h * (1 + 1e-9) >= t1
@@ -85,10 +111,11 @@ class Flow:
             if error <= 1:
                 t = t1 if last else t + h
                 Z, W = halves
+                # A last step may be short for the sake of its end only.
                 self.h = h * factor if not last else max(self.h or 0.0, h * factor)
             elif t + h * 1e-3 <= t:
                 raise InputError(
-                    f"No step near t = {t:g} is short enough for rtol = {self.rtol:g}. Does the "
+                    f"No step near t = {abs(t):g} is short enough for rtol = {self.rtol:g}. Does the "
                     "forcing jump there? Name the time in `breaks`, or allow a larger rtol."
                 )
             h *= factor
