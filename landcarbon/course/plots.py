@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -20,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.course.equations import Form, roman, terms
 from landcarbon.course.output import emit
 from landcarbon.matrix import MatrixModel
 from landcarbon.matrix.errors import InputError, as_array
@@ -29,6 +31,7 @@ __all__ = [
     "STYLES",
     "band",
     "coastline",
+    "equations",
     "figure",
     "map",
     "matrix",
@@ -326,7 +329,9 @@ def matrix(
                       ha="right", rotation_mode="anchor")
 
 
-def pool_diagram(model: MatrixModel, *, I: float | None = None, title: str = "") -> Figure:
+def pool_diagram(
+    model: MatrixModel, *, I: float | None = None, title: str = "", ax: Axes | None = None
+) -> Figure:
     """Draw a model as boxes and arrows, laid out like its transfer matrix.
 
     Pools stand on the diagonal. What leaves pool j runs along column j and turns into row i at the
@@ -340,18 +345,55 @@ def pool_diagram(model: MatrixModel, *, I: float | None = None, title: str = "")
     I : float, optional
         Total input; labels then give the flux B I instead of the share B.
     title : str
+    ax : Axes, optional
+        Draw here, beside something else, instead of in a figure of its own. Give it about one inch
+        of width for each pool.
+
+    Returns
+    -------
+    Figure
+        The new figure, or the one that `ax` belongs to.
+
+    Raises
+    ------
+    InputError
+        More than 8 pools, or a model with leading axes.
     """
     n = model.n
     if n > 8:
         raise InputError(f"The model has {n} pools; a diagram stays legible up to 8. Use `matrix`.")
     if model.A.ndim != 2 or model.K.ndim != 1:
         raise InputError("Draw one model at a time: A and K must have no leading axes.")
+    crowded = n > 4 or ax is not None
+    fig: Figure
+    if ax is None:
+        side = 7.5 if crowded else max(5.4, 1.55 * n + 1.2)
+        fig, own = figure(side, side * (0.5 + 0.045 * n) if crowded else 0.95 * n + 1.1)
+        key = _draw_pools(own, model, I, crowded)
+        for place, (text, colour) in enumerate(key):
+            fig.text(0.02 + 0.96 * place / len(key), 0.01, text, color=colour,
+                     fontsize=8 if crowded else 9, va="bottom")
+        own.set_position((0.0, 0.07, 1.0, 0.93))
+        own.set_title(title)
+        fig.set_layout_engine("none")
+    else:
+        parent = ax.get_figure()
+        assert isinstance(parent, Figure)
+        fig = parent
+        for line, (text, colour) in enumerate(_draw_pools(ax, model, I, crowded)):
+            ax.text(0.02, -0.01 - 0.06 * line, text, color=colour, fontsize=8, va="top",
+                    transform=ax.transAxes)
+        ax.set_title(title)
+    return fig
+
+
+def _draw_pools(
+    ax: Axes, model: MatrixModel, I: float | None, crowded: bool
+) -> list[tuple[str, str]]:
+    """Boxes and arrows; returns the key as texts with their colours."""
+    n = model.n
     f, share, r = model.transfer, np.asarray(model.B), model.respired_fraction
     share = share.sum(axis=-1) if share.ndim == 2 else share
-    crowded = n > 4
-    side = 7.5 if crowded else max(5.4, 1.55 * n + 1.2)
-    fig: Figure
-    fig, ax = figure(side, side * (0.5 + 0.045 * n) if crowded else 0.95 * n + 1.1)
     half_w, half_h = (0.45, 0.34) if crowded else (0.36, 0.28)
     small = 8 if crowded else 9
     arrow = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.5}
@@ -395,18 +437,63 @@ def pool_diagram(model: MatrixModel, *, I: float | None = None, title: str = "")
     ax.set_xlim(-0.75, n - 0.25)
     ax.set_ylim(n - 0.6, -0.85)
     ax.axis("off")
-    ax.set_title(title)
     unit = "input [gC m$^{-2}$ yr$^{-1}$]" if I is not None else "share of the input"
     key = [(f"→ {unit}", enter, bool(np.any(share > 0))),
            ("→ fraction passed on", flow, bool(np.any(f > 0))),
            ("⇢ fraction respired", leave, bool(np.any(r > 1e-9)))]
-    shown = [(text, colour) for text, colour, used in key if used]
-    for place, (text, colour) in enumerate(shown):
-        fig.text(0.02 + 0.96 * place / len(shown), 0.01, text, color=colour, fontsize=small,
-                 va="bottom")
-    ax.set_position((0.0, 0.07, 1.0, 0.93))
-    fig.set_layout_engine("none")
-    return fig
+    return [(text, colour) for text, colour, used in key if used]
+
+
+def equations(
+    ax: Axes, model: MatrixModel, *, I: float | None = None, form: Form = "numbers",
+    names: Sequence[str] | None = None, size: float = 10.0, most: int = 3,
+) -> None:
+    """Write the balance equations beside a diagram: inputs and gains in the colours of its arrows.
+
+    Parameters
+    ----------
+    ax : Axes
+        Emptied of ticks and frame; one row for each pool, from the top.
+    model : MatrixModel
+        Without leading axes.
+    I : float, optional
+        Total input [gC m-2 yr-1]; the letter I where it is not given.
+    form : {"numbers", "products", "symbols"}
+        See `landcarbon.course.equations.terms`.
+    names : sequence of str, optional
+        What the pools are called; their own names by default.
+    size : float
+        Font size [pt].
+    most : int
+        Terms on a line; further ones go to the next.
+    """
+    fig = ax.get_figure()
+    assert isinstance(fig, Figure)
+    renderer = fig.canvas.get_renderer()  # type: ignore[attr-defined]
+    colours = {"input": PALETTE["green"], "gain": PALETTE["blue"], "loss": PALETTE["black"]}
+    found = terms(model, I=I, form=form, names=names)
+    lines = [max(1, -(-len(row) // most)) for row in found]
+    pitch = 1 / (sum(lines) + 0.6 * (len(lines) - 1) + 1)  # a gap of 0.6 lines between pools
+    y = 1 - pitch
+
+    def write(text: str, x: float, colour: str) -> float:
+        """Put a piece of an equation at x [pt]; returns where it ends."""
+        piece = ax.annotate(text, (0, y), xycoords="axes fraction", xytext=(x, 0),
+                            textcoords="offset points", fontsize=size, color=colour)
+        return float(x + piece.get_window_extent(renderer).width * 72 / fig.dpi)
+
+    for name, row in zip(model.pools if names is None else names, found):
+        indent = x = write(rf"$\mathrm{{d}}X_{{{roman(name)}}}/\mathrm{{d}}t\;=\;$", 0, "black")
+        for place, term in enumerate(row):
+            if place and place % most == 0:
+                x, y = indent, y - pitch
+            sign = "-" if term.sign == "−" else "+"
+            lead = "" if place == 0 and sign == "+" else rf"\;{sign}\;"
+            x = write(f"${lead}{term.latex}$", x, colours[term.kind])
+        if not row:
+            write("$0$", x, "black")
+        y -= 1.6 * pitch
+    ax.axis("off")
 
 
 def _fold(name: str) -> str:
