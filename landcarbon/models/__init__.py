@@ -4,6 +4,7 @@ from landcarbon.models.century import century3, century7
 from landcarbon.models.emanuel import emanuel5
 from landcarbon.models.parameters import Parameter, ParameterTable
 from landcarbon.models.pools import one_pool, three_pool, two_pool
+from landcarbon.models.teco import teco8
 
 __all__ = [
     "Parameter",
@@ -12,6 +13,7 @@ __all__ = [
     "century7",
     "emanuel5",
     "one_pool",
+    "teco8",
     "three_pool",
     "two_pool",
 ]
