@@ -1,0 +1,63 @@
+"""Ecological forecasting: ensembles, who owns the variance, scores, and the cycle (module 5)."""
+
+from landcarbon.forecasting.cycle import (
+    Issue,
+    guard,
+    known_at,
+    observation_table,
+    open_archive,
+    run_cycle,
+    score,
+    to_long_table,
+)
+from landcarbon.forecasting.ensemble import (
+    SOURCES,
+    add_observation_error,
+    analogue_years,
+    forecast,
+    matrix_step,
+)
+from landcarbon.forecasting.null import climatology, persistence, random_walk
+from landcarbon.forecasting.partition import partition
+from landcarbon.forecasting.scores import (
+    coverage,
+    crps,
+    horizon,
+    interval,
+    log_score,
+    pit,
+    pit_uniformity,
+    reliability,
+    skill,
+    spread_skill,
+)
+
+__all__ = [
+    "SOURCES",
+    "Issue",
+    "add_observation_error",
+    "analogue_years",
+    "climatology",
+    "coverage",
+    "crps",
+    "forecast",
+    "guard",
+    "horizon",
+    "interval",
+    "known_at",
+    "log_score",
+    "matrix_step",
+    "observation_table",
+    "open_archive",
+    "partition",
+    "persistence",
+    "pit",
+    "pit_uniformity",
+    "random_walk",
+    "reliability",
+    "run_cycle",
+    "score",
+    "skill",
+    "spread_skill",
+    "to_long_table",
+]

@@ -389,7 +389,7 @@ def skill(
     ----------
     score, null : array_like, (issue, lead)
         CRPS (or another score of which 0 is perfect) of the forecast and of the null model, for the
-        same issue dates and leads.
+        same issue dates and leads. NaN in both: nothing was observed then.
     blocks : array_like, (issue,), optional
         Issue dates with the same label are resampled together (a season, a year), because their
         errors are shared. Default each issue by itself.
@@ -406,7 +406,8 @@ def skill(
     Raises
     ------
     InputError
-        Shapes that differ, fewer than two blocks, a negative score, a null model without any error.
+        Shapes that differ, NaN in one score only, a lead never observed, fewer than two blocks, a
+        negative score, a null model without any error.
 
     Examples
     --------
@@ -420,13 +421,27 @@ def skill(
 
     rng = np.random.default_rng(rng)
     hint = "Use a score of which 0 is perfect, such as the CRPS."
-    a = as_array("score", score, shape=(None, None), lower=0.0, hint=hint)
-    b = as_array("null", null, shape=(None, None), lower=0.0, hint=hint)
+    a, b = np.asarray(score, float), np.asarray(null, float)
     if a.shape != b.shape or a.ndim != 2:
         raise InputError(
             f"score and null must both be (issue, lead), but their shapes are {a.shape} and "
             f"{b.shape}."
         )
+    gap = np.isnan(a)
+    if (gap != np.isnan(b)).any():
+        raise InputError(
+            f"Of {a.size} cases score is NaN in {int(gap.sum())} and null in "
+            f"{int(np.isnan(b).sum())}, and not in the same ones: score both against the same "
+            "observations."
+        )
+    if gap.all(axis=0).any():
+        raise InputError(
+            f"Lead number {int(gap.all(axis=0).argmax()) + 1} was never observed, so it has no "
+            "skill. Leave that lead out."
+        )
+    # A case that was not observed adds nothing to either sum, and skill is a ratio of sums.
+    a = as_array("score", np.where(gap, 0.0, a), lower=0.0, hint=hint)
+    b = as_array("null", np.where(gap, 0.0, b), lower=0.0, hint=hint)
     _probability("level", level)
     group = (
         np.arange(a.shape[0])
@@ -453,7 +468,7 @@ def skill(
         np.where(np.isfinite(boot), boot, np.nan), [(1 - level) / 2, (1 + level) / 2], axis=0
     )
     table = pd.DataFrame(
-        {"skill": 1 - a.mean(axis=0) / b.mean(axis=0), "lower": lower, "upper": upper},
+        {"skill": 1 - a.sum(axis=0) / b.sum(axis=0), "lower": lower, "upper": upper},
         index=pd.RangeIndex(1, a.shape[1] + 1, name="lead"),
     )
     table.attrs["level"] = level

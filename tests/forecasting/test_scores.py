@@ -164,6 +164,22 @@ def test_shared_errors_need_blocks():
     assert (wide.upper - wide.lower)[1] > 2 * (narrow.upper - narrow.lower)[1]
 
 
+def test_what_was_not_observed_counts_for_neither():
+    rng = np.random.default_rng(12)
+    score, null = rng.uniform(size=(2, 60, 3))
+    gap = rng.uniform(size=(60, 3)) < 0.3
+    with_gaps = s.skill(np.where(gap, np.nan, score), np.where(gap, np.nan, null))
+    for lead in range(3):
+        seen = ~gap[:, lead]
+        by_hand = 1 - score[seen, lead].mean() / null[seen, lead].mean()
+        assert with_gaps["skill"].iloc[lead] == pytest.approx(by_hand)
+    with pytest.raises(InputError, match="not in the same ones"):
+        s.skill(np.where(gap, np.nan, score), null)
+    gap[:, 1] = True
+    with pytest.raises(InputError, match="number 2 was never observed"):
+        s.horizon(np.where(gap, np.nan, score), np.where(gap, np.nan, null))
+
+
 def test_labelled_ensembles_may_have_the_member_anywhere():
     rng = np.random.default_rng(11)
     x = xr.DataArray(rng.normal(size=(4, 50)), dims=("time", "member"))

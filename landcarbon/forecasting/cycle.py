@@ -1,0 +1,824 @@
+r"""A forecasting cycle: ingest, assimilate, forecast, archive, score; then the next issue date.
+
+.. math::
+
+    D_T = \{ d_i : a_i \le T \}, \qquad
+    p_T(\theta, X_T) = p(\theta, X_T \mid D_T), \qquad
+    p_T(y_{T+h}) = \int p(y_{T+h} \mid \theta, X_T)\, p_T(\theta, X_T)\, d\theta\, dX_T
+
+=================  ======================================  =================  =====  ============
+symbol             meaning                                 shape              unit   code name
+=================  ======================================  =================  =====  ============
+:math:`T`          issue date: the day of the forecast     (issue,)           date   issues
+:math:`d_i`        observation, stamped :math:`t_i`        (row,)             own    observations
+:math:`a_i`        when it became available, if not        (row,)             date   available
+                   :math:`t_i`
+:math:`D_T`        what was known at the issue date        (row,)             own    now.known
+:math:`p_T`        analysis: draws given :math:`D_T`       (member, ...)      own    analysis
+:math:`h`          lead                                    (lead,)            d      lead
+:math:`y_{T+h}`    forecast                                (member, lead)     own    forecast
+=================  ======================================  =================  =====  ============
+
+The three lines to type:
+
+    archive = run_cycle(issues, table, assimilate, forecast, out="metolius", seed=1)
+    scores = score(archive, table, "nee")
+    horizon(scores.crps, score(null_archive, table, "nee").crps, archive.lead)
+
+`assimilate(now)` and `forecast(now, analysis)` are the user's. They see the world through `now`
+(:class:`Issue`), which holds what was known at the issue date and nothing else; a row stamped after
+it is refused. A null model is a cycle too: the same issue dates, `assimilate=None`, a forecast
+function that calls :mod:`landcarbon.forecasting.null`.
+
+On disk, while the run is under way: one file an issue, `issues/00000012.nc`, moved into place whole.
+At the end all of them are in `archive.nc`. A run that was killed goes on where it stopped and ends
+in the same archive, bit for bit; more issue dates are appended; no forecast is ever rewritten.
+
+Sources: Dietze et al. 2018, doi:10.1073/pnas.1710231115 (the iterative cycle); Huang et al. 2019,
+doi:10.5194/gmd-12-1119-2019 (EcoPAD: the cycle with a land carbon model).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.assimilation.runs import claim, load, piece, save
+from landcarbon.forecasting import scores as _scores
+from landcarbon.forecasting.ensemble import add_observation_error
+from landcarbon.matrix.errors import InputError, as_array
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = [
+    "Issue",
+    "guard",
+    "known_at",
+    "observation_table",
+    "open_archive",
+    "run_cycle",
+    "score",
+    "to_long_table",
+]
+
+Array = NDArray[np.float64]
+Rng = np.random.Generator | int
+Result = Mapping[Any, Any]
+
+COLUMNS = ("time", "variable", "value", "sd")
+OWN = ("n_known", "fingerprint")
+DAY = np.timedelta64(1, "D") / np.timedelta64(1, "ns")
+
+
+@dataclass(frozen=True)
+class Issue:
+    """What an issue date knows, and nothing else.
+
+    Attributes
+    ----------
+    date : pandas.Timestamp or float
+        The issue date.
+    known : pandas.DataFrame
+        The observations available at that date, oldest first.
+    drivers : pandas.DataFrame or None
+        The drivers up to that date.
+    previous : xarray.Dataset or None
+        The analysis of the issue before: yesterday's posterior is today's prior. None at the first.
+    rng : Generator
+        Random numbers of this issue date and this stage; they depend on the seed and on the date
+        alone, not on what was issued before.
+    """
+
+    date: Any
+    known: pd.DataFrame
+    drivers: pd.DataFrame | None
+    previous: xr.Dataset | None
+    rng: np.random.Generator
+
+
+Assimilate = Callable[[Issue], Result]
+Forecast = Callable[[Issue, Any], Result]
+
+
+def observation_table(
+    frame: pd.DataFrame, variables: Sequence[str], time: str = "date"
+) -> pd.DataFrame:
+    """Observations in the long form the cycle reads: one row each.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A row a time, with columns `x` and `x_sd` for each variable x; NaN where not observed.
+    variables : sequence of str
+    time : str
+        Column with the date, or with a number (years, say).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns time, variable, value, sd, ordered by time.
+
+    Raises
+    ------
+    InputError
+        A column that is not there, a value without a standard deviation.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> daily = pd.DataFrame({"date": ["2001-01-01", "2001-01-02"], "nee": [-1.2, float("nan")],
+    ...                       "nee_sd": [0.5, 0.5]})
+    >>> print(observation_table(daily, ["nee"]))
+            time variable  value   sd
+    0 2001-01-01      nee   -1.2  0.5
+    """
+    import pandas as pd
+
+    wanted = [time, *(c for v in variables for c in (v, f"{v}_sd"))]
+    missing = [c for c in wanted if c not in frame]
+    if missing:
+        raise InputError(
+            f"The table has no column {missing[0]!r}; for each variable x it needs x and x_sd, and "
+            f"the time in {time!r}. It has {', '.join(map(str, frame.columns))}."
+        )
+    parts = []
+    for variable in variables:
+        seen = frame[variable].notna()
+        parts.append(
+            pd.DataFrame(
+                {
+                    "time": _stamps(time, frame.loc[seen, time]),
+                    "variable": variable,
+                    "value": frame.loc[seen, variable].to_numpy(float),
+                    "sd": frame.loc[seen, f"{variable}_sd"].to_numpy(float),
+                }
+            )
+        )
+    return _checked(pd.concat(parts, ignore_index=True))
+
+
+def known_at(table: pd.DataFrame, date: Any) -> pd.DataFrame:
+    """The rows that were available at a date: stamped, and if the table says so reported, by then.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With a column `time`, and perhaps `available`.
+    date : date or float
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"time": [1.0, 2.0, 3.0], "available": [1.5, 4.0, 3.0]})
+    >>> known_at(table, 3.0)["time"].tolist()
+    [1.0, 3.0]
+    """
+    T = _stamp(date)
+    return table[_not_after("time", table, T) & _not_after("available", table, T)]
+
+
+def guard(table: pd.DataFrame, date: Any) -> None:
+    """Refuse rows that a forecast issued at this date could not have known.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With a column `time`, and perhaps `available`.
+    date : date or float
+
+    Raises
+    ------
+    InputError
+        A row stamped, or reported, after the date.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> guard(pd.DataFrame({"time": [1.0, 2.0]}), 2.0)
+    >>> guard(pd.DataFrame({"time": [1.0, 2.0]}), 1.5)
+    Traceback (most recent call last):
+        ...
+    landcarbon.matrix.errors.InputError: 1 of 2 rows is stamped after the issue date 1.5: ...
+    """
+    T = _stamp(date)
+    for column, word in (("time", "stamped"), ("available", "available only")):
+        late = ~_not_after(column, table, T)
+        if late.any():
+            row = table[late].iloc[0]
+            what = f"{row['variable']} of " if "variable" in table else "the row of "
+            when = "" if column == "time" else f", available on {_written(row[column])}"
+            n = int(late.sum())
+            raise InputError(
+                f"{n} of {len(table)} rows {'is' if n == 1 else 'are'} {word} after the issue date "
+                f"{_written(T)}: {what}{_written(row['time'])}{when}. A forecast of that date could "
+                "not know it. Select what was known with known_at(table, date)."
+            )
+
+
+def run_cycle(
+    issues: ArrayLike,
+    observations: pd.DataFrame | Callable[[Any], pd.DataFrame],
+    assimilate: Assimilate | None,
+    forecast: Forecast,
+    *,
+    drivers: pd.DataFrame | None = None,
+    out: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> xr.Dataset:
+    """Ingest, assimilate, forecast and archive, at each issue date in turn.
+
+    Parameters
+    ----------
+    issues : array_like, (issue,)
+        Issue dates, increasing; dates, or numbers where the tables have numbers.
+    observations : pandas.DataFrame or callable
+        Columns time, variable, value, sd, and perhaps `available`: when the value was reported, if
+        that is later than `time` (see :func:`observation_table`). Or `ingest(date)`, which returns
+        such a table with what is known at the date.
+    assimilate : callable or None
+        `assimilate(now) -> analysis`, with `now` an :class:`Issue`: a Dataset, or a mapping of
+        ``name: (dims, array)``. None for a forecast without an analysis (a null model).
+    forecast : callable
+        `forecast(now, analysis) -> forecast`: a Dataset with the dimensions "member" and "lead",
+        its variables named as in the observations, and a coordinate `lead`: days where issue dates
+        are dates, else in the unit of the dates. Lead 0 is the issue date itself.
+    drivers : pandas.DataFrame, optional
+        Column time and any others. Reaches the functions as `now.drivers`, up to the issue date.
+    out : path, optional
+        Folder of the archive. The same call on the same folder continues, or returns what is there;
+        with more issue dates it appends. None keeps the archive in memory only.
+    seed : int
+    progress : bool, optional
+        Show a progress bar; by default on a terminal only.
+
+    Returns
+    -------
+    xarray.Dataset
+        Analysis and forecast along "issue", with the valid time of each lead `time` (issue, lead),
+        the number of observations each issue knew, `n_known`, and a `fingerprint` of them.
+
+    Raises
+    ------
+    InputError
+        A row later than the issue date, issue dates that do not increase or that are not those of
+        the archive so far, observations known at an archived issue date that have changed since,
+        results that cannot be labelled.
+
+    Notes
+    -----
+    What a function closes over, the cycle cannot see: a forecast function that reads a file with
+    next week's weather is not caught by the guard, but by running the cycle once more with the
+    later rows cut off or falsified and comparing the archives. They must be identical.
+
+    The folder cannot know that a function was edited between two calls: choose a new folder then.
+
+    Examples
+    --------
+    A forecast that repeats the last value, with the spread of the values so far:
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"time": np.arange(6.0), "variable": "carbon", "sd": 0.1,
+    ...                       "value": [5.0, 5.1, 4.9, 5.0, 5.2, 4.8]})
+    >>> def last_value(now, analysis):
+    ...     y = now.known["value"].to_numpy()
+    ...     members = y[-1] + y.std() * now.rng.standard_normal((50, 2))
+    ...     return {"carbon": (("member", "lead"), members), "lead": [1.0, 2.0]}
+    >>> archive = run_cycle([2.0, 3.0, 4.0], table, None, last_value)
+    >>> archive.carbon.dims, archive.n_known.values.tolist()
+    (('issue', 'member', 'lead'), [3, 4, 5])
+    >>> score(archive, table, "carbon").observed.values.tolist()
+    [[5.0, 5.2], [5.2, 4.8], [4.8, nan]]
+    """
+    dates = _issue_dates(issues)
+    if int(seed) != seed or seed < 0:
+        raise InputError(f"seed must be a whole number from 0 on, but {seed!r} was given.")
+    ingest = observations if callable(observations) else _Table(_checked(observations))
+    weather = None if drivers is None else _checked(drivers, ("time",))
+    if out is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return _run(dates, ingest, assimilate, forecast, weather, Path(folder), seed, progress)
+    return _run(dates, ingest, assimilate, forecast, weather, Path(out), int(seed), progress)
+
+
+def _run(
+    dates: NDArray[Any],
+    ingest: Callable[[Any], pd.DataFrame],
+    assimilate: Assimilate | None,
+    forecast: Forecast,
+    drivers: pd.DataFrame | None,
+    folder: Path,
+    seed: int,
+    progress: bool | None,
+) -> xr.Dataset:
+    from tqdm.auto import tqdm
+
+    claim(folder, {"seed": seed, "issue dates are": _kind(dates)}, "seed and kind of issue dates")
+    final = folder / "archive.nc"
+    archived = load(final) if final.exists() else None
+    n_archived = 0 if archived is None else archived.sizes["issue"]
+    if archived is not None:
+        _same_start(dates, archived["issue"].values, folder)
+        if isinstance(ingest, _Table):
+            _same_knowledge(dates, archived, ingest, drivers)
+    (folder / "issues").mkdir(exist_ok=True)
+    previous = None if archived is None else _analysis(archived.isel(issue=-1))
+    disable = None if progress is None else not progress
+    for k in tqdm(range(n_archived, dates.size), desc="issues", unit="issue", disable=disable):
+        path = piece(folder, "issues", k)
+        if not path.exists():
+            try:
+                one = _issue(dates[k], ingest, assimilate, forecast, drivers, previous, seed)
+            except Exception as error:
+                error.add_note(f"This happened at the issue date {_written(dates[k])}.")
+                raise
+            _save(one, path)
+        # Always from the file, so that a resumed run goes on with the very same numbers.
+        one = load(path)
+        _same_start(dates[k : k + 1], one["issue"].values, folder)
+        if isinstance(ingest, _Table):
+            _same_knowledge(dates[k : k + 1], one, ingest, drivers)
+        previous = _analysis(one.isel(issue=0))
+    if dates.size > n_archived:
+        new = [load(piece(folder, "issues", k)) for k in range(n_archived, dates.size)]
+        _save(_joined([*([] if archived is None else [archived]), *new]), final)
+    shutil.rmtree(folder / "issues", ignore_errors=True)
+    return open_archive(final).isel(issue=slice(dates.size))
+
+
+def _issue(
+    date: Any,
+    ingest: Callable[[Any], pd.DataFrame],
+    assimilate: Assimilate | None,
+    forecast: Forecast,
+    drivers: pd.DataFrame | None,
+    previous: xr.Dataset | None,
+    seed: int,
+) -> xr.Dataset:
+    """One issue date: what was known, what was made of it, what it says of the days to come."""
+    when = _shown(date)
+    known = _checked(ingest(when))
+    guard(known, date)
+    past = None if drivers is None else known_at(drivers, date)
+    if past is not None:
+        guard(past, date)
+
+    def now(stage: int) -> Issue:
+        sequence = np.random.SeedSequence(seed, spawn_key=(_as_integer(date), stage))
+        return Issue(when, known.copy(), past, previous, np.random.default_rng(sequence))
+
+    analysis = None
+    if assimilate is not None:
+        analysis = _labelled("assimilate", assimilate(now(0)))
+    ahead = _labelled("forecast", forecast(now(1), analysis))
+    _check_forecast(ahead)
+    found = ahead if analysis is None else _merged(analysis, ahead)
+    found = found.assign(n_known=len(known), fingerprint=_fingerprint(known, past))
+    found = found.expand_dims(issue=np.atleast_1d(date))
+    found["lead"].attrs["units"] = "d" if _kind(date) == "dates" else "as the issue dates"
+    return found.assign_attrs(analysis=",".join(map(str, analysis or ())))
+
+
+class _Table:
+    """The default ingest: cut a table at the issue date."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.table = table
+
+    def __call__(self, date: Any) -> pd.DataFrame:
+        return known_at(self.table, date).reset_index(drop=True)
+
+
+def open_archive(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read an archive, its folder or its file, with the valid time of each lead.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    xarray.Dataset
+        As returned by :func:`run_cycle`.
+
+    Raises
+    ------
+    InputError
+        No archive there.
+    """
+    file = Path(path)
+    file = file / "archive.nc" if file.is_dir() else file
+    if not file.exists():
+        raise InputError(
+            f"There is no archive in {file.parent.name!r} yet: run_cycle(..., out=...) makes it, "
+            "once all issue dates are done."
+        )
+    archive = load(file)
+    issue, lead = archive["issue"].values, archive["lead"].values
+    if _kind(issue) == "dates":
+        step = np.round(lead * DAY).astype("timedelta64[ns]")
+        time = issue.astype("datetime64[ns]")[:, None] + step
+    else:
+        time = issue[:, None] + lead
+    return archive.assign_coords(time=(("issue", "lead"), time))
+
+
+def score(
+    archive: xr.Dataset,
+    observations: pd.DataFrame,
+    variable: str,
+    *,
+    error: bool = True,
+    level: float = 0.9,
+    rng: Rng = 0,
+) -> xr.Dataset:
+    """Score archived forecasts with what has been observed since.
+
+    Parameters
+    ----------
+    archive : xarray.Dataset
+        From :func:`run_cycle` or :func:`open_archive`.
+    observations : pandas.DataFrame
+        Columns time, variable, value, sd. Where the forecast has a further dimension (a treatment,
+        say), a column of that name tells which row belongs where.
+    variable : str
+    error : bool
+        Add the error of the observation, `sd`, to each member: the forecast is then one of what
+        will be measured, which is what is compared.
+    level : float
+        Nominal coverage of the central interval.
+    rng : Generator or int
+        For the errors and for ties in the PIT.
+
+    Returns
+    -------
+    xarray.Dataset
+        `observed`, `crps`, `pit`, `inside` (1 in the interval, 0 outside), `mean` and `spread` of
+        the ensemble, each (issue, lead, ...), NaN where nothing was observed.
+
+    Raises
+    ------
+    InputError
+        A variable that was not forecast or not observed, two observations at one time, no valid
+        time that was observed.
+    """
+    import pandas as pd
+    import xarray as xr
+
+    if variable not in archive or "member" not in archive[variable].dims:
+        names = [str(n) for n, v in archive.data_vars.items() if {"member", "lead"} <= {*v.dims}]
+        raise InputError(f"{variable!r} was not forecast; the archive has {', '.join(names)}.")
+    ensemble = archive[variable].transpose("member", "issue", "lead", ...)
+    extra = [str(d) for d in ensemble.dims[3:]]
+    rows = _checked(observations)
+    rows = rows[rows["variable"] == variable]
+    missing = [name for name in extra if name not in rows]
+    if missing:
+        raise InputError(
+            f"The forecast of {variable} has the dimension {missing[0]!r}, but the observations "
+            "have no column of that name."
+        )
+    keys = ["time", *extra]
+    twice = rows.duplicated(keys)
+    if twice.any():
+        raise InputError(
+            f"There are two observations of {variable} at {_written(rows[twice]['time'].iloc[0])}; "
+            "average them before scoring."
+        )
+    times = archive["time"].transpose("issue", "lead").values
+    if len(rows) and _kind(rows["time"]) != _kind(times):
+        raise InputError(
+            f"The observations are stamped with {_kind(rows['time'])}, the archive with "
+            f"{_kind(times)}."
+        )
+    axes = [times.ravel(), *(ensemble[name].values for name in extra)]
+    index = pd.MultiIndex.from_product(axes, names=keys) if extra else pd.Index(axes[0])
+    found = rows.set_index(keys if extra else "time")[["value", "sd"]].reindex(index)
+    value, sd = (found[c].to_numpy(float).reshape(ensemble.shape[1:]) for c in ("value", "sd"))
+    seen = np.isfinite(value)
+    if not seen.any():
+        raise InputError(
+            f"None of the {seen.size} forecasts of {variable} has been observed: the valid times "
+            f"run from {_written(times.min())} to {_written(times.max())}."
+        )
+    rng = np.random.default_rng(rng)
+    members, y = ensemble.values[:, seen], value[seen]
+    measured = add_observation_error(members, sd[seen], rng=rng) if error else members
+    lower, upper = _scores.interval(measured, level)
+    parts = {
+        "observed": y,
+        "crps": _scores.crps(y, measured, fair=True),
+        "pit": _scores.pit(y, measured, rng),
+        "inside": ((lower <= y) & (y <= upper)).astype(float),
+        "mean": members.mean(axis=0),
+        "spread": members.std(axis=0, ddof=1),
+    }
+    unit = ensemble.attrs.get("units", "")
+    units = {"pit": "1", "inside": "1"}
+    out = xr.Dataset(coords={n: c for n, c in ensemble.coords.items() if "member" not in c.dims})
+    for name, values in parts.items():
+        whole = np.full(seen.shape, np.nan)
+        whole[seen] = values
+        out[name] = (ensemble.dims[1:], whole, {"units": units.get(name, unit)})
+    return out.assign_attrs(variable=variable, level=level)
+
+
+def to_long_table(archive: xr.Dataset, model_id: str, site_id: str = "") -> pd.DataFrame:
+    """Forecasts in the columns of the Ecological Forecasting Initiative, one row a number.
+
+    Parameters
+    ----------
+    archive : xarray.Dataset
+        From :func:`run_cycle`.
+    model_id, site_id : str
+        Names of the model and of the site.
+
+    Returns
+    -------
+    pandas.DataFrame
+        reference_datetime (the issue date), datetime, site_id, model_id, family ("ensemble"),
+        parameter (the member), variable, prediction; ready for `to_csv`.
+
+    References
+    ----------
+    Dietze et al. 2023, Ecosphere 14:e4686, doi:10.1002/ecs2.4686.
+    """
+    import pandas as pd
+
+    parts = []
+    for name, forecast in archive.data_vars.items():
+        if set(forecast.dims) != {"issue", "member", "lead"}:
+            continue
+        wide = forecast.transpose("issue", "lead", "member")
+        n = wide.sizes["member"]
+        times = archive["time"].transpose("issue", "lead").values
+        parts.append(
+            pd.DataFrame(
+                {
+                    "reference_datetime": np.repeat(archive["issue"].values, times.shape[1] * n),
+                    "datetime": np.repeat(times.ravel(), n),
+                    "site_id": site_id,
+                    "model_id": model_id,
+                    "family": "ensemble",
+                    "parameter": np.tile(np.arange(n), times.size),
+                    "variable": str(name),
+                    "prediction": wide.values.ravel(),
+                }
+            )
+        )
+    if not parts:
+        raise InputError("The archive has no variable with the dimensions issue, member and lead.")
+    return pd.concat(parts, ignore_index=True)
+
+
+def _checked(table: pd.DataFrame, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
+    """The table with stamps as dates or numbers, oldest first."""
+    import pandas as pd
+
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(
+            f"A table is a pandas.DataFrame with the columns {', '.join(columns)}, but "
+            f"{type(table).__name__} was given."
+        )
+    missing = [c for c in columns if c not in table]
+    if missing:
+        raise InputError(
+            f"The table has no column {missing[0]!r}; it needs {', '.join(columns)} and has "
+            f"{', '.join(map(str, table.columns))}. observation_table(frame, variables) makes "
+            "such a table from columns x and x_sd."
+        )
+    table = table.assign(time=_stamps("time", table["time"]))
+    if "available" in table:
+        table = table.assign(available=_stamps("available", table["available"]))
+        early = (table["available"] < table["time"]).to_numpy()
+        if early.any():
+            raise InputError(
+                f"{int(early.sum())} row(s) became available before they were measured, the first "
+                f"of {_written(table['time'][early].iloc[0])}. Perhaps the columns are swapped."
+            )
+    if "value" in columns:
+        as_array("value", table["value"], hint="Leave out rows without a value.")
+        as_array("sd", table["sd"], lower=0.0, hint="sd is the standard deviation of the error.")
+    return table.sort_values("time", kind="stable", ignore_index=True)
+
+
+def _stamps(name: str, values: Any) -> NDArray[Any]:
+    """Dates as datetime64[ns], numbers as float."""
+    import pandas as pd
+
+    array = np.asarray(values)
+    if array.dtype.kind in "iuf":
+        return as_array(name, array)
+    try:
+        stamps = pd.to_datetime(pd.Series(array.ravel())).to_numpy("datetime64[ns]")
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{name} must hold dates such as '2001-03-01', or numbers, but {array.ravel()[0]!r} "
+            f"was given: {str(error).split(chr(10))[0]}."
+        ) from None
+    if np.isnat(stamps).any():
+        raise InputError(f"{name} has {int(np.isnat(stamps).sum())} gap(s); each row needs a time.")
+    return stamps.reshape(array.shape)
+
+
+def _stamp(date: Any) -> Any:
+    return _stamps("date", np.asarray(date).ravel())[0]
+
+
+def _kind(stamps: Any) -> str:
+    return "dates" if np.asarray(stamps).dtype.kind == "M" else "numbers"
+
+
+def _not_after(column: str, table: pd.DataFrame, T: Any) -> NDArray[np.bool_]:
+    if column not in table:
+        if column == "time":
+            raise InputError("The table has no column 'time'.")
+        return np.ones(len(table), bool)
+    stamps = _stamps(column, table[column])
+    if len(stamps) and _kind(stamps) != _kind(T):
+        raise InputError(
+            f"The column {column!r} holds {_kind(stamps)}, but the issue date {_written(T)} is one "
+            f"of {_kind(T)}: use the same for both."
+        )
+    return np.asarray(stamps <= T) if len(stamps) else np.ones(0, bool)
+
+
+def _issue_dates(issues: ArrayLike) -> NDArray[Any]:
+    dates = np.atleast_1d(_stamps("issues", issues))
+    if dates.ndim != 1 or dates.size == 0:
+        raise InputError(f"issues must be a row of dates, but its shape is {dates.shape}.")
+    later = dates[1:] > dates[:-1]
+    if not later.all():
+        k = int(np.argmin(later))
+        raise InputError(
+            f"issue dates must increase, but {_written(dates[k + 1])} follows {_written(dates[k])}."
+        )
+    return dates
+
+
+def _labelled(stage: str, result: Any) -> xr.Dataset:
+    import xarray as xr
+
+    if not isinstance(result, Mapping):
+        raise InputError(
+            f"{stage} returned {type(result).__name__}; an xarray.Dataset is expected, or a "
+            'mapping such as {"nee": (("member", "lead"), array), "lead": [1, 2, 3]}.'
+        )
+    try:
+        data = result if isinstance(result, xr.Dataset) else xr.Dataset(result)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"what {stage} returned is no dataset: {error}") from None
+    taken = [n for n in (*OWN, "issue", "time") if n in data.data_vars or n in data.dims]
+    if taken:
+        raise InputError(
+            f"{stage} returned {taken[0]!r}, a name that the archive needs for itself."
+        )
+    for name, values in data.data_vars.items():
+        if values.dtype.kind == "f" and not np.isfinite(values.values).all():
+            raise InputError(f"{stage} returned NaN or infinity in {str(name)!r}.")
+    return _bare(data.reset_coords(drop=True))
+
+
+def _bare(data: xr.Dataset) -> xr.Dataset:
+    """Without global attributes and without a memory of files."""
+    data = data.drop_encoding()
+    data.attrs = {}
+    return data
+
+
+def _check_forecast(ahead: xr.Dataset) -> None:
+    for name in ("member", "lead"):
+        if name not in ahead.dims:
+            raise InputError(
+                f"the forecast has no dimension {name!r}, only {', '.join(map(str, ahead.dims))}."
+            )
+    if "lead" not in ahead.coords:
+        raise InputError('the forecast needs the coordinate "lead": how far ahead each number is.')
+    lead = as_array("lead", ahead["lead"].values, lower=0.0)
+    if (np.diff(lead) <= 0).any():
+        raise InputError("the leads of a forecast must increase.")
+
+
+def _merged(analysis: xr.Dataset, ahead: xr.Dataset) -> xr.Dataset:
+    import xarray as xr
+
+    both = set(analysis.data_vars) & set(ahead.data_vars)
+    if both:
+        raise InputError(
+            f"Analysis and forecast both have a variable {sorted(map(str, both))[0]!r}; name the "
+            "one in the analysis otherwise."
+        )
+    for dim in set(map(str, analysis.dims)) & set(map(str, ahead.dims)):
+        if analysis.sizes[dim] != ahead.sizes[dim]:
+            raise InputError(
+                f"The analysis has {analysis.sizes[dim]} along {dim!r}, the forecast "
+                f"{ahead.sizes[dim]}; give one of the two dimensions another name."
+            )
+    return xr.merge([analysis, ahead], join="exact")
+
+
+def _joined(parts: list[xr.Dataset]) -> xr.Dataset:
+    import xarray as xr
+
+    try:
+        return xr.concat(
+            [part.drop_encoding() for part in parts],
+            "issue",
+            data_vars="all",
+            coords="minimal",
+            compat="override",
+            join="exact",
+            combine_attrs="override",
+        )
+    except ValueError as error:
+        raise InputError(
+            f"The issues do not fit into one dataset: {error}. All must have the same members, "
+            "leads and variables."
+        ) from None
+
+
+def _save(data: xr.Dataset, path: Path) -> None:
+    encoding: dict[str, Any] = {}
+    if _kind(data["issue"]) == "dates":
+        encoding["issue"] = {"units": "seconds since 1970-01-01", "dtype": "int64"}
+    save(data, path, encoding)
+
+
+def _analysis(one: xr.Dataset) -> xr.Dataset | None:
+    names = [n for n in one.attrs["analysis"].split(",") if n]
+    return _bare(one[names].drop_vars("issue")) if names else None
+
+
+def _same_start(dates: NDArray[Any], there: NDArray[Any], folder: Path) -> None:
+    n = min(dates.size, there.size)
+    if not np.array_equal(dates[:n], there[:n]):
+        k = int(np.argmin(dates[:n] == there[:n]))
+        raise InputError(
+            f"The archive in {folder.name!r} has {_written(there[k])} where the schedule has "
+            f"{_written(dates[k])}. Issue dates can be appended, not changed: choose another "
+            "folder for another schedule."
+        )
+
+
+def _same_knowledge(
+    dates: NDArray[Any], archived: xr.Dataset, ingest: _Table, drivers: pd.DataFrame | None
+) -> None:
+    for date, found, n in zip(dates, archived["fingerprint"].values, archived["n_known"].values):
+        known = ingest(date)
+        past = None if drivers is None else known_at(drivers, date)
+        if _fingerprint(known, past) != found:
+            raise InputError(
+                f"What was known at {_written(date)} has changed since that forecast was archived "
+                f"({int(n)} observations then, {len(known)} now, or other values). An archive is "
+                "never rewritten: choose another folder for the revised data."
+            )
+
+
+def _fingerprint(known: pd.DataFrame, drivers: pd.DataFrame | None) -> str:
+    """The same sixteen characters whenever the same was known."""
+    digest = hashlib.sha256()
+    for table in (known, drivers):
+        for name in () if table is None else sorted(map(str, table.columns)):
+            values = table[name].to_numpy()  # type: ignore[index]
+            digest.update(f"{name}:{len(values)}:".encode())
+            if values.dtype.kind == "M":
+                digest.update(values.astype("datetime64[ns]").astype("<i8").tobytes())
+            elif values.dtype.kind in "iufb":
+                digest.update(values.astype("<f8").tobytes())
+            else:
+                digest.update("\x1f".join(map(str, values)).encode())
+    return digest.hexdigest()[:16]
+
+
+def _as_integer(stamp: Any) -> int:
+    number = np.asarray(stamp)
+    bits = number.astype("datetime64[ns]") if number.dtype.kind == "M" else number.astype("<f8")
+    return int(bits.view("<u8"))
+
+
+def _shown(stamp: Any) -> Any:
+    import pandas as pd
+
+    return pd.Timestamp(stamp) if _kind(stamp) == "dates" else float(stamp)
+
+
+def _written(stamp: Any) -> str:
+    if np.asarray(stamp).dtype.kind != "M" and not hasattr(stamp, "isoformat"):
+        return f"{float(stamp):g}"
+    text = str(np.asarray(stamp, dtype="datetime64[ns]").astype("datetime64[m]"))
+    return text.removesuffix("T00:00").replace("T", " ")
