@@ -74,6 +74,7 @@ UNITS = {
 REQUIRED = ("profile_id", "latitude", "longitude", "upper_depth", "lower_depth", "organic_carbon")
 OPTIONAL = ("bulk_density", "coarse_fragments", "sand", "clay", "source")
 LOWEST_DENSITY, HIGHEST_DENSITY = 20.0, 2650.0  # kg m-3: loose peat, and quartz without pores
+POOR_TOPSOIL = 2.5  # g kg-1; a collection whose upper 0.3 m holds less in the median is odd
 HIGHEST_CARBON = 250e3  # gC m-3: dense peat holds about 140e3, organic matter without pores 750e3
 
 
@@ -262,7 +263,7 @@ class Profiles:
         if which.dtype.kind in "OUS":
             unknown = [name for name in which if name not in set(ids)]
             if unknown:
-                raise InputError(f"there is no used profile {unknown[0]!r}; see Profiles.ids.")
+                raise InputError(f"there is no used profile {str(unknown[0])!r}; see Profiles.ids.")
             chosen = list(which)
         else:
             chosen = list(ids[which])
@@ -490,6 +491,12 @@ def make_profiles(
     report["layers_used"] = (
         good.groupby("profile_id").size().reindex(names, fill_value=0).where(report["used"], 0)
     )
+    top = good.loc[good["upper_depth"] < 0.3, "organic_carbon"].median()
+    if top < POOR_TOPSOIL:
+        notes += (
+            f"the median carbon of the upper 0.3 m is {top:.2g} g kg-1, less than in most deserts: is "
+            "the column in percent, not in g kg-1?",
+        )
     good = good[[*UNITS, *extra]]
     good.attrs = {"units": UNITS | {c: "%" for c in extra}, "synthetic": synthetic}
     return Profiles(good, report, used_fit, synthetic, notes)
@@ -606,9 +613,8 @@ _EXAMPLE = {
 
 def _unit_key(unit: str) -> str:
     key = re.sub(r"[\s/*^._-]|\bper\b", "", unit.strip().lower()).replace("³", "3")
-    key = re.sub(r"(kg|g|t|mg)(cm|dm|m)3$", r"\1\23", key)
-    key = {"pct": "%", "percent": "%", "vol%": "%", "mass%": "%", "1": "fraction", "gkg1": "gkg"}.get(key, key)
-    return {"kgm": "kgm3"}.get(key, key)
+    same = {"pct": "%", "percent": "%", "vol%": "%", "mass%": "%", "1": "fraction", "gkg1": "gkg"}
+    return same.get(key, key)
 
 
 def _split_header(header: str) -> tuple[str, str | None]:

@@ -174,7 +174,9 @@ def biome4(file: Path) -> xr.Dataset:
       the capacity is NaN there. ``perc`` 0 covers a third of the land and 999 occurs: its meaning
       is not established, it is returned as stored.
     - ``tmin`` is the absolute minimum of the year. There is no elevation in the file.
-    - Some land cells, most of them in Antarctica, have temperature but no precipitation or sunshine.
+    - Some 250 cells on coasts, and Antarctica, have temperature but no precipitation.
+    - ``land`` includes the shelves that were dry in the ice age (the North Sea, the Sunda shelf): the
+      file also serves runs of that time. `landcarbon.datasets.outlines.inside` tells today's land.
     """
     import xarray as xr
 
@@ -232,6 +234,7 @@ def biome4(file: Path) -> xr.Dataset:
         "temperature and sunshine divided by 10; coordinates moved from the corner to the centre",
         "water_capacity taken as mm per layer; wetland and ice have none",
         "period of the climatology is not stated in the file",
+        "land includes shelves that were dry in the ice age",
     ]
     return data
 

@@ -256,5 +256,5 @@ def _download(e: Entry) -> Path:
         f"the data set {e.name!r} is not on this machine and was not fetched ({reason}). It would "
         f"come from {e.url} ({e.bytes / 1000:.0f} kB; licence: {e.licence}). To go on: put the file "
         f"{e.file} into a folder and set the environment variable LANDCARBON_DATA_DIR to that "
-        "folder, or work with the embedded twin world, landcarbon.datasets.twin.world()."
+        "folder, or work with the embedded twin world, landcarbon.datasets.twin_world()."
     )

@@ -1,0 +1,292 @@
+"""The steps from climate to forcing: waves that shrink and lag, water that is not lost, known limits."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from real_data import needs
+
+from landcarbon.datasets import climate as c
+from landcarbon.datasets.outlines import inside, outline
+from landcarbon.matrix.errors import InputError
+from landcarbon.models import clm5
+
+MONTH = np.arange(12)
+WARM = 11.0 + 9.0 * np.cos(2 * np.pi * (MONTH - 6.5) / 12)  # warmest in mid-July
+
+
+def test_a_wave_shrinks_and_lags_by_the_heat_equation():
+    d = c.damping_depth()
+    depth = np.array([0.0, 0.5, 1.0, d, 2 * d])
+    soil = c.soil_temperature(WARM, depth) - 273.15
+    first = np.fft.rfft(soil, axis=-1)[:, 1] / 6
+    assert np.allclose(np.abs(first), 9.0 * np.exp(-depth / d))
+    lag = -np.unwrap(np.angle(first / first[0]))
+    assert np.allclose(lag, depth / d)
+    # One damping depth is one radian: 365 / (2 pi) = 58 days.
+    assert lag[3] / (2 * np.pi) * 365 == pytest.approx(58.1, abs=0.1)
+
+
+def test_the_wave_solves_the_heat_equation():
+    """dT/dt = kappa d2T/dz2, by finite differences in depth and the exact derivative in time."""
+    z = np.array([0.8, 0.801, 0.799])
+    soil = c.soil_temperature(WARM, z)
+    omega = 2 * np.pi / c.YEAR_SECONDS
+    curvature = (soil[1] + soil[2] - 2 * soil[0]) / 0.001**2
+    spectrum = np.fft.rfft(soil[0]) * 1j * omega * np.arange(7)
+    spectrum[-1] = 0
+    assert np.allclose(np.fft.irfft(spectrum, 12), c.DIFFUSIVITY * curvature, rtol=1e-3, atol=1e-12)
+
+
+def test_the_annual_mean_is_the_same_at_all_depths_and_the_surface_is_the_air():
+    air = np.random.default_rng(0).normal(5, 10, (4, 12))
+    soil = c.soil_temperature(air, [0.0, 0.3, 3.0]) - 273.15
+    assert np.allclose(soil[:, 0], air)
+    assert np.allclose(soil.mean(axis=-1), air.mean(axis=-1)[:, None])
+    assert c.soil_temperature(air).shape == (4, 20, 12)
+
+
+def test_faster_waves_die_first():
+    assert c.damping_depth(harmonic=4) == pytest.approx(c.damping_depth() / 2)
+    fast = np.where(MONTH % 2, 1.0, -1.0)
+    assert np.abs(c.soil_temperature(fast, [2.0]) - 273.15).max() < 0.15
+
+
+@pytest.mark.parametrize(
+    ("mean", "amplitude", "expected"),
+    [(5.0, 20.0, 42.0), (-5.0, 4.0, 0.0), (-5.0, 5.0 * np.e, c.damping_depth()), (-20.0, 20.0, 0.0)],
+)
+def test_permafrost_depth(mean, amplitude, expected):
+    air = mean + amplitude * np.cos(2 * np.pi * (MONTH - 6.5) / 12)
+    assert c.active_layer_depth(air) == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_thaw_ends_where_the_warmest_moment_is_freezing():
+    air = -6.0 + 15.0 * np.cos(2 * np.pi * (MONTH - 6) / 12)  # a month is at the peak
+    depth = float(c.active_layer_depth(air))
+    amplitude = 15.0 * np.exp(-depth / c.damping_depth())
+    assert -6.0 + amplitude == pytest.approx(0.0, abs=1e-9)
+    soil = c.soil_temperature(air, [0.8 * depth, 1.2 * depth]) - 273.15
+    assert soil[0].max() > 0 > soil[1].max()
+
+
+def test_evaporation_demand_is_warm_sunny_and_summer():
+    sunshine = 0.33 + 0.12 * np.cos(2 * np.pi * (MONTH - 5) / 12)
+    june_peak = c.potential_evapotranspiration(WARM - 2, sunshine, 52.0)
+    assert 500 < june_peak.sum() < 800  # mm a year, the Low Countries
+    assert june_peak.argmax() in (5, 6)
+    assert (c.potential_evapotranspiration(WARM - 2, sunshine + 0.3, 52.0) >= june_peak).all()
+    frozen = c.potential_evapotranspiration(WARM - 30, np.full(12, 0.5), 50.0)
+    assert (frozen == 0).all()
+    # The southern hemisphere is six months away.
+    south = c.potential_evapotranspiration(np.roll(WARM, 6), np.full(12, 0.5), -50.0)
+    assert south.argmax() in (11, 0)
+    equator = c.potential_evapotranspiration(np.full(12, 26.0), np.full(12, 0.5), 0.0)
+    assert 1300 < equator.sum() < 1900
+    assert np.ptp(equator / c.DAYS) < 0.15 * equator.mean() / 30
+
+
+def test_polar_night_and_midnight_sun_have_a_number():
+    demand = c.potential_evapotranspiration(np.full(12, 2.0), np.full(12, 0.4), 80.0)
+    assert np.isfinite(demand).all()
+    assert demand[0] == demand[11] == 0.0
+    assert demand[5] > 20
+
+
+months = arrays(float, (3, 12), elements=st.floats(0, 300, width=32))
+warmth = arrays(float, (3, 12), elements=st.floats(-30, 30, width=32))
+
+
+@settings(max_examples=60, deadline=None)
+@given(rain=months, temperature=warmth, demand=months, upper=st.floats(5, 100), lower=st.floats(0, 300))
+def test_the_bucket_loses_no_water(rain, temperature, demand, upper, lower):
+    b = c.bucket(rain, temperature, demand, [upper, lower])
+    stored = b.storage.sum(axis=-2) + b.snow
+    change = np.diff(stored, axis=-1)
+    assert np.allclose(rain, b.evapotranspiration + b.runoff + change, atol=1e-9)
+    assert (b.storage >= 0).all()
+    assert (b.storage <= np.array([upper, lower])[:, None] + 1e-9).all()
+    assert ((b.wetness >= 0) & (b.wetness <= 1 + 1e-12)).all()
+    assert (b.evapotranspiration <= demand + 1e-9).all()
+    assert (b.runoff >= 0).all() and (b.snow >= 0).all()
+
+
+def test_the_year_of_the_bucket_repeats_itself():
+    rain = np.array([80, 70, 60, 40, 20, 5, 0, 0, 10, 40, 70, 90.0])
+    b = c.bucket(rain, WARM, 60 + 50 * np.cos(2 * np.pi * (MONTH - 6) / 12), [50.0, 100.0])
+    assert np.allclose(b.storage[..., 0], b.storage[..., -1], atol=1e-4)
+    assert b.wetness[0, 6:9].max() < 0.01 and b.wetness[0, [0, 1, 11]].min() > 0.8
+    assert b.evapotranspiration.sum() + b.runoff.sum() == pytest.approx(rain.sum(), abs=1e-3)
+
+
+def test_limits_of_the_bucket():
+    room = [50.0, 100.0]
+    dry = c.bucket(np.zeros(12), WARM, np.full(12, 80.0), room)
+    assert dry.wetness[0].max() < 1e-6
+    wet = c.bucket(np.full(12, 200.0), WARM, np.full(12, 80.0), room)
+    assert np.allclose(wet.wetness, 1.0)
+    assert np.allclose(wet.runoff, 120.0)
+    shallow = c.bucket(np.full(12, 60.0), WARM, np.full(12, 80.0), [19.0, 0.0])
+    assert np.allclose(shallow.wetness[0], shallow.wetness[1])
+
+
+def test_snow_waits_for_spring():
+    b = c.bucket(np.full(12, 40.0), WARM - 12, np.full(12, 10.0), [50.0, 100.0])
+    assert b.snow.max() > 80
+    assert b.snow[7] == 0.0
+    assert b.runoff[3:6].sum() > b.runoff[:2].sum()
+
+
+def test_water_scalar_between_wilting_and_field_capacity():
+    dry, wet = (c.water_scalar(np.full((2, 12), w)) for w in (0.0, 1.0))
+    assert dry.shape == (20, 12)
+    assert np.allclose(dry, np.log(2.0 / 1.5) / np.log(2.0 / 0.002))
+    assert np.allclose(wet, np.log(2.0 / 0.033) / np.log(2.0 / 0.002))
+    two = c.water_scalar(np.stack([np.ones(12), np.zeros(12)]))
+    split = clm5.LAYERS.node > 0.3
+    assert np.allclose(two[~split], wet[0]) and np.allclose(two[split], dry[0])
+
+
+def test_limits_of_the_miami_model():
+    grams = c.miami_npp([-20.0, 15.0, 100.0 - 45, 25.0], [0.0, 0.0, 60000.0, 1e5], carbon=1.0)
+    assert grams[0] == grams[1] == 0.0  # no water, no plants
+    warmest = 3000 / (1 + np.exp(1.315 - 0.119 * 55))
+    assert grams[2] == pytest.approx(warmest)
+    assert grams.max() < 3000
+    assert c.miami_npp(10.0, 700.0) == pytest.approx(0.47 * c.miami_npp(10.0, 700.0, carbon=1.0))
+    t, p = np.linspace(-10, 30, 30), np.linspace(0, 3000, 30)
+    assert (np.diff(c.miami_npp(t, 1000.0)) >= 0).all()
+    assert (np.diff(c.miami_npp(15.0, p)) >= 0).all()
+
+
+def test_litter_adds_up_to_the_input():
+    litter = c.litter_input([500.0, 0.0])
+    assert litter.shape == (2, 4)
+    assert np.allclose(litter.sum(axis=-1), [500.0, 0.0])
+    assert np.allclose(litter[0, 1:] / litter[0, 1:].sum(), [0.25, 0.5, 0.25])
+    assert np.allclose(c.litter_input(100.0, [0, 1, 0, 0]), [0, 100, 0, 0])
+
+
+def many(n=5, seed=0):
+    rng = np.random.default_rng(seed)
+    t = rng.uniform(-5, 20, (n, 1)) + 10 * np.cos(2 * np.pi * (MONTH - 6) / 12)
+    lat, lon = rng.uniform(30, 60, n), rng.uniform(-10, 40, n)
+    return t, rng.uniform(0, 150, (n, 12)), rng.uniform(0.2, 0.8, (n, 12)), lat, lon
+
+
+def test_the_whole_chain_feeds_the_model():
+    forcing, covariates = c.forcing_from_climate(*many(), [50.0, 100.0])
+    assert forcing.shape == (5,)
+    carbon = clm5.soil_carbon(clm5.steady_state(clm5.PARAMETERS.default, forcing))
+    assert (carbon > 0).all()
+    assert len(covariates) == 5
+    assert set(covariates.attrs["units"]) == set(covariates.columns)
+    assert np.allclose(forcing.litter_input.sum(axis=-1), covariates["npp"])
+
+
+def test_a_site_does_not_depend_on_its_neighbours():
+    whole, _ = c.forcing_from_climate(*many(), [50.0, 100.0])
+    one, _ = c.forcing_from_climate(*(a[2:3] for a in many()), [50.0, 100.0])
+    # The bucket stops when the slowest site has settled, within a millionth of a millimetre.
+    assert np.allclose(one.water_scalar[0], whole.water_scalar[2], atol=1e-6)
+    assert np.array_equal(one.soil_temperature[0], whole.soil_temperature[2])
+
+
+def test_own_npp_takes_the_place_of_the_miami_model():
+    _, covariates = c.forcing_from_climate(*many(), [50.0, 100.0], npp=321.0)
+    assert (covariates["npp"] == 321.0).all()
+
+
+def grid():
+    import xarray as xr
+
+    lat, lon = np.array([10.25, 9.75, 9.25]), np.array([20.25, 20.75])
+    t = np.full((12, 3, 2), 20.0)
+    t[:, 0, 0] = np.nan
+    flat = ("latitude", "longitude")
+    return xr.Dataset(
+        {
+            "temperature": (("month", *flat), t + np.arange(2)),
+            "precipitation": (("month", *flat), np.full((12, 3, 2), 70.0)),
+            "sunshine": (("month", *flat), np.full((12, 3, 2), 0.5)),
+            "water_capacity": (("soil_layer", *flat), np.full((2, 3, 2), 60.0)),
+        },
+        coords={"latitude": lat, "longitude": lon},
+    )
+
+
+def test_each_place_takes_its_nearest_cell_and_the_rest_are_reported():
+    found = c.forcing_at([9.3, 10.2, 50.0], [20.7, 20.3, 20.0], grid())
+    assert found.used.tolist() == [True, True, False]
+    assert found.forcing.shape == (2,)
+    # The second place lies in a cell without climate: the neighbour to the east serves.
+    assert found.report.loc[1, "cell_longitude"] == 20.75
+    assert found.report.loc[1, "distance_km"] == pytest.approx(49.6, abs=0.1)
+    assert found.covariates["mean_temperature"].tolist() == [21.0, 21.0]
+    assert found.report.loc[2, "reason"] == "no land cell with climate and soil within 60 km"
+    assert len(found.report) == found.used.sum() + (found.report["reason"] != "").sum()
+
+
+@needs("biome4")
+def test_the_real_grid_serves_real_places():
+    found = c.forcing_at([52.1, -3.1, 0.0, 68.6], [5.2, -60.0, -30.0, 161.3])
+    assert found.used.tolist() == [True, True, False, True]
+    npp = found.covariates["npp"].to_numpy()
+    assert npp[1] > npp[0] > npp[2] > 0
+    depth = found.forcing.active_layer_depth
+    assert depth[0] == depth[1] == 42.0
+    assert 0 < depth[2] < 3.0  # Cherskiy, Siberia
+    assert found.covariates.attrs["synthetic"] is False
+
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: c.soil_temperature(WARM + 273.15), "at most 60"),
+        (lambda: c.soil_temperature(WARM[:11]), "twelve months"),
+        (lambda: c.soil_temperature(np.where(MONTH == 3, np.nan, WARM)), "NaN"),
+        (lambda: c.soil_temperature(WARM, diffusivity=0.0), "diffusivity must be above 0"),
+        (lambda: c.bucket(-WARM, WARM, WARM, [50, 50]), "precipitation must be at least 0"),
+        (lambda: c.bucket(np.ones(12), WARM, np.ones(12), [0.0, 50]), "upper layer"),
+        (lambda: c.bucket(np.ones(12), WARM, np.ones(12), 50.0), "Two layers"),
+        (lambda: c.potential_evapotranspiration(WARM, np.full(12, 50.0), 50), "at most 1"),
+        (lambda: c.potential_evapotranspiration(WARM, np.full(12, 0.5), 120), "latitude"),
+        (lambda: c.miami_npp(15.0, -3.0), "annual_precipitation"),
+        (lambda: c.litter_input(400.0, [0.5, 0.5, 0.5, 0.5]), "sum to 2"),
+        (lambda: c.litter_input(400.0, [1.2, -0.2, 0, 0]), "at least 0"),
+        (lambda: c.forcing_from_climate(WARM, WARM, WARM, 1, 1, [1, 1]), "sunshine"),
+        (lambda: c.forcing_at([20.7], [9.3], grid()), "swapped"),
+        (lambda: c.forcing_at([95.0], [9.3], grid()), "at most 90"),
+        (lambda: c.forcing_at([9.3, 9.4], [20.7], grid()), "one of each"),
+        (lambda: c.forcing_at([9.3], [20.7], grid().drop_vars("sunshine")), "no variable 'sunshine'"),
+        (lambda: inside([10.0], [200.0]), "at most 180"),
+        (lambda: inside([10.0], [20.0], "conus_states"), "borders between states"),
+        (lambda: outline("mars"), "no outline 'mars'"),
+    ],
+)
+def test_bad_input_gets_a_sentence(call, words):
+    with pytest.raises(InputError, match=words):
+        call()
+
+
+def test_land_and_sea():
+    places = {
+        "Kansas": (38.5, -98.0, True), "Gulf of Mexico": (25.0, -90.0, False),
+        "Siberia near the date line": (67.0, 179.9, True), "Pacific": (0.0, -179.9, False),
+        "Antarctica": (-80.0, 20.0, True), "North Pole": (90.0, 0.0, False),
+    }  # fmt: skip
+    lat, lon, land = zip(*places.values())
+    assert inside(lat, lon).tolist() == list(land)
+    assert inside([38.5, 52.0], [-98.0, -106.0], "conus_outline").tolist() == [True, False]
+
+
+def test_areas_are_those_of_the_earth():
+    rng = np.random.default_rng(0)
+    lat = np.degrees(np.arcsin(rng.uniform(-1, 1, 4000)))
+    assert inside(lat, rng.uniform(-180, 180, 4000)).mean() == pytest.approx(0.29, abs=0.02)
+    sine = rng.uniform(np.sin(np.radians(24)), np.sin(np.radians(50)), 4000)
+    share = inside(np.degrees(np.arcsin(sine)), rng.uniform(-126, -66, 4000), "conus_outline").mean()
+    box = 6371.0**2 * np.radians(60) * (np.sin(np.radians(50)) - np.sin(np.radians(24)))
+    assert share * box / 1e6 == pytest.approx(7.8, rel=0.05)  # million km2

@@ -1,0 +1,207 @@
+"""Every reader: units for every column, missing values as NaN, and a few numbers known elsewhere."""
+
+import functools
+
+import numpy as np
+import pandas as pd
+import pytest
+from real_data import needs
+
+from landcarbon import datasets
+from landcarbon.datasets.outlines import inside
+from landcarbon.datasets.readers import READERS
+
+MARKS = (-9999.0, -999.0, -99.99, 9999.0, 999.9)
+NAMES = list(READERS)
+load = functools.cache(datasets.load)
+
+
+def params(*names):
+    return [pytest.param(name, marks=needs(name).marks) for name in names]
+
+
+@pytest.mark.parametrize("name", params(*NAMES))
+def test_units_and_origin_are_with_the_data(name):
+    data = load(name)
+    for key in ("name", "citation", "licence", "description", "notes"):
+        assert data.attrs[key]
+    assert data.attrs["synthetic"] is False
+    if name == "biome4":
+        assert all(data[v].attrs["units"] for v in data)
+    else:
+        assert set(data.attrs["units"]) == set(data.columns)
+        assert all(data.attrs["units"].values())
+
+
+@pytest.mark.parametrize("name", params(*[n for n in NAMES if n != "biome4"]))
+def test_no_mark_for_missing_is_left_among_the_numbers(name):
+    table = load(name)
+    assert len(table) > 10
+    assert table.index.equals(pd.RangeIndex(len(table)))
+    numbers = table.select_dtypes("number")
+    assert numbers.shape[1] >= 1
+    assert not np.isinf(numbers.to_numpy(float)).any()
+    assert not numbers.isin(MARKS).any().any()
+    # A column of numbers read as text would turn every comparison into a surprise.
+    text = [c for c in table if table[c].dtype.kind == "O" and c != "classification"]
+    for column in text:
+        assert pd.to_numeric(table[column], errors="coerce").notna().mean() < 0.5
+    assert table.notna().any().all()
+
+
+@pytest.mark.parametrize("name", params("isis", "afsp"))
+def test_profiles_are_in_metres_and_grams_per_kilogram(name):
+    t = load(name)
+    assert t["lower_depth"].median() == pytest.approx(0.65, abs=0.3)
+    assert 1 < t["organic_carbon"].median() < 20
+    assert t["organic_carbon"].max() <= 1000
+    assert 1000 < t["bulk_density"].median() < 1600
+    assert t["coarse_fragments"].max() <= 1
+    assert t["latitude"].abs().max() < 70
+    one = t.groupby("profile_id")[["latitude", "longitude"]].nunique().max().max()
+    assert one == 1
+
+
+@needs("isis")
+def test_negative_depths_are_organic_layers_and_stay():
+    t = load("isis")
+    assert (t["upper_depth"] < 0).any()
+    assert any("organic layers" in note for note in t.attrs["notes"])
+
+
+@needs("biome4")
+def test_climate_of_known_places():
+    climate = load("biome4")
+
+    def at(lat, lon):
+        return climate.sel(latitude=lat, longitude=lon, method="nearest")
+
+    # De Bilt, Netherlands, 1961-1990 normals of KNMI: 9.4 degC, 803 mm.
+    de_bilt = at(52.1, 5.2)
+    assert float(de_bilt["temperature"].mean()) == pytest.approx(9.4, abs=0.7)
+    assert float(de_bilt["precipitation"].sum()) == pytest.approx(803, rel=0.1)
+    assert int(de_bilt["temperature"].argmax("month")) in (6, 7)
+    assert int(at(-33.9, 151.0)["temperature"].argmax("month")) in (0, 1)
+    assert float(at(23.0, 10.0)["precipitation"].sum()) < 100
+    assert float(climate["sunshine"].max()) <= 1
+    assert bool(at(60.25, 75.25)["wetland"]) or bool(climate["wetland"].any())
+    for place in ("wetland", "ice"):
+        assert climate["water_capacity"].where(climate[place]).isnull().all()
+
+
+@needs("biome4")
+def test_the_sea_is_missing_and_the_land_is_not():
+    climate = load("biome4")
+    assert np.isnan(climate["temperature"].sel(latitude=0, longitude=-30, method="nearest")).all()
+    north = climate.sel(latitude=slice(80, -55))
+    land = north["land"]
+    lat, lon = (a.ravel() for a in np.meshgrid(north.latitude, north.longitude, indexing="ij"))
+    today = inside(lat, lon).reshape(land.shape)
+    # The land of the file is larger, because it includes the shelves that were dry in the ice age.
+    whole = {
+        name: int((~north[name].notnull().all("month") & today & land).sum())
+        for name in ("temperature", "precipitation", "sunshine")
+    }
+    assert whole["temperature"] == 0
+    assert 200 < whole["precipitation"] < 300  # cells on coasts
+    assert whole["sunshine"] < 5
+    assert land.values[today].mean() > 0.97
+    shelf = land.sel(latitude=55.75, longitude=3.25, method="nearest")  # Dogger Bank, North Sea
+    assert bool(shelf) and not inside([55.75], [3.25])[0]
+
+
+@needs("co2_monthly")
+def test_gaps_of_the_co2_record_are_gaps():
+    t = load("co2_monthly")
+    assert t["co2"].between(300, 500).all()
+    assert (t[["days", "co2_sd", "co2_uncertainty"]].min() >= 0).all()
+    assert t["co2_sd"].isna().sum() > 100
+
+
+@needs("spruce_obs")
+def test_fluxes_of_the_peatland_close():
+    t = load("spruce_obs").dropna(subset=["gpp"])
+    assert np.allclose(t["gpp"], t["ecosystem_respiration"] - t["nee"], atol=1e-6)
+
+
+@needs("spruce_forcing")
+def test_hourly_weather_has_every_hour():
+    t = load("spruce_forcing")
+    assert (t["time"].diff().dropna() == pd.Timedelta(hours=1)).all()
+    assert 80 < t["air_pressure"].min() < t["air_pressure"].max() < 105
+    assert t["wind_speed"].max() < 100
+
+
+@needs("spruce_da_pars")
+def test_bounds_enclose():
+    t = load("spruce_da_pars")
+    chosen = t[t["estimated"]]
+    assert len(chosen) > 5
+    assert (chosen["lower"] < chosen["upper"]).all()
+    default = load("spruce_pars").set_index("parameter")["value"]
+    assert set(t["parameter"]) == set(default.index)
+
+
+@needs("dalec_oregon")
+def test_oregon_errors_are_multiplied_out():
+    t = load("dalec_oregon")
+    assert len(t) == 366 + 365 + 365
+    assert set(t["nee_sd"].dropna()) == {0.5}
+    assert np.allclose((t["cs_sd"] / t["cs"]).dropna(), 0.3)
+    assert (t["max_temperature"] >= t["min_temperature"]).all()
+
+
+@needs("global_carbon_budget", "terrestrial_sink")
+def test_the_budget_closes_and_the_models_average_to_its_land_sink():
+    t = load("global_carbon_budget")
+    left = t["fossil"] + t["land_use_change"]
+    right = t["atmospheric_growth"] + t["ocean_sink"] + t["land_sink"] + t["imbalance"]
+    assert np.abs(left - right).max() < 0.003  # four rounded numbers
+    models = load("terrestrial_sink").groupby("year")["land_sink"].mean()
+    assert np.abs(models.to_numpy() - t["land_sink"].to_numpy()).max() < 0.01
+
+
+@needs("co2_monthly", "co2_annual")
+def test_months_average_to_years():
+    months, years = load("co2_monthly"), load("co2_annual").set_index("year")["co2"]
+    mean = months.groupby(months["month"].dt.year)["co2"].mean()
+    whole = [y for y in years.index if (months["month"].dt.year == y).sum() == 12]
+    assert len(whole) > 50
+    assert np.abs(mean[whole] - years[whole]).max() < 0.1
+
+
+@needs("hua2021", "graven2017")
+def test_the_bomb_peak_is_where_it_was():
+    t = load("hua2021")
+    assert set(t["zone"]) == {"NHZone1", "NHZone2", "NHZone3", "SHZone1-2", "SHZone3"}
+    peak = t.loc[t["delta_14c"].idxmax()]
+    assert 1963 < peak["year"] < 1965
+    g = load("graven2017").set_index("year")["northern_hemisphere"]
+    assert 1963 < g.idxmax() < 1966
+
+
+@needs("haddix2011", "bracho2016")
+def test_incubations_warm_up_and_run_down():
+    t = load("haddix2011")
+    assert t.groupby(["site", "land_use"]).ngroups == 12
+    by_temperature = t.groupby("temperature")["respiration"].mean()
+    assert by_temperature.is_monotonic_increasing
+    b = load("bracho2016")
+    first = b[b["day"] <= 30].groupby("field_treatment")["respiration"].mean()
+    last = b[b["day"] >= 200].groupby("field_treatment")["respiration"].mean()
+    assert (last < first / 3).all()
+
+
+@needs("eco2")
+def test_the_incubation_of_chapter_14():
+    t = load("eco2")
+    assert list(t.columns) == ["day", "co2_flux", "co2_flux_sd"]
+    assert t["day"].is_monotonic_increasing
+    assert t.attrs["units"]["co2_flux"] == "ugC g-1 d-1"
+
+
+@needs("harvard_forest_14co2")
+def test_radiocarbon_of_soil_respiration_is_above_the_air():
+    t = load("harvard_forest_14co2")
+    assert t["delta_14c"].between(0, 250).all()
+    assert t["year"].between(1996, 2011).all()
