@@ -1,15 +1,17 @@
-"""Data assimilation with flux- and pool-based observations (module 3)."""
+"""Data into models: priors, observations, posteriors, samplers, many sites."""
 
+from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.ensemble import es_mda
-from landcarbon.assimilation.mcmc import adaptive_metropolis, importance_sampling
+from landcarbon.assimilation.mcmc import adaptive_metropolis, differential_evolution
 from landcarbon.assimilation.observations import (
     GaussianLikelihood,
     ProfileObservations,
     SeriesObservations,
 )
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.assimilation.posterior import Draws, Ensemble, Posterior, sample
+from landcarbon.assimilation.posterior import Posterior, sample
 from landcarbon.assimilation.sites import assimilate
+from landcarbon.assimilation.smc import importance_sampling, tempered_smc
 
 __all__ = [
     "Draws",
@@ -21,7 +23,9 @@ __all__ = [
     "SeriesObservations",
     "adaptive_metropolis",
     "assimilate",
+    "differential_evolution",
     "es_mda",
     "importance_sampling",
     "sample",
+    "tempered_smc",
 ]

@@ -38,7 +38,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.posterior import Ensemble, Posterior
+from landcarbon.assimilation.draws import Ensemble
+from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.streams import Random, streams
 from landcarbon.matrix.errors import InputError, as_array
 

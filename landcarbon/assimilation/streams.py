@@ -27,19 +27,33 @@ class Streams:
     sites: tuple[int, ...]
     generators: tuple[np.random.Generator, ...]
 
-    def _draw(self, method: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    def _draw(
+        self, method: str, shape: tuple[int, ...], where: NDArray[np.bool_] | None
+    ) -> NDArray[np.float64]:
         full = self.sites + shape
         if len(self.generators) == 1:
             return getattr(self.generators[0], method)(full)
-        return np.stack([getattr(g, method)(shape) for g in self.generators]).reshape(full)
+        asked = [True] * len(self.generators) if where is None else where.reshape(-1)
+        rows = [
+            getattr(g, method)(shape) if ask else np.zeros(shape)
+            for g, ask in zip(self.generators, asked)
+        ]
+        return np.stack(rows).reshape(full)
 
-    def normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Standard normal numbers (sites..., shape...)."""
-        return self._draw("standard_normal", shape)
+    def normal(
+        self, shape: tuple[int, ...], where: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float64]:
+        """Standard normal numbers (sites..., shape...).
 
-    def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Uniform numbers in [0, 1) (sites..., shape...)."""
-        return self._draw("random", shape)
+        Generators of sites where `where` (sites...) is False are left untouched.
+        """
+        return self._draw("standard_normal", shape, where)
+
+    def uniform(
+        self, shape: tuple[int, ...], where: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float64]:
+        """Uniform numbers in [0, 1) (sites..., shape...); `where` as for `normal`."""
+        return self._draw("random", shape, where)
 
 
 Random: TypeAlias = np.random.Generator | int | Sequence[np.random.Generator] | Streams | None

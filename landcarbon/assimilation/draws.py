@@ -1,0 +1,275 @@
+"""What comes out of a sampler: weighted draws, and Markov chains.
+
+::
+
+    E[g] = sum_k w_k g(theta_k),   ESS = 1 / sum_k w_k^2,   sum_k w_k = 1      (weighted draws)
+    E[g] = mean over chains and draws of g(theta)                              (chains)
+
+====== ===================== ============================ ==== ========= ================
+symbol meaning               shape                        unit code name source
+====== ===================== ============================ ==== ========= ================
+theta  parameters            (sites..., draw, p), or with own  draws     Prior
+                             a chain axis before draw
+w_k    weight of draw k      (sites..., draw)             1    weight
+ESS    effective sample size (sites...)                   1    ess       Kong et al. 1994
+R-hat  spread of all chains  (sites..., p)                1    rhat      Vehtari 2021
+       over that within one
+====== ===================== ============================ ==== ========= ================
+
+Kong et al. 1994: J. Am. Stat. Assoc. 89, 278-288. Vehtari et al. 2021: doi:10.1214/20-BA1221.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.assimilation.streams import Random, streams
+from landcarbon.matrix.errors import InputError, as_array
+
+if TYPE_CHECKING:
+    import arviz
+    import pandas
+    import xarray
+
+__all__ = ["Draws", "Ensemble"]
+
+
+class _Statistics:
+    """What draws of either kind can say; leading axes are the sites."""
+
+    names: tuple[str, ...]
+
+    def _flat(self) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        raise NotImplementedError
+
+    def mean(self) -> NDArray[np.float64]:
+        """Posterior mean (sites..., p)."""
+        x, w = self._flat()
+        return x.mean(-2) if w is None else (w[..., None] * x).sum(-2)
+
+    def sd(self) -> NDArray[np.float64]:
+        """Posterior standard deviation (sites..., p)."""
+        x, w = self._flat()
+        if w is None:
+            return x.std(-2, ddof=1)
+        return np.sqrt((w[..., None] * (x - self.mean()[..., None, :]) ** 2).sum(-2))
+
+    def quantile(self, q: float | Sequence[float]) -> NDArray[np.float64]:
+        """Quantiles (sites..., p), or (len(q), sites..., p) for a list.
+
+        Draw k of n stands at k / (n + 1) (Weibull's position), so that the interval between two
+        quantiles covers a new draw as often as it says, with few draws too; with weights, n is
+        their effective sample size.
+        """
+        levels = as_array("q", q, lower=0.0, upper=1.0)
+        x, w = self._flat()
+        if w is None:
+            return np.quantile(x, levels, axis=-2, method="weibull")
+        n = (1.0 / (w**2).sum(-1))[..., None, None]
+        order = np.argsort(x, axis=-2)
+        x = np.take_along_axis(x, order, -2)
+        w = np.take_along_axis(np.broadcast_to(w[..., None], x.shape), order, -2)
+        position = (n * (np.cumsum(w, -2) - 0.5 * w) + 0.5) / (n + 1.0)
+        out = []
+        for level in np.atleast_1d(levels):
+            right = np.clip((position < level).sum(-2, keepdims=True), 1, x.shape[-2] - 1)
+            p0, p1 = (np.take_along_axis(position, right - k, -2) for k in (1, 0))
+            x0, x1 = (np.take_along_axis(x, right - k, -2) for k in (1, 0))
+            share = np.divide(level - p0, p1 - p0, out=np.ones_like(p0), where=p1 > p0)
+            out.append((x0 + np.clip(share, 0.0, 1.0) * (x1 - x0))[..., 0, :])
+        return np.stack(out) if levels.ndim else out[0]
+
+    def to_dataset(
+        self, site: ArrayLike | None = None, quantiles: Sequence[float] = (0.025, 0.5, 0.975)
+    ) -> xarray.Dataset:
+        """Mean, sd and quantiles as a labelled dataset (site, parameter), small enough to keep."""
+        import xarray as xr
+
+        mean = self.mean()
+        if mean.ndim > 2:
+            raise InputError(f"to_dataset takes one site axis, but there are {mean.ndim - 1}.")
+        dims = ("site", "parameter")[2 - mean.ndim :]
+        coords: dict[str, Any] = {"parameter": list(self.names), "quantile": list(quantiles)}
+        if mean.ndim == 2:
+            coords["site"] = np.arange(len(mean)) if site is None else np.asarray(site)
+        return xr.Dataset(
+            {
+                "mean": (dims, mean),
+                "sd": (dims, self.sd()),
+                "quantiles": (("quantile", *dims), self.quantile(list(quantiles))),
+            },
+            coords=coords,
+        ).transpose(..., "parameter")
+
+    def _table(self, extra: dict[str, NDArray[np.float64]]) -> pandas.DataFrame:
+        import pandas as pd
+
+        x, _ = self._flat()
+        if x.ndim != 2:
+            raise InputError(
+                f"summary describes one site, but the sites have shape {x.shape[:-2]}. Choose one, "
+                "draws[0].summary(), or use mean(), sd() and quantile() for all."
+            )
+        low, median, high = self.quantile([0.025, 0.5, 0.975])
+        columns = {"mean": self.mean(), "sd": self.sd(), "2.5%": low, "50%": median, "97.5%": high}
+        return pd.DataFrame(columns | extra, index=pd.Index(self.names, name="parameter"))
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble(_Statistics):
+    """Independent draws, weighted (importance sampling) or equal (ES-MDA, prior).
+
+    Parameters
+    ----------
+    names : tuple of str
+    draws : ndarray, (sites..., draw, p)
+    log_weight : ndarray, (sites..., draw), optional
+        ln of the normalised weights; None when all are equal.
+    log_evidence, log_evidence_error : ndarray, (sites...), optional
+        ln Z and its Monte-Carlo standard error.
+    prediction : ndarray, (sites..., draw, obs), optional
+        What the draws predict for the observations, in data space.
+    """
+
+    names: tuple[str, ...]
+    draws: NDArray[np.float64]
+    log_weight: NDArray[np.float64] | None = None
+    log_evidence: NDArray[np.float64] | None = None
+    log_evidence_error: NDArray[np.float64] | None = None
+    prediction: NDArray[np.float64] | None = None
+
+    def __getitem__(self, index: Any) -> Ensemble:
+        """Select sites."""
+        _needs_site_axis(self.draws.shape[:-2])
+        rest = (self.log_weight, self.log_evidence, self.log_evidence_error, self.prediction)
+        return Ensemble(
+            self.names, self.draws[index], *(None if a is None else a[index] for a in rest)
+        )
+
+    def _flat(self) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        return self.draws, None if self.log_weight is None else self.weight
+
+    @property
+    def weight(self) -> NDArray[np.float64]:
+        """Normalised weights (sites..., draw)."""
+        if self.log_weight is None:
+            return np.full(self.draws.shape[:-1], 1.0 / self.draws.shape[-2])
+        return np.exp(self.log_weight)
+
+    @property
+    def ess(self) -> NDArray[np.float64]:
+        """Effective sample size of the weights (sites...)."""
+        return 1.0 / (self.weight**2).sum(-1)
+
+    def resample(self, n: int, rng: Random = None) -> Ensemble:
+        """`n` equally weighted draws (systematic resampling)."""
+        sites, m = self.draws.shape[:-2], self.draws.shape[-2]
+        edges = np.cumsum(self.weight, axis=-1).reshape(-1, m)
+        edges /= edges[:, -1:]
+        points = (np.arange(n) + streams(rng, sites).uniform((1,)).reshape(-1, 1)) / n
+        pick = np.stack([np.searchsorted(e, p, side="right") for e, p in zip(edges, points)])
+        pick = np.minimum(pick, m - 1).reshape(*sites, n, 1)
+        prediction = self.prediction
+        if prediction is not None:
+            prediction = np.take_along_axis(prediction, pick, axis=-2)
+        draws = np.take_along_axis(self.draws, pick, axis=-2)
+        return replace(self, draws=draws, log_weight=None, prediction=prediction)
+
+    def summary(self) -> pandas.DataFrame:
+        """Mean, sd, quantiles and effective sample size of one site."""
+        return self._table({} if self.log_weight is None else {"ess": self.ess})
+
+
+@dataclass(frozen=True, eq=False)
+class Draws(_Statistics):
+    """Markov chains.
+
+    Parameters
+    ----------
+    names : tuple of str
+    draws : ndarray, (sites..., chain, draw, p)
+    log_density : ndarray, (sites..., chain, draw)
+        Of the coordinates the chain walked in.
+    accept_rate : ndarray, (sites..., chain)
+        Share of proposals accepted, after warm-up.
+    diverging : ndarray of bool, (sites..., chain, draw), optional
+        HMC: True where the trajectory that led here, or was refused here, lost its energy balance.
+    """
+
+    names: tuple[str, ...]
+    draws: NDArray[np.float64]
+    log_density: NDArray[np.float64]
+    accept_rate: NDArray[np.float64]
+    diverging: NDArray[np.bool_] | None = None
+
+    def __getitem__(self, index: Any) -> Draws:
+        """Select sites."""
+        _needs_site_axis(self.draws.shape[:-3])
+        return Draws(
+            self.names,
+            self.draws[index],
+            self.log_density[index],
+            self.accept_rate[index],
+            None if self.diverging is None else self.diverging[index],
+        )
+
+    def _flat(self) -> tuple[NDArray[np.float64], None]:
+        shape = self.draws.shape
+        return self.draws.reshape(*shape[:-3], shape[-3] * shape[-2], shape[-1]), None
+
+    def ensemble(self) -> Ensemble:
+        """All draws of all chains, equally weighted."""
+        return Ensemble(self.names, self._flat()[0])
+
+    def _diagnose(self, function: str, **options: Any) -> NDArray[np.float64]:
+        import arviz as az
+
+        x = np.moveaxis(self.draws, (-3, -2), (0, 1))
+        out = getattr(az, function)(az.convert_to_dataset({"x": x}), **options)
+        return np.asarray(out["x"])
+
+    def rhat(self) -> NDArray[np.float64]:
+        """Rank-normalised split R-hat (sites..., p).
+
+        Vehtari et al. 2021, doi:10.1214/20-BA1221.
+        """
+        return self._diagnose("rhat", method="rank")
+
+    def ess(self, kind: str = "bulk") -> NDArray[np.float64]:
+        """Effective sample size (sites..., p), kind "bulk" or "tail" (same source)."""
+        return self._diagnose("ess", method=kind)
+
+    def summary(self) -> pandas.DataFrame:
+        """Mean, sd, quantiles, R-hat, bulk and tail ESS of one site."""
+        if self.draws.ndim != 3:
+            return self._table({})
+        return self._table(
+            {"r_hat": self.rhat(), "ess_bulk": self.ess(), "ess_tail": self.ess("tail")}
+        )
+
+    def to_arviz(self) -> arviz.InferenceData:
+        """One site as arviz.InferenceData, for its plots and statistics."""
+        import arviz as az
+
+        if self.draws.ndim != 3:
+            raise InputError(
+                f"to_arviz takes one site, but the sites have shape {self.draws.shape[:-3]}. "
+                "Choose one: draws[0].to_arviz()."
+            )
+        stats: dict[str, NDArray[Any]] = {"lp": self.log_density}
+        if self.diverging is not None:
+            stats["diverging"] = self.diverging
+        return az.from_dict(
+            posterior={name: self.draws[..., k] for k, name in enumerate(self.names)},
+            sample_stats=stats,
+        )
+
+
+def _needs_site_axis(sites: tuple[int, ...]) -> None:
+    if not sites:
+        raise InputError("[index] selects sites, but these draws are of one site; use .draws.")

@@ -1,0 +1,394 @@
+"""Weighted draws: importance sampling from the prior, and tempered sequential Monte Carlo.
+
+::
+
+    w_k = L(theta_k) / sum L,   Z = mean of L(theta_k),   theta_k ~ prior            (importance)
+
+    p_b(z) = L(z)^b p(z) / Z_b,   0 = b_0 < b_1 < ... < b_S = 1                      (tempered)
+    w_k = L(z_k)^(b_s - b_(s-1)),   b_s such that ESS(w) = ess * n                   (reweight)
+    z_k ~ sum_j w_j delta(z_j) / sum w                                               (resample)
+    z_k <- Metropolis steps on p_(b_s), covariance of the particles                  (move)
+    ln Z = sum_s ln mean_k w_k
+
+======= ================================ ======================= ============ ===============
+symbol  meaning                          shape                   code name    source
+======= ================================ ======================= ============ ===============
+theta_k draw k, physical units           (sites..., draw, p)     draws        Prior
+z_k     particle k, real coordinates     (sites..., particle, p) z            Prior
+b       power of the likelihood          (sites...)              beta         Del Moral 2006
+w_k     weight                           (sites..., draw)        log_weight
+Z       evidence                         (sites...)              log_evidence
+lambda  log scale of the move            (sites...)              log_scale    adapted
+======= ================================ ======================= ============ ===============
+
+Del Moral et al. 2006: J. R. Stat. Soc. B 68, 411-436. Importance sampling is the one-step case:
+exact as n grows, nothing to tune, but wasteful once the data are informative. Tempering lets the
+data in by degrees, so that each step is a small one.
+
+Particles move until the mean squared distance from where the step began, in units of their
+covariance, is `forget` times that between independent draws; a fixed number of moves would be too
+few in many dimensions and a waste in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import logsumexp
+
+from landcarbon.assimilation.draws import Ensemble
+from landcarbon.assimilation.parameters import Prior
+from landcarbon.assimilation.posterior import Posterior
+from landcarbon.assimilation.streams import Random, Streams, streams
+from landcarbon.matrix.errors import InputError, as_array
+
+__all__ = ["importance_sampling", "prior_population", "tempered_smc"]
+
+Array = NDArray[np.float64]
+Function = Callable[[Array], Array]
+
+MAX_MOVES = 200  # a step; reached only where the particles cannot move at all
+MAX_STEPS = 200
+START_PARTICLES = 256
+TARGET_ACCEPT = 0.25
+
+
+def importance_sampling(
+    log_likelihood: Function,
+    prior: Prior,
+    n: int = 5000,
+    *,
+    rng: Random = None,
+    chunk: int = 1000,
+    sites: tuple[int, ...] = (),
+) -> Ensemble:
+    """Prior draws weighted by their likelihood: exact as n grows, no tuning, nothing to converge.
+
+    Wasteful where the data are informative: look at `ess`. It is the reference that shows when a
+    faster sampler is wrong.
+
+    Parameters
+    ----------
+    log_likelihood : callable
+        theta (sites..., draw, p) -> ln L (sites..., draw).
+    prior : Prior
+    n : int
+        Draws a site.
+    rng : Generator, int, or one Generator a site
+    chunk : int
+        Draws a site evaluated at once; bounds the memory, changes nothing else.
+    sites : tuple of int
+        Leading site axes.
+
+    Returns
+    -------
+    Ensemble
+        With weights, ln Z and its standard error sqrt(1/ESS - 1/n).
+
+    Raises
+    ------
+    InputError
+        No draw of a site has a likelihood above zero.
+
+    Examples
+    --------
+    >>> from landcarbon.models.parameters import Parameter, ParameterTable
+    >>> prior = Prior(ParameterTable([Parameter("a", "1", 0.0, 1.0, 0.5)]))
+    >>> ensemble = importance_sampling(lambda theta: np.log(theta[..., 0]), prior, rng=1)
+    >>> print(ensemble.mean().round(2), ensemble.log_evidence.round(2))   # 2/3 and ln(1/2)
+    [0.67] -0.7
+    """
+    check_counts(n=n, chunk=chunk)
+    theta = prior.sample(n, streams(rng, sites), sites=sites)
+    ll = _in_chunks(log_likelihood, theta, chunk)
+    _not_all_impossible(ll, sites)
+    total = logsumexp(ll, axis=-1)
+    log_weight = ll - total[..., None]
+    ess = np.exp(-logsumexp(2.0 * log_weight, axis=-1))
+    return Ensemble(
+        prior.names,
+        theta,
+        log_weight,
+        log_evidence=total - np.log(n),
+        log_evidence_error=np.sqrt(np.maximum(1.0 / ess - 1.0 / n, 0.0)),
+    )
+
+
+def tempered_smc(
+    log_likelihood: Function,
+    log_prior: Function,
+    start: ArrayLike,
+    *,
+    rng: Random = None,
+    ess: float = 0.5,
+    forget: float = 0.6,
+    chunk: int = 1000,
+    names: Sequence[str] | None = None,
+) -> Ensemble:
+    """From prior to posterior by tempering, resampling and moving a population, all sites at once.
+
+    Parameters
+    ----------
+    log_likelihood, log_prior : callable
+        z (sites..., particle, p) -> (sites..., particle), in unbounded coordinates; the prior with
+        its Jacobian. -inf where impossible.
+    start : array_like, (sites..., particle, p)
+        Draws from the prior; at least 20, and better a hundred a parameter.
+    rng : Generator, int, or one Generator a site
+    ess : float
+        Each step lets in as much of the likelihood as leaves this share of the particles effective.
+    forget : float
+        How far particles move after each step: 0 stays, 1 is as far as independent draws lie apart.
+    chunk : int
+        Particles a site evaluated at once.
+    names : sequence of str, optional
+
+    Returns
+    -------
+    Ensemble
+        Equally weighted, in the coordinates of `start`, with ln Z. Its standard error,
+        sqrt(sum over steps of 1/ESS - 1/n), takes the particles for independent, which they are
+        not quite: repeat the run to be sure.
+
+    Raises
+    ------
+    InputError
+        Fewer than 20 particles, a likelihood that is zero or NaN at all of them.
+
+    Examples
+    --------
+    >>> start = np.random.default_rng(1).standard_normal((2000, 1))      # prior Normal(0, 1)
+    >>> def log_normal(z):
+    ...     return -0.5 * (z[..., 0] ** 2 + np.log(2 * np.pi))
+    >>> data = lambda z: log_normal(z - 1.0)                             # one datum, 1.0, error 1
+    >>> ensemble = tempered_smc(data, log_normal, start, rng=2)          # exact: 0.5, -1.52
+    >>> print(ensemble.mean().round(1), ensemble.log_evidence.round(1))
+    [0.5] -1.5
+    """
+    z = as_array("start", start, shape=(None, None)).copy()
+    *lead, n, p = z.shape
+    sites = tuple(lead)
+    if n < 20:
+        raise InputError(f"tempered_smc needs at least 20 particles, but {n} were given.")
+    for name, share in (("ess", ess), ("forget", forget)):
+        if not 0.0 < share < 1.0:
+            raise InputError(f"{name} must lie between 0 and 1, but {share:g} was given.")
+    check_counts(chunk=chunk)
+    source = streams(rng, sites)
+    ll = _in_chunks(log_likelihood, z, chunk)
+    _not_all_impossible(ll, sites)
+    lp = _in_chunks(log_prior, z, chunk)
+    beta = np.zeros(sites)
+    log_scale = np.full(sites, np.log(2.38 / np.sqrt(p)))
+    log_evidence, variance = np.zeros(sites), np.zeros(sites)
+
+    for _ in range(MAX_STEPS):
+        running = beta < 1.0
+        if not running.any():
+            break
+        new = np.where(running, _next_power(ll, beta, ess * n), 1.0)
+        log_weight = _power(ll, new - beta)
+        total = logsumexp(log_weight, axis=-1)
+        weight = np.exp(log_weight - total[..., None])
+        log_evidence = log_evidence + np.where(running, total - np.log(n), 0.0)
+        variance = variance + np.where(running, (weight**2).sum(-1) - 1.0 / n, 0.0)
+        pick = np.where(running[..., None], _resample(weight, source, running), np.arange(n))
+        cov = _covariance(z, weight)
+        z = np.take_along_axis(z, pick[..., None], axis=-2)
+        ll, lp = (np.take_along_axis(a, pick, axis=-1) for a in (ll, lp))
+        beta = new
+        z, ll, lp, log_scale = _move(
+            z,
+            ll,
+            lp,
+            beta,
+            cov,
+            log_scale,
+            running,
+            forget,
+            source,
+            lambda y: (_in_chunks(log_likelihood, y, chunk), _in_chunks(log_prior, y, chunk)),
+        )
+    else:
+        raise InputError(
+            f"after {MAX_STEPS} steps the likelihood is let in to a power of {beta.min():.2g} only; "
+            "the errors of the data are far too small for the model to reach."
+        )
+    return Ensemble(
+        tuple(names) if names is not None else tuple(f"x{k}" for k in range(p)),
+        z,
+        log_evidence=log_evidence,
+        log_evidence_error=np.sqrt(np.maximum(variance, 0.0)),
+    )
+
+
+def _move(
+    z: Array,
+    ll: Array,
+    lp: Array,
+    beta: Array,
+    cov: Array,
+    log_scale: Array,
+    running: NDArray[np.bool_],
+    forget: float,
+    source: Streams,
+    evaluate: Callable[[Array], tuple[Array, Array]],
+) -> tuple[Array, Array, Array, Array]:
+    """Metropolis steps at power beta, at each running site until its particles have moved enough."""
+    n, p = z.shape[-2:]
+    step = np.linalg.cholesky(cov)
+    begin = z
+    for _ in range(MAX_MOVES):
+        # Squared distance in units of the covariance; between two independent draws it is 2 p.
+        away = np.linalg.solve(step, np.swapaxes(z - begin, -1, -2))
+        here = running & ((away**2).sum(-2).mean(-1) < forget * 2.0 * p)
+        if not here.any():
+            break
+        xi = source.normal((n, p), here) @ np.swapaxes(step, -1, -2)
+        proposal = z + np.exp(log_scale)[..., None, None] * xi
+        ll_new, lp_new = evaluate(proposal)
+        gain = _power(ll_new, beta) - _power(ll, beta) + lp_new - lp
+        alpha = np.exp(np.minimum(0.0, gain))
+        accept = (source.uniform((n,), here) < alpha) & here[..., None]
+        z = np.where(accept[..., None], proposal, z)
+        ll, lp = np.where(accept, ll_new, ll), np.where(accept, lp_new, lp)
+        # The population is large: its mean acceptance is known well, so the scale may follow fast.
+        log_scale = log_scale + np.where(here, 0.5 * (alpha.mean(-1) - TARGET_ACCEPT), 0.0)
+    return z, ll, lp, log_scale
+
+
+def _next_power(ll: Array, beta: Array, wanted: float) -> Array:
+    """Largest power (sites...) at which the ESS of the increment is `wanted`, at most 1."""
+    low, high = beta.copy(), np.ones_like(beta)
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        enough = _ess(_power(ll, middle - beta)) >= wanted
+        low, high = np.where(enough, middle, low), np.where(enough, high, middle)
+    # A power that is not larger would never end; all of the particles but few may be impossible.
+    tiny = np.where(_ess(_power(ll, 1.0 - beta)) >= wanted, 1.0, low)
+    return np.maximum(tiny, np.minimum(1.0, beta + 1e-12))
+
+
+def _power(ll: Array, b: Array) -> Array:
+    """b ln L, where L = 0 stays impossible at every power."""
+    impossible = np.isneginf(ll)
+    return np.where(impossible, -np.inf, b[..., None] * np.where(impossible, 0.0, ll))
+
+
+def _ess(log_weight: Array) -> Array:
+    ess = np.exp(2.0 * logsumexp(log_weight, axis=-1) - logsumexp(2.0 * log_weight, axis=-1))
+    return np.asarray(ess, dtype=float)
+
+
+def _resample(weight: Array, source: Streams, running: NDArray[np.bool_]) -> NDArray[np.int_]:
+    """Systematic resampling: indices (sites..., particle)."""
+    n = weight.shape[-1]
+    points = (np.arange(n) + source.uniform((1,), running)) / n
+    edges = np.cumsum(weight, axis=-1)
+    edges = edges / edges[..., -1:]
+    flat = zip(edges.reshape(-1, n), points.reshape(-1, n))
+    pick = np.stack([np.searchsorted(e, u, side="right") for e, u in flat])
+    return np.minimum(pick, n - 1).reshape(weight.shape)
+
+
+def _covariance(z: Array, weight: Array) -> Array:
+    """Weighted covariance (sites..., p, p), a little ridge on its diagonal."""
+    p = z.shape[-1]
+    away = z - (weight[..., None] * z).sum(-2, keepdims=True)
+    cov = np.swapaxes(away, -1, -2) @ (weight[..., None] * away)
+    ridge = 1e-10 + 1e-6 * np.trace(cov, axis1=-2, axis2=-1) / p
+    return cov + ridge[..., None, None] * np.eye(p)
+
+
+def _in_chunks(function: Function, x: Array, chunk: int) -> Array:
+    """function(x) along the second-last axis, some at a time; one number a vector, none NaN."""
+    parts = [np.asarray(function(x[..., k : k + chunk, :])) for k in range(0, x.shape[-2], chunk)]
+    out = np.concatenate(parts, axis=-1)
+    if out.shape != x.shape[:-1] or np.isnan(out).any():
+        raise InputError(
+            f"log_likelihood must return one number a draw, {x.shape[:-1]} in all and no NaN; "
+            f"it returned shape {out.shape} with {int(np.isnan(out).sum())} NaN."
+        )
+    return out
+
+
+def _not_all_impossible(ll: Array, sites: tuple[int, ...]) -> None:
+    dead = np.isneginf(ll).all(-1)
+    if dead.any():
+        where = f" of site {tuple(int(i) for i in np.argwhere(dead)[0])}" if sites else ""
+        raise InputError(
+            f"none of the {ll.shape[-1]} prior draws{where} has a likelihood above zero; the data "
+            "contradict the prior, or the error is far too small."
+        )
+
+
+def sample_importance(
+    posterior: Posterior,
+    rng: Random = None,
+    *,
+    n: int = 5000,
+    chunk: int = 1000,
+) -> Ensemble:
+    """`importance_sampling` of a posterior."""
+    return importance_sampling(
+        posterior.log_likelihood, posterior.prior, n, rng=rng, chunk=chunk, sites=posterior.sites
+    )
+
+
+def sample_smc(
+    posterior: Posterior,
+    rng: Random = None,
+    *,
+    n: int = 2000,
+    ess: float = 0.5,
+    forget: float = 0.6,
+    chunk: int = 1000,
+) -> Ensemble:
+    """`tempered_smc` of a posterior: starts at prior draws, results are physical."""
+    ensemble = _smc_real(posterior, streams(rng, posterior.sites), n, ess, forget, chunk)
+    return replace(ensemble, draws=posterior.prior.from_real(ensemble.draws))
+
+
+def prior_population(posterior: Posterior, source: Streams, n: int, start: str) -> Array:
+    """Real coordinates (sites..., n, p) for chains to start from.
+
+    "prior" takes prior draws: spread out, but chains may need long to find a narrow posterior.
+    "tempered" sends them through `tempered_smc` first.
+    """
+    check_counts(n=n)
+    prior = posterior.prior
+    if start == "prior":
+        return prior.to_real(prior.sample(n, source, sites=posterior.sites))
+    if start != "tempered":
+        raise InputError(f"start is {start!r}; use 'tempered' or 'prior'.")
+    many = max(n, START_PARTICLES)
+    z = _smc_real(posterior, source, many, ess=0.5, forget=0.4, chunk=1000).draws
+    # Particles made by resampling lie side by side: take them from all over.
+    return z[..., np.linspace(0, many - 1, n).round().astype(int), :]
+
+
+def _smc_real(
+    posterior: Posterior, source: Streams, n: int, ess: float, forget: float, chunk: int
+) -> Ensemble:
+    check_counts(n=n)
+    prior = posterior.prior
+    return tempered_smc(
+        lambda z: posterior.log_likelihood(prior.from_real(z)),
+        prior.log_density_real,
+        prior.to_real(prior.sample(n, source, sites=posterior.sites)),
+        rng=source,
+        ess=ess,
+        forget=forget,
+        chunk=chunk,
+        names=posterior.names,
+    )
+
+
+def check_counts(**counts: int) -> None:
+    """Refuse what is no whole number of at least 1."""
+    for name, count in counts.items():
+        if int(count) != count or count < 1:
+            raise InputError(f"{name} must be a whole number, at least 1; {count!r} was given.")
