@@ -1,0 +1,114 @@
+"""Typical wrong answers of chapter 03, each with the kind of error its check must name."""
+
+import numpy as np
+
+
+def fill(pools, arrows, *, diagonal=1.0, sign=-1.0, transposed=False, skip=0):
+    A = diagonal * np.eye(len(pools))
+    for source, target, fraction in arrows[skip:]:
+        i, j = pools.index(target), pools.index(source)
+        i, j = (j, i) if transposed else (i, j)
+        A[i, j] = sign * fraction
+    return A
+
+
+def respired(pools, arrows):
+    """The fraction that is respired where the fraction that is passed on belongs."""
+    return fill(pools, [(source, target, 1 - fraction) for source, target, fraction in arrows])
+
+
+def in_place(X, I, B, f, k, xi):
+    X += I * B - (np.eye(len(X)) - f) @ (xi * k * X)
+    return X
+
+
+def one_after_the_other(X, I, B, f, k, xi):
+    """Each pool hands on from what it has become, not from what it was."""
+    new = np.array(X)
+    new += I * B
+    for j in range(len(X)):
+        leaves = xi[j] * k[j] * new[j]
+        new[j] -= leaves
+        new += f[:, j] * leaves
+    return new - X
+
+
+def ring(n, f):
+    A = np.eye(n)
+    for j in range(n):
+        A[(j + 1) % n, j] = -f
+    return A, np.ones(n)
+
+
+def open_system(n, rng):
+    f = rng.uniform(size=(n, n)) * (1 - np.eye(n))
+    f *= rng.uniform(0.2, 0.9, size=n) / f.sum(axis=0)
+    return np.eye(n) - f, 10.0 ** rng.uniform(-3, 1, n)
+
+
+def closed_system(n, rng):
+    A, K = open_system(n, rng)
+    f = np.eye(n) - A
+    return np.eye(n) - f / f.sum(axis=0), K
+
+
+def greedy_system(n, rng):
+    f = rng.uniform(0, 1, size=(n, n)) * (1 - np.eye(n))
+    return np.eye(n) - f, 10.0 ** rng.uniform(-3, 1, n)
+
+
+def chain_system(n, rng):
+    A, K = open_system(n, rng)
+    return np.tril(A), K
+
+
+def own_generator(n, rng):
+    return open_system(n, np.random.default_rng(5))
+
+
+def like_rates(n, rng):
+    A, _ = open_system(n, rng)
+    return A, rng.uniform(0.5, 1.5, n)
+
+
+def two_pools():
+    return np.array([[1, -0.9], [-0.9, 1]]), np.ones(2)
+
+
+WRONG = {
+    "03.1": [
+        (lambda pools, arrows: fill(pools, arrows, diagonal=0.0), "identity"),
+        (lambda pools, arrows: fill(pools, arrows, diagonal=-1.0, sign=1.0), "identity"),
+        (lambda pools, arrows: fill(pools, arrows, sign=1.0), "sign"),
+        (lambda pools, arrows: fill(pools, arrows, transposed=True), "transposed"),
+        (lambda pools, arrows: fill(pools, arrows, skip=1), "incomplete"),
+        (respired, "mass balance"),
+    ],
+    "03.2": [
+        (lambda X, I, B, f, k, xi: I * B - (np.eye(len(X)) - f) @ (k * X), "limit"),
+        (lambda X, I, B, f, k, xi: I * B - (np.eye(len(X)) - f.T) @ (xi * k * X), "transposed"),
+        (
+            lambda X, I, B, f, k, xi: I * B + f.sum(axis=1) * xi * k * X - xi * k * X,
+            "identity",
+        ),
+        (lambda X, I, B, f, k, xi: I * B + f @ (xi * k * X), "mass balance"),
+        (lambda X, I, B, f, k, xi: I * B - xi * k * X, "mass balance"),
+        (lambda X, I, B, f, k, xi: I - (np.eye(len(X)) - f) @ (xi * k * X), "limit"),
+        (in_place, "value"),
+        (one_after_the_other, "mass balance"),
+        (lambda X, I, B, f, k, xi: (I * B - (np.eye(len(X)) - f) @ (xi * k * X)).sum(), "shape"),
+    ],
+    "03.3": [
+        (closed_system, "limit"),
+        (greedy_system, "mass balance"),
+        (chain_system, "incomplete"),
+        (own_generator, "seed"),
+        (like_rates, "incomplete"),
+    ],
+    "03.4": [
+        (two_pools, "choice"),
+        (lambda: ring(3, 0.5), "limit"),
+        (lambda: ring(3, 1.0), "limit"),
+        (lambda: ring(3, 1.2), "mass balance"),
+    ],
+}
