@@ -17,7 +17,8 @@ doy                  day of the year                          (time,)    day    
 ===================  =======================================  =========  ==========  ===========
 
 Each returns an ensemble (member, lead), because a null model without spread is beaten too easily.
-Only observations up to the issue date go in: what is passed is what is used.
+Only observations up to the issue date go in: what is passed is what is used. Let the window of
+a climatology be a few days: with one observation a day of the year its spread would be no spread.
 """
 
 from __future__ import annotations
@@ -39,15 +40,21 @@ def persistence(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng 
     Parameters
     ----------
     history : array_like, (time,)
-        Equally spaced observations up to the issue date, longer than `leads`.
+        Equally spaced observations up to the issue date, longer than `leads`; NaN where nothing was
+        observed. The last observation persists, from its own day on.
     leads : int
-        Number of steps ahead.
+        Number of steps ahead of the end of the history.
     members : int
     rng : Generator or int
 
     Returns
     -------
     ndarray, (member, lead)
+
+    Raises
+    ------
+    InputError
+        A history too short, or with gaps such that no two observations lie a lead apart.
 
     Examples
     --------
@@ -57,10 +64,21 @@ def persistence(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng 
            [5., 5.]])
     """
     rng = np.random.default_rng(rng)
-    y = _history(history, leads + 1)
+    y = np.asarray(history, float)
+    observed = np.isfinite(y)
+    gaps = int(observed[::-1].argmax()) if observed.any() else 0
+    _history(np.where(np.isnan(y), 0.0, y), leads + gaps + 1)
+    last = y[y.size - 1 - gaps]
     out = np.empty((members, leads))
     for h in range(1, leads + 1):
-        out[:, h - 1] = y[-1] + rng.choice(y[h:] - y[:-h], members)
+        changes = y[h + gaps :] - y[: y.size - h - gaps]
+        changes = changes[np.isfinite(changes)]
+        if changes.size == 0:
+            raise InputError(
+                f"No two observations of the history lie {h + gaps} steps apart, so the spread at "
+                f"lead {h} is not known. Give a longer history, or fewer leads."
+            )
+        out[:, h - 1] = last + rng.choice(changes, members)
     return out
 
 
@@ -70,7 +88,7 @@ def random_walk(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng 
     Parameters
     ----------
     history, leads, members, rng
-        As in :func:`persistence`; at least 3 observations.
+        As in :func:`persistence`, without gaps; at least 3 observations.
 
     Returns
     -------
