@@ -1,0 +1,83 @@
+"""Typical wrong answers of chapter 04, each with the kind of error its check must name."""
+
+import numpy as np
+
+from landcarbon.matrix.simulate import simulate
+
+
+def solve(M, right):
+    return np.linalg.solve(M, right[..., None])[..., 0]
+
+
+def gained(before, after, years):
+    start = before[0].steady_state(before[1])
+    return float(simulate(after[0], [0, years], start, after[1]).X[-1].sum() - start.sum())
+
+
+def in_the_end(before, after, years):
+    return float(after[0].steady_state(after[1]).sum() - before[0].steady_state(before[1]).sum())
+
+
+def from_empty(before, after, years):
+    return float(simulate(after[0], [0, years], np.zeros(after[0].n), after[1]).X[-1].sum())
+
+
+def from_the_new_capacity(before, after, years):
+    return gained(after, before, years)
+
+
+def soil_alone(before, after, years):
+    start = before[0].steady_state(before[1])
+    return float(simulate(after[0], [0, years], start, after[1]).X[-1, -1] - start[-1])
+
+
+def old_input(before, after, years):
+    return gained(before, (after[0], before[1]), years)
+
+
+def best(before, changes, years):
+    return max(changes, key=lambda name: gained(before, changes[name], years))
+
+
+def worst(before, changes, years):
+    return min(changes, key=lambda name: gained(before, changes[name], years))
+
+
+def always_in_the_end(before, changes, years):
+    return best(before, changes, 1e4)
+
+
+WRONG = {
+    "04.1": [
+        (lambda M, B: np.linalg.inv(M), "shape"),
+        (lambda M, B: M @ B, "units"),
+        (lambda M, B: -np.linalg.solve(M, B), "sign"),
+        (lambda M, B: np.linalg.solve(M.T, B), "transposed"),
+        (lambda M, B: 1 / np.diag(M), "identity"),
+        (lambda M, B: B / np.diag(M), "limit"),
+        (lambda M, B: float(np.linalg.solve(M, B).sum()), "shape"),
+    ],
+    "04.2": [
+        (lambda M, u, change: (solve(M, u), change), "units"),
+        (lambda M, u, change: (u, solve(M, change)), "units"),
+        (lambda M, u, change: (solve(M, u), -solve(M, change)), "sign"),
+        (lambda M, u, change: (solve(np.swapaxes(M, 1, 2), u), solve(np.swapaxes(M, 1, 2), change)),
+         "transposed"),
+        (lambda M, u, change: (solve(M[:1], u), solve(M[:1], change)), "off by one"),
+        (lambda M, u, change: (solve(np.roll(M, 1, axis=0), u), solve(np.roll(M, 1, axis=0), change)),
+         "off by one"),
+        (lambda M, u, change: (solve(M, u), change / np.diagonal(M, axis1=1, axis2=2)), "limit"),
+        (lambda M, u, change: solve(M, u) - solve(M, change), "shape"),
+        (lambda M, u, change: (solve(M, u), solve(M, u - change)), "identity"),
+    ],
+    "04.3": [
+        ((in_the_end, best), "limit"),
+        ((from_empty, best), "limit"),
+        ((from_the_new_capacity, best), "sign"),
+        ((soil_alone, best), "incomplete"),
+        ((old_input, best), "mass balance"),
+        ((gained, worst), "sign"),
+        ((gained, always_in_the_end), "choice"),
+        (gained, "shape"),
+    ],
+}
