@@ -380,8 +380,11 @@ def pool_diagram(
         parent = ax.get_figure()
         assert isinstance(parent, Figure)
         fig = parent
-        for line, (text, colour) in enumerate(_draw_pools(ax, model, I, crowded)):
-            ax.text(0.02, -0.01 - 0.06 * line, text, color=colour, fontsize=8, va="top",
+        key = _draw_pools(ax, model, I, crowded)
+        bottom, top = ax.get_ylim()
+        ax.set_ylim(bottom + 0.28 * (bottom - top), top)  # room for the key, of the same size always
+        for line, (text, colour) in enumerate(key):
+            ax.text(0.02, 0.15 - 0.07 * line, text, color=colour, fontsize=8, va="center",
                     transform=ax.transAxes)
         ax.set_title(title)
     return fig
@@ -417,7 +420,7 @@ def _draw_pools(
             (i - half_w, i - half_h), 2 * half_w, 2 * half_h, boxstyle="round,pad=0,rounding_size=0.06",
             facecolor="#f3f3f3", edgecolor="#222222", linewidth=1.2, zorder=3))
         rate = model.K[i]
-        period = f"{1 / rate:.3g} yr" if rate > 0 else "no turnover"
+        period = f"{float(f'{1 / rate:.3g}'):g} yr" if rate > 0 else "no turnover"
         folded = _fold(name)
         ax.text(i, i - 0.08, folded, ha="center", va="center", fontsize=small, fontweight="bold",
                 zorder=4, linespacing=0.95)
@@ -480,6 +483,7 @@ def equations(
         """Put a piece of an equation at x [pt]; returns where it ends."""
         piece = ax.annotate(text, (0, y), xycoords="axes fraction", xytext=(x, 0),
                             textcoords="offset points", fontsize=size, color=colour)
+        piece.set_in_layout(False)  # the diagram beside it keeps its place, however long the line
         return float(x + piece.get_window_extent(renderer).width * 72 / fig.dpi)
 
     for name, row in zip(model.pools if names is None else names, found):
@@ -488,7 +492,7 @@ def equations(
             if place and place % most == 0:
                 x, y = indent, y - pitch
             sign = "-" if term.sign == "−" else "+"
-            lead = "" if place == 0 and sign == "+" else rf"\;{sign}\;"
+            lead = rf"\;{sign}\;" if place else sign.strip("+")
             x = write(f"${lead}{term.latex}$", x, colours[term.kind])
         if not row:
             write("$0$", x, "black")

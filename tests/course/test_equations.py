@@ -122,6 +122,28 @@ def test_equations_in_a_picture_stay_apart(seed: int) -> None:
         assert not any(box.overlaps(other) for other in boxes[i + 1 :])
 
 
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_diagram_in_given_axes_keeps_its_labels_and_key_apart(n: int) -> None:
+    model = MatrixModel(
+        [f"pool {i}" for i in range(n)],
+        A=np.eye(n) - 0.4 * np.eye(n, k=-1) - 0.2 * np.eye(n, k=1), K=np.ones(n), B=np.eye(n)[0],
+    )
+    fig, axes = plots.figure(7.8, 3.5, 1, 2, width_ratios=(1.1, 1))
+    plots.pool_diagram(model, I=500.0, ax=axes[0])
+    plots.matrix(axes[1], model.A, rows=model.pools)
+    fig.canvas.draw()
+    renderer = fig.canvas.get_renderer()
+    boxes = [t.get_window_extent(renderer) for t in axes[0].texts if t.get_text()]
+    for i, box in enumerate(boxes):
+        assert fig.bbox.x0 <= box.x0 and fig.bbox.y0 <= box.y0
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+
+
+def test_long_residence_times_are_written_out() -> None:
+    rock = MatrixModel(("rock",), A=[[1]], K=[1 / 2500], B=[1])
+    assert "2500 yr" in {text.get_text() for text in plots.pool_diagram(rock).axes[0].texts}
+
+
 def test_diagram_beside_its_equations() -> None:
     fig, axes = plots.figure(7.8, 3.6, 1, 2)
     assert plots.pool_diagram(three_pool(), I=60.0, ax=axes[0]) is fig
