@@ -54,6 +54,8 @@ __all__ = [
 Array = NDArray[np.float64]
 Forcing = ArrayLike | Callable[[float], ArrayLike]
 
+FINEST = 1e-13  # tolerance that rounding still allows
+
 
 @dataclass(frozen=True)
 class Start:
@@ -351,22 +353,20 @@ class AgesThroughTime:
         """
         t0 = float(self.t[0])
         new = a < t - t0
-        births, which = np.unique(t - a[new], return_inverse=True)
-        Z = np.empty((len(self.names), 0))
+        births, which = np.unique(a[new] - t, return_inverse=True)  # backwards: time is negative
         back = self._flow(self._conditions).backward()
+        Z = np.empty((len(self.names), 0))
         density, older = np.empty((2, births.size, W.shape[1]))
-        X = self._stocks(births)
-        now = t
-        for k in range(births.size - 1, -1, -1):
-            birth = float(births[k])
-            Z, W = back.carry(-now, -birth, Z, W)
-            density[k] = self._conditions.at(birth).u @ W
+        X = self._stocks(-births[::-1])[::-1]
+        now = -t
+        for k, (time, _, carried) in enumerate(back.through(now, births, Z, W)):
+            now, W = time, carried
+            density[k] = self._conditions.at(-now).u @ W
             older[k] = X[k] @ W
-            now = birth
         result = np.empty((2, a.size, W.shape[1]))
         result[:, new] = density[which], older[which]
         if not new.all():
-            _, W = back.carry(-now, -t0, Z, W)
+            _, W = back.carry(now, -t0, Z, W)
             before = a[~new] - (t - t0)
             result[0, ~new] = (self.start.X * self.start.pdf(before)) @ W
             result[1, ~new] = (self.start.X * self.start.sf(before)) @ W
@@ -377,30 +377,49 @@ class AgesThroughTime:
         flow = self._flow(self._conditions)
         W = np.empty((len(self.names), 0))
         X = np.empty((times.size, len(self.names)))
-        now = -np.inf
-        for i, time in enumerate(times.tolist()):
-            k = int(np.searchsorted(self.t, time, side="right")) - 1
-            if self.t[k] > now:
-                now, Z = float(self.t[k]), self._moments[k, :, :1]
-            Z, W = flow.carry(now, time, Z, W)
-            now = time
-            X[i] = Z[:, 0]
+        k = np.searchsorted(self.t, times, side="right") - 1
+        for first in np.unique(k):
+            now, Z = float(self.t[first]), self._moments[first, :, :1]
+            X[k == first] = [Z[:, 0] for _, Z, _ in flow.through(now, times[k == first], Z, W)]
         return X
 
     def _cohort(self, t: float, a: Array, after: _Conditions) -> tuple[Array, Array]:
         """What the input of time t gives off at age a, and what is left of it, (ages, 1)."""
         flow = self._flow(after)
-        Z = np.zeros((len(self.names), 0))
-        W = after.at(t).u[:, None]
+        Z = np.empty((len(self.names), 0))
+        rest = float(self.t[-1]) - t
         ages, which = np.unique(a, return_inverse=True)
-        out, left = np.empty((2, ages.size, 1))
-        now = t
-        for i, time in enumerate((t + ages).tolist()):
-            Z, W = flow.carry(now, time, Z, W)
-            out[i] = after.at(time).chain.leave @ W
-            left[i] = W.sum()
-            now = time
-        return out[which], left[which]
+        inside, beyond = ages[ages < rest], ages[ages >= rest] - rest
+        out, left, now, W = [], [], t, after.at(t).u[:, None]
+        for time, _, carried in flow.through(now, t + inside, Z, W):
+            now, W = time, carried
+            out.append(after.at(now).chain.leave @ W)
+            left.append(W.sum(axis=0))
+        if beyond.size:
+            _, W = flow.carry(now, float(self.t[-1]), Z, W)
+            leave, stay = self._beyond(flow, beyond, after)
+            out.extend(leave @ W)
+            left.extend(stay @ W)
+        return np.stack(out)[which], np.stack(left)[which]
+
+    def _beyond(self, flow: Flow, a: Array, after: _Conditions) -> tuple[Array, Array]:
+        """Per unit in each pool at the end of the run: rate of leaving and share left a later, (ages, n)."""
+        end = float(self.t[-1])
+        if after.period is None:
+            chain = after.at(end).chain
+            return chain.leaving(a), chain.survival(a)
+        n = len(self.names)
+        none, eye = np.empty((n, 0)), np.eye(n)
+        _, whole = flow.carry(end, end + after.period, none, eye)
+        turns, rest = np.divmod(a, after.period)
+        rests, which = np.unique(rest, return_inverse=True)
+        parts = [(after.at(now).chain.leave, W) for now, _, W in flow.through(end, end + rests, none, eye)]
+        leave, stay = np.empty((2, a.size, n))
+        for i, k in enumerate(turns.astype(int).tolist()):
+            z, W = parts[which[i]]
+            W = W @ np.linalg.matrix_power(whole, k)
+            leave[i], stay[i] = z @ W, W.sum(axis=0)
+        return leave, stay
 
     def _until_out(self, t: Array, after: _Conditions) -> tuple[Array, Array]:
         """Mean and mean square (times, n) of the time that carbon in each pool at time t still stays.
@@ -414,12 +433,8 @@ class AgesThroughTime:
             Z = self._for_ever(after.at(end).chain)
         else:
             Z = _periodic(back, end, after.period, n)
-        found = np.empty((t.size, n, 2))
-        now, W = end, np.empty((n, 0))
-        for k in np.argsort(t)[::-1]:
-            Z, W = back.carry(-now, -float(t[k]), Z, W)
-            now = float(t[k])
-            found[k] = Z
+        times, which = np.unique(-t, return_inverse=True)
+        found = np.stack([Z for _, Z, _ in back.through(-end, times, Z, np.empty((n, 0)))])[which]
         return found[..., 0], 2 * found[..., 1]
 
     def _for_ever(self, chain: Chain) -> Array:
@@ -588,8 +603,11 @@ def through_time(
     t = as_array("t", t, hint="t holds times in years.")
     if t.ndim != 1 or t.size < 2 or np.any(np.diff(t) <= 0):
         raise InputError("t must be a row of at least two times that rise, in years.")
-    if not rtol > 0 or not atol > 0:
-        raise InputError(f"rtol and atol must be above 0, but {rtol} and {atol} were given.")
+    if not rtol >= FINEST or not atol >= 0:
+        raise InputError(
+            f"rtol is {rtol:g} and atol {atol:g}; give an rtol of {FINEST:g} or more (numbers have 16 "
+            "digits) and an atol that is not negative."
+        )
     given = as_array("breaks", breaks).ravel()
     stepwise = False
     for name, value in (("I", I), ("xi", xi)):

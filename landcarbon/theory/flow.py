@@ -25,7 +25,7 @@ linear system shared by all columns. The step length follows from comparing one 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,7 @@ def _radau(s: int) -> tuple[Array, Array]:
 
 
 NODES, WEIGHTS = _radau(STAGES)
+SHORTEST = 1e-13  # of a time: shorter steps drown in its rounding
 SHRINK = 2.0**STAGES - 1  # two halves are closer to the truth by this factor, at the least
 
 
@@ -79,6 +80,15 @@ class Flow:
             Z, W = self._smooth(t0, stop, Z, W)
             t0 = stop
         return Z, W
+
+    def through(
+        self, t: float, times: Array, Z: Array, W: Array
+    ) -> Iterator[tuple[float, Array, Array]]:
+        """The same at each of some rising times, one after the other."""
+        for time in times.tolist():
+            Z, W = self.carry(t, time, Z, W)
+            yield time, Z, W
+            t = time
 
     def backward(self) -> Flow:
         """The transposed flow, in which time runs from −late to −early and the input is 1."""
@@ -113,7 +123,7 @@ class Flow:
                 Z, W = halves
                 # A last step may be short for the sake of its end only.
                 self.h = h * factor if not last else max(self.h or 0.0, h * factor)
-            elif t + h * 1e-3 <= t:
+            elif h < SHORTEST * max(abs(t), abs(t1)):
                 raise InputError(
                     f"No step near t = {abs(t):g} is short enough for rtol = {self.rtol:g}. Does the "
                     "forcing jump there? Name the time in `breaks`, or allow a larger rtol."
