@@ -109,7 +109,7 @@ def propagator(M: ArrayLike, dt: ArrayLike, method: Method = "exponential") -> P
     array([[0.3679, 0.    ],
            [0.5636, 0.8187]])
     """
-    M = _outflow(M)
+    M = checked_outflow(M)
     h = as_array("dt", dt, lower=0.0, hint="dt is the length of a step in years.")
     if method == "implicit":
         eye = np.eye(M.shape[-1])
@@ -157,7 +157,7 @@ def step(
     >>> X.round(2), integral.round(1)
     (array([36.79]), array([632.1]))
     """
-    M = _outflow(M)
+    M = checked_outflow(M)
     n = M.shape[-1]
     X, u = as_array("X", X, shape=(n,)), as_array("u", u, shape=(n,))
     return propagator(M, dt, method)(X, u)
@@ -197,7 +197,7 @@ def integrate(
     """
     t = _times(t)
     steps = len(t) - 1
-    M = _outflow(M)
+    M = checked_outflow(M)
     n = M.shape[-1]
     u = as_array("u", u, shape=(n,))
     for name, array, least in (("M", M, 3), ("u", u, 2)):
@@ -381,7 +381,7 @@ def _apply(matrix: Array, vector: Array) -> Array:
     return (matrix @ vector[..., None])[..., 0]
 
 
-def _outflow(M: ArrayLike) -> Array:
+def checked_outflow(M: ArrayLike) -> Array:
     M = as_array("M", M)
     if M.ndim < 2 or M.shape[-1] != M.shape[-2]:
         raise InputError(f"M must end in a square matrix, but its shape is {M.shape}.")

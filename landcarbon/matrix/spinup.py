@@ -1,0 +1,887 @@
+"""Spin-up: the state to which years of repeated forcing lead.
+
+    one loop of forcing   X(L) = G(X(0)),   linear models: G(X) = Φ X + c,   Φ = Φ_T … Φ₂ Φ₁
+    periodic state        X* = G(X*),       linear models: X* = (1 − Φ)⁻¹ c
+
+====== ================================== =============== =========== ============
+symbol meaning                            shape           unit        code name
+====== ================================== =============== =========== ============
+M_t    outflow matrix of step t           (T, ..., n, n)  yr-1        Cycle.M
+u_t    input of each pool, B I            (T, ..., n)     gC m-2 yr-1 Cycle.u
+h_t    length of step t                   (T,)            yr          Cycle.dt
+L      length of the loop                 ()              yr          Cycle.length
+Φ      what a loop leaves                 (..., n, n)     1           1 − loop_map()[0]
+c      what a loop brings                 (..., n)        gC m-2      loop_map()[1]
+X*     exact state at the start of a loop (..., n)        gC m-2      SpinUp.exact
+====== ================================== =============== =========== ============
+
+Six ways to X*, one interface:
+
+native       run loop after loop until the pools change less than a tolerance
+accelerated  run with the slow pools made fast, divide them back, run on (accelerated decomposition:
+             Thornton & Rosenbloom, 2005, doi 10.1016/j.ecolmodel.2005.04.008; factors as in CLM5)
+sasu         run a loop, average its matrices, jump to their steady state, repeat (semi-analytic:
+             Xia et al., 2012, doi 10.5194/gmd-5-1259-2012; Liao et al., 2023, doi
+             10.1029/2023MS003625)
+periodic     build Φ and c, and solve; where the pools change the matrices, again and again
+anderson     guess X* from the last few loops (Anderson acceleration), run the next loop from there
+newton       solve G(X) = X by a Newton–Krylov method (SciPy)
+
+The last two only need loops to be run: they take any model that can be started from a given state.
+
+A small yearly change does not mean a small error: with slowest time scale τ the error is about
+τ times the yearly change. So each result carries its error against X*.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.model import MatrixModel
+from landcarbon.matrix.simulate import (
+    Forcing,
+    Method,
+    Propagator,
+    checked_outflow,
+    forcing,
+    propagator,
+)
+
+__all__ = [
+    "Cycle",
+    "FeedbackCycle",
+    "SpinUp",
+    "accelerated",
+    "anderson",
+    "native",
+    "newton",
+    "periodic",
+    "sasu",
+]
+
+Array = NDArray[np.float64]
+
+CLM5_SLOWED_TO = 0.4  # yr: CLM5 divides 6.1 yr by 15 and 270 yr by 675
+TINY = 1e-300
+MOST_WEIGHT = 1e8  # a pool of τ years asks for weights of about τ
+EXACT, PASSES = 1e-10, 300  # relative; loops at most to find the exact state of a nonlinear model
+
+
+class _Account(NamedTuple):
+    """What one loop did: state after it, and ∫ X dt, ∫ M diag(X) dt, ∫ u dt and ∫ M dt over it."""
+
+    end: Array
+    stay: Array
+    flow: Array
+    brought: Array
+    M: Array
+
+
+class _Stepwise:
+    """What the two kinds of loop share: everything that follows from their steps."""
+
+    dt: Array
+
+    def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
+        """Propagator, M, u and state at the end of each step of a loop that starts from X."""
+        raise NotImplementedError
+
+    def faster(self, speed: Array) -> _Stepwise:
+        """The loop in which pool j leaves speed_j times faster."""
+        raise NotImplementedError
+
+    @property
+    def length(self) -> float:
+        """Length L of the loop [yr]."""
+        return math.fsum(self.dt)
+
+    def __call__(self, X: ArrayLike) -> Array:
+        """State after one loop that starts from X."""
+        *_, (_, _, _, end) = self.steps(np.asarray(X, dtype=float))
+        return end
+
+    def _loop_map(self, X: Array) -> tuple[Array, Array]:
+        """1 − Φ and c with the matrices of the loop that starts from X."""
+        # Without the difference of nearly equal numbers: pools that turn over in a million years
+        # keep their digits.
+        n = X.shape[-1]
+        lost, brought = np.zeros((n, n)), np.zeros(n)
+        for p, M, u, _ in self.steps(X):
+            lost = M @ p.stay + p.state @ lost
+            brought = _apply(p.stay, u) + _apply(p.state, brought)
+        return lost, brought
+
+    def _account(self, X: Array) -> _Account:
+        stay = flow = brought = mean = np.zeros(())
+        for h, (p, M, u, end) in zip(self.dt, self.steps(X)):
+            spent = _apply(p.stay, X) + _apply(p.stay_input, u)
+            stay, flow, brought = stay + spent, flow + M * spent[..., None, :], brought + h * u
+            mean = mean + h * M
+            X = end
+        return _Account(X, stay, flow, brought, mean)
+
+
+@dataclass(frozen=True)
+class Cycle(_Stepwise):
+    """Forcing that repeats: T steps that make one loop, a year or several.
+
+    Parameters
+    ----------
+    M : array_like (T, ..., n, n)
+        Outflow matrix of each step [yr-1].
+    u : array_like (T, ..., n)
+        Input of each pool in each step, B I [gC m-2 yr-1].
+    dt : array_like (T,)
+        Lengths of the steps [yr]; twelve times 1/12 for a year of months.
+    method : {'exponential', 'implicit'}
+        How a step is made, see `landcarbon.matrix.simulate`.
+
+    Raises
+    ------
+    InputError
+        Different numbers of steps, signs that no outflow matrix has.
+
+    Examples
+    --------
+    >>> from landcarbon.matrix import MatrixModel
+    >>> soil = MatrixModel(("soil",), A=[[1.0]], K=[0.05], B=[1.0])
+    >>> year = Cycle.from_model(soil, I=300.0, xi=[0.5, 1.5], dt=[0.5, 0.5])
+    >>> periodic(year).X.round()
+    array([5963.])
+    """
+
+    M: Array
+    u: Array
+    dt: Array
+    method: Method = "exponential"
+
+    def __post_init__(self) -> None:
+        M = checked_outflow(self.M)
+        n = M.shape[-1]
+        u = as_array("u", self.u, shape=(n,))
+        dt = _lengths(self.dt)
+        if M.ndim < 3 or u.ndim < 2 or len(M) != len(dt) or len(u) != len(dt):
+            raise InputError(
+                f"M {M.shape}, u {u.shape} and dt {dt.shape} must share their first axis, the "
+                "steps of the loop: M (T, ..., n, n), u (T, ..., n), dt (T,)."
+            )
+        for name, value in (("M", M), ("u", u), ("dt", dt)):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_model(
+        cls,
+        model: MatrixModel,
+        I: Forcing,
+        xi: Forcing = 1.0,
+        dt: ArrayLike | None = None,
+        method: Method = "exponential",
+    ) -> Cycle:
+        """The loop of a model under repeated input and scalars.
+
+        Parameters
+        ----------
+        model : MatrixModel
+            The model.
+        I, xi : float, array_like (T, ...) or callable
+            Input [gC m-2 yr-1] and scalar, in the forms of `simulate`: time is the first axis.
+        dt : array_like (T,), optional
+            Lengths of the steps [yr]; twelve months if it is not given.
+        method : {'exponential', 'implicit'}
+            How a step is made.
+        """
+        h = np.full(12, 1 / 12) if dt is None else _lengths(dt)
+        middle = np.cumsum(h) - h / 2
+        I_at, xi_at = forcing("I", I, len(h)), forcing("xi", xi, len(h))
+        M = [model.outflow_matrix(xi_at(k, float(t))) for k, t in enumerate(middle)]
+        u = [model.input(I_at(k, float(t))) for k, t in enumerate(middle)]
+        return cls(np.stack(M), np.stack(u), h, method)
+
+    @cached_property
+    def propagators(self) -> tuple[Propagator, ...]:
+        """One propagator for each step; equal steps share it."""
+        known: dict[tuple[bytes, float], Propagator] = {}
+        for M, h in zip(self.M, self.dt.tolist()):
+            key = (M.tobytes(), h)
+            if key not in known:
+                known[key] = propagator(M, h, self.method)
+        return tuple(known[M.tobytes(), h] for M, h in zip(self.M, self.dt.tolist()))
+
+    @cached_property
+    def _moves(self) -> tuple[tuple[Array, Array], ...]:
+        return tuple((p.state, _apply(p.stay, u)) for p, u in zip(self.propagators, self.u))
+
+    def __call__(self, X: ArrayLike) -> Array:
+        """State after one loop that starts from X."""
+        end = np.asarray(X, dtype=float)[..., None]
+        for keep, brought in self._moves:
+            end = keep @ end + brought[..., None]
+        return end[..., 0]
+
+    def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
+        """Propagator, M, u and state at the end of each step of a loop that starts from X."""
+        for p, M, u, (keep, brought) in zip(self.propagators, self.M, self.u, self._moves):
+            X = _apply(keep, X) + brought
+            yield p, M, u, X
+
+    def loop_map(self) -> tuple[Array, Array]:
+        """1 − Φ (..., n, n) and c (..., n): what one loop does to any state."""
+        return self._loop_map(np.zeros(self.M.shape[-1]))
+
+    def faster(self, speed: Array) -> Cycle:
+        """The loop in which pool j leaves speed_j times faster."""
+        return Cycle(self.M * speed[..., None, :], self.u, self.dt, self.method)
+
+
+@dataclass(frozen=True)
+class FeedbackCycle(_Stepwise):
+    """Forcing that repeats, for a model whose pools change its own matrices or input.
+
+    Parameters
+    ----------
+    at : callable
+        ``at(step, X) -> M, u``: outflow matrix (n, n) [yr-1] and input (n,) [gC m-2 yr-1] of a step
+        that starts from the pools X (n,). They are held during the step.
+    dt : array_like (T,)
+        Lengths of the steps [yr].
+    method : {'exponential', 'implicit'}
+        How a step is made, see `landcarbon.matrix.simulate`.
+
+    Raises
+    ------
+    InputError
+        Lengths that are not above 0.
+
+    Examples
+    --------
+    Plants that shade themselves: the input saturates with the pool.
+
+    >>> year = FeedbackCycle(lambda k, X: ([[0.5]], 900.0 * X / (600.0 + X)), dt=[0.5, 0.5])
+    >>> periodic(year, X0=[100.0]).X.round(6)
+    array([1200.])
+    """
+
+    at: Callable[[int, Array], tuple[ArrayLike, ArrayLike]]
+    dt: Array
+    method: Method = "exponential"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dt", _lengths(self.dt))
+
+    def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
+        """Propagator, M, u and state at the end of each step of a loop that starts from X."""
+        for k, h in enumerate(self.dt):
+            M_, u_ = self.at(k, X)
+            M, u = checked_outflow(M_), as_array("u", u_, shape=(X.shape[-1],))
+            p = propagator(M, h, self.method)
+            X = _apply(p.state, X) + _apply(p.stay, u)
+            yield p, M, u, X
+
+    def faster(self, speed: Array) -> FeedbackCycle:
+        """The loop in which pool j leaves speed_j times faster."""
+
+        def at(k: int, X: Array) -> tuple[Array, ArrayLike]:
+            M, u = self.at(k, X * speed)
+            return np.asarray(M) * speed[..., None, :], u
+
+        return FeedbackCycle(at, self.dt, self.method)
+
+
+Loop = Cycle | FeedbackCycle | Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class SpinUp:
+    """What a spin-up found, what it cost, and how wrong it is.
+
+    Attributes
+    ----------
+    method : str
+        native, accelerated, sasu, periodic, anderson or newton.
+    X : ndarray (..., n)
+        State at the start of the loop [gC m-2].
+    exact : ndarray (..., n)
+        The periodic state X* itself [gC m-2].
+    years : float
+        Model years run.
+    seconds : float
+        Wall time, without that for `exact`.
+    converged : bool
+        Whether the stopping rule was met before `max_years`.
+    history : ndarray (loops,)
+        Largest change of a pool in each loop [gC m-2 yr-1]: what the stopping rule sees.
+    states : ndarray (loops, ..., n)
+        State after each loop, before the next guess [gC m-2]; where slow pools were made fast,
+        scaled back.
+    loop_years : float
+        Length of a loop [yr].
+    """
+
+    method: str
+    X: Array
+    exact: Array
+    years: float
+    seconds: float
+    converged: bool
+    history: Array
+    states: Array
+    loop_years: float
+
+    @property
+    def pool_error(self) -> Array:
+        """Relative error of each pool (..., n); absolute where the exact state is 0."""
+        return _relative(self.X, self.exact)
+
+    @property
+    def error(self) -> float:
+        """Largest relative error of a pool."""
+        return float(self.pool_error.max())
+
+    def error_history(self, pool: int | None = None) -> Array:
+        """Relative error after each loop (loops,): of one pool by its position, or the largest."""
+        error = _relative(self.states, self.exact)
+        if pool is not None:
+            error = error[..., pool]
+        return error.reshape(len(error), -1).max(axis=1)
+
+    def years_to(self, error: float, pool: int | None = None) -> float:
+        """Model years until a pool, or every pool, is and stays within a relative error; inf if never."""
+        within = self.error_history(pool) <= error
+        if not within[-1]:
+            return float("inf")
+        outside = np.flatnonzero(~within)
+        return float((0 if outside.size == 0 else outside[-1] + 1) + 1) * self.loop_years
+
+    def __str__(self) -> str:
+        stop = "converged" if self.converged else "not converged"
+        return (
+            f"{self.method}: {self.years:g} model years, {self.seconds:.2g} s, {stop}, last change "
+            f"{self.history[-1]:.2g} gC m-2 yr-1, true error {self.error:.2g}"
+        )
+
+
+def native(
+    loop: Loop, X0: ArrayLike | None = None, tol: float = 1e-2, max_years: float = 100_000.0
+) -> SpinUp:
+    """Loop after loop until nothing changes any more.
+
+    Parameters
+    ----------
+    loop : Cycle, FeedbackCycle or callable
+        The forcing that repeats; or a function from the state at the start of a year to the state
+        at its end.
+    X0 : array_like (..., n), optional
+        First state [gC m-2]; empty pools if it is not given and `loop` is a Cycle.
+    tol : float
+        Stop when no pool changes by more than this from loop to loop [gC m-2 yr-1].
+    max_years : float
+        Stop at the latest after so many model years.
+
+    Returns
+    -------
+    SpinUp
+        With its true error, which is larger than the rule suggests where pools are slow.
+
+    Raises
+    ------
+    InputError
+        A state that does not fit, a tolerance that is not above 0, carbon that can never leave.
+
+    Examples
+    --------
+    >>> from landcarbon.matrix import MatrixModel
+    >>> soil = MatrixModel(("soil",), A=[[1.0]], K=[0.01], B=[1.0])
+    >>> run = native(Cycle.from_model(soil, I=300.0), tol=1.0)
+    >>> run.years, round(run.error, 4)   # 1 gC m-2 yr-1 times 100 yr: about 100 in 30,000 gC m-2
+    (571.0, 0.0033)
+    """
+    record = _Record("native", loop, X0, tol, max_years)
+    return record.finish(_repeat)
+
+
+def accelerated(
+    loop: Cycle | FeedbackCycle,
+    X0: ArrayLike | None = None,
+    tol: float = 1e-2,
+    max_years: float = 100_000.0,
+    factors: ArrayLike | None = None,
+) -> SpinUp:
+    """Accelerated decomposition: slow pools made fast, divided back, then native dynamics.
+
+    Parameters
+    ----------
+    loop : Cycle or FeedbackCycle
+        The forcing that repeats.
+    X0 : array_like (..., n), optional
+        First state [gC m-2]; empty pools if it is not given and `loop` is a Cycle.
+    tol : float
+        Stop when no pool changes by more than this from loop to loop [gC m-2 yr-1]; in the
+        accelerated phase the change counts times its factor.
+    max_years : float
+        Stop at the latest after so many model years, both phases together.
+    factors : array_like (..., n), optional
+        How much faster each pool leaves, mixing included, at least 1. If it is not given, every
+        pool slower than 0.4 yr is brought to 0.4 yr, which is what CLM5 does to its soil pools.
+
+    Returns
+    -------
+    SpinUp
+        Years of both phases; `states` of the accelerated phase are already scaled back.
+
+    Raises
+    ------
+    InputError
+        As `native`; factors below 1.
+
+    Notes
+    -----
+    Under constant forcing the scaled-back state is exact, so the native phase only confirms it.
+    Under seasonal forcing the accelerated pools follow the seasons, and the native phase has to
+    repair what that did.
+    """
+    record = _Record("accelerated", loop, X0, tol, max_years)
+    stepwise = _stepwise("accelerated", loop)
+    if factors is None:
+        mean = stepwise._account(record.X).M / stepwise.length
+        turnover = np.diagonal(mean, axis1=-2, axis2=-1)
+        with np.errstate(divide="ignore"):
+            factors = np.maximum(1.0, 1.0 / (CLM5_SLOWED_TO * turnover))
+        hint = "A pool that never turns over cannot be made faster."
+    else:
+        hint = "A factor below 1 would slow a pool down."
+    speed = as_array("factors", factors, shape=(record.X.shape[-1],), lower=1.0, hint=hint)
+
+    def both(run: _Record, X: Array) -> None:
+        fast = stepwise.faster(speed)
+        run.phase(fast, scale=speed)
+        try:
+            _repeat(run, X / speed)
+        except _Met:
+            run.phase(stepwise)
+        _repeat(run, run.X)
+
+    return record.finish(both)
+
+
+def sasu(
+    loop: Cycle | FeedbackCycle,
+    X0: ArrayLike | None = None,
+    tol: float = 1e-2,
+    max_years: float = 100_000.0,
+) -> SpinUp:
+    """Semi-analytic spin-up: jumps to the steady state of the averaged matrices.
+
+    Each loop is run natively. Its matrices are averaged, each pool's column weighted with the
+    carbon the pool held (so that the averages carry the fluxes of the loop exactly), and the steady
+    state X̄* of the averages is solved for. The state then moves by what separates X̄* from the mean
+    of the loop X̄. At the fixed point X̄* = X̄, and the state is the exact periodic one.
+
+    Parameters
+    ----------
+    loop : Cycle or FeedbackCycle
+        The forcing that repeats.
+    X0 : array_like (..., n), optional
+        First state [gC m-2]; empty pools if it is not given and `loop` is a Cycle.
+    tol : float
+        Stop when no pool changes by more than this in a loop [gC m-2 yr-1].
+    max_years : float
+        Stop at the latest after so many model years.
+
+    Returns
+    -------
+    SpinUp
+        The years count the loops; the jumps between them take no model time.
+
+    Raises
+    ------
+    InputError
+        As `native`.
+
+    Notes
+    -----
+    Xia et al. (2012), doi 10.5194/gmd-5-1259-2012, average over time and run on natively; Liao et
+    al. (2023), doi 10.1029/2023MS003625, weight with the fluxes and repeat.
+    """
+    record = _Record("sasu", loop, X0, tol, max_years)
+    stepwise = _stepwise("sasu", loop)
+
+    def jumps(run: _Record, X: Array) -> None:
+        while True:
+            year = stepwise._account(X)
+            run.note(X, year.end)
+            held = (year.stay > 0)[..., None, :]
+            carried = year.flow / np.where(held, year.stay[..., None, :], 1.0)
+            M = np.where(held, carried, year.M / stepwise.length)
+            aim = np.linalg.solve(M, (year.brought / stepwise.length)[..., None])[..., 0]
+            mean = year.stay / stepwise.length
+            # Both moves rest at aim = mean; the second keeps a pool that empties within the loop
+            # from going below 0.
+            rising = year.end >= mean
+            ratio = aim / np.where(rising, 1.0, mean)
+            X = np.where(rising, year.end + (aim - mean), year.end * ratio)
+
+    return record.finish(jumps)
+
+
+def periodic(loop: Cycle | FeedbackCycle, X0: ArrayLike | None = None) -> SpinUp:
+    """The exact periodic state: the fixed point of the loop by linear solves.
+
+    For a linear model that is one solve. Where the pools change the matrices, the loop is run from
+    X, its matrices are kept as they were, their fixed point is the next X, and so on; Anderson
+    acceleration makes this converge in a few loops when the feedback is weak.
+
+    Parameters
+    ----------
+    loop : Cycle or FeedbackCycle
+        The forcing that repeats.
+    X0 : array_like (n,), optional
+        Where to start; needed for a FeedbackCycle, which may have several periodic states.
+
+    Returns
+    -------
+    SpinUp
+        `years` is the length of the loops: each is passed once, with the whole matrix. `history`
+        holds how far a loop moves the result [gC m-2 yr-1]: rounding at the end.
+
+    Raises
+    ------
+    InputError
+        Carbon that can never leave; feedback so strong that the search does not settle.
+    """
+    stepwise = _stepwise("periodic", loop)
+    begin = perf_counter()
+    if isinstance(loop, Cycle):
+        states = [_fixed_point(*loop.loop_map())]
+    else:
+        if X0 is None:
+            raise InputError("A model with feedback needs a state to start from: periodic(loop, X0=...).")
+        states = _settle(loop, as_array("X0", X0, shape=(None,), lower=0.0))
+    seconds = perf_counter() - begin
+    X = states[-1]
+    changes = [_change(x, stepwise(x), stepwise.length) for x in (states if len(states) > 1 else [X])]
+    years = len(states) * stepwise.length
+    return SpinUp(
+        "periodic", X, X, years, seconds, True, np.array(changes), np.stack(states), stepwise.length
+    )
+
+
+def anderson(
+    loop: Loop,
+    X0: ArrayLike | None = None,
+    tol: float = 1e-2,
+    max_years: float = 100_000.0,
+    memory: int = 10,
+) -> SpinUp:
+    """Anderson acceleration: each loop starts from the best combination of the last ones.
+
+    The combination is the one whose change would be smallest if the model were linear. No matrix is
+    needed, only loops. With at least as many loops in memory as there are pools, a linear model is
+    solved in n + 1 loops.
+
+    Parameters
+    ----------
+    loop : Cycle, FeedbackCycle or callable
+        The forcing that repeats; or a function from the state at the start of a year to the state
+        at its end.
+    X0 : array_like (n,), optional
+        First state [gC m-2]; empty pools if it is not given and `loop` is a Cycle.
+    tol : float
+        Stop when no pool changes by more than this in a loop [gC m-2 yr-1].
+    max_years : float
+        Stop at the latest after so many model years.
+    memory : int
+        Loops that are remembered, at least 1.
+
+    Returns
+    -------
+    SpinUp
+
+    Raises
+    ------
+    InputError
+        As `native`; several sites at once.
+
+    Notes
+    -----
+    Walker & Ni (2011), SIAM Journal on Numerical Analysis 49, 1715–1735, doi 10.1137/10078356X.
+    Changes are weighted with the size of their pools, and a guess below 0 is replaced by the state
+    after the loop; neither is offered by `scipy.optimize.anderson`.
+    """
+    if int(memory) < 1:
+        raise InputError(f"memory is {memory}; remember at least one loop.")
+    record = _Record("anderson", loop, X0, tol, max_years, one_site=True)
+
+    def search(run: _Record, X: Array) -> None:
+        for _ in _accelerate(run, X, int(memory)):
+            pass
+
+    return record.finish(search)
+
+
+def newton(
+    loop: Loop, X0: ArrayLike | None = None, tol: float = 1e-2, max_years: float = 100_000.0
+) -> SpinUp:
+    """Newton's method on the yearly map: solve G(X) − X = 0.
+
+    The Jacobian is never built; each iteration probes it with a few extra loops (Newton–Krylov,
+    `scipy.optimize.newton_krylov`). All loops count.
+
+    Parameters
+    ----------
+    loop : Cycle, FeedbackCycle or callable
+        The forcing that repeats; or a function from the state at the start of a year to the state
+        at its end.
+    X0 : array_like (n,), optional
+        First state [gC m-2]; empty pools if it is not given and `loop` is a Cycle. For a nonlinear
+        model Newton's method needs a start not too far off: some native years first, say.
+    tol : float
+        Stop when no pool changes by more than this in a loop [gC m-2 yr-1].
+    max_years : float
+        Stop at the latest after so many model years.
+
+    Returns
+    -------
+    SpinUp
+
+    Raises
+    ------
+    InputError
+        As `native`; several sites at once.
+    """
+    record = _Record("newton", loop, X0, tol, max_years, one_site=True)
+
+    def search(run: _Record, X: Array) -> None:
+        from scipy.optimize import NoConvergence, newton_krylov
+
+        end = run(X)
+        scale = np.maximum(end, max(1e-6 * float(end.max()), TINY))
+
+        def residual(y: Array) -> Array:
+            # Below 0 the map is continued by its value at 0: the fixed points stay the same.
+            return run(np.maximum(y * scale, 0.0)) / scale - y
+
+        try:
+            newton_krylov(residual, end / scale, f_tol=1e-15, maxiter=run.loops, method="lgmres")
+        except NoConvergence:
+            pass
+
+    return record.finish(search)
+
+
+class _Met(Exception):
+    """The stopping rule is met."""
+
+
+class _Spent(Exception):
+    """No model years are left."""
+
+
+class _Record:
+    """Runs loops for a method, remembers what they did, and stops it when it has to stop."""
+
+    def __init__(
+        self,
+        method: str,
+        loop: Loop,
+        X0: ArrayLike | None,
+        tol: float,
+        max_years: float,
+        one_site: bool = False,
+    ) -> None:
+        self.method = method
+        self.length = loop.length if isinstance(loop, _Stepwise) else 1.0
+        if X0 is not None:
+            n = loop.M.shape[-1] if isinstance(loop, Cycle) else None
+            X = as_array("X0", X0, shape=(n,), lower=0.0)
+        elif isinstance(loop, Cycle):
+            X = np.zeros(loop.M.shape[-1])
+        else:
+            raise InputError(f"Without a Cycle, {method} needs a state to start from: X0=...")
+        self.tol = float(
+            as_array("tol", tol, lower=0.0, strict=True, hint="A change in gC m-2 yr-1.")
+        )
+        years = as_array("max_years", max_years, lower=self.length, hint="One loop at least.")
+        self.loops = int(float(years) / self.length + 1e-9)
+        self.exact = _exact(loop, X)
+        self.X = np.broadcast_to(X, np.broadcast_shapes(X.shape, self.exact.shape))
+        if self.X.ndim > 1 and (one_site or not isinstance(loop, Cycle)):
+            raise InputError(
+                f"{method} works on one site at a time here; the state has shape {self.X.shape}."
+            )
+        self.states: list[Array] = []
+        self.changes: list[float] = []
+        self.phase(loop)
+
+    def phase(self, loop: Callable[[Array], Array], scale: ArrayLike = 1.0) -> None:
+        """From here on, run this loop, whose states are those of the model divided by `scale`."""
+        self.loop, self.scale = loop, np.asarray(scale, dtype=float)
+
+    def __call__(self, X: Array) -> Array:
+        end = np.asarray(self.loop(X), dtype=float)
+        self.note(X, end)
+        return end
+
+    def note(self, X: Array, end: Array) -> None:
+        _check_finite(end)
+        self.X = end * self.scale
+        self.states.append(self.X)
+        self.changes.append(_change(X * self.scale, self.X, self.length))
+        if self.changes[-1] <= self.tol:
+            raise _Met
+        if len(self.changes) >= self.loops:
+            raise _Spent
+
+    def finish(self, run: Callable[[_Record, Array], None]) -> SpinUp:
+        """Let a method run to its end, and report."""
+        met = False
+        begin = perf_counter()
+        try:
+            run(self, self.X)
+        except _Met:
+            met = True
+        except _Spent:
+            pass
+        seconds = perf_counter() - begin
+        return SpinUp(
+            method=self.method,
+            X=self.X,
+            exact=self.exact,
+            years=len(self.changes) * self.length,
+            seconds=seconds,
+            converged=met,
+            history=np.array(self.changes),
+            states=np.stack(self.states),
+            loop_years=self.length,
+        )
+
+
+def _repeat(loop: Callable[[Array], Array], X: Array) -> NoReturn:
+    while True:
+        X = loop(X)
+
+
+def _accelerate(G: Callable[[Array], Array], X: Array, memory: int) -> Iterator[tuple[Array, Array]]:
+    """Anderson acceleration of X ← G(X): pairs (X, G(X)) without end."""
+    starts: list[Array] = []
+    ends: list[Array] = []
+    while True:
+        end = G(X)
+        _check_finite(end)
+        yield X, end
+        starts, ends = [*starts, X][-memory - 1 :], [*ends, end][-memory - 1 :]
+        moved = [e - s for e, s in zip(ends, starts)]
+        guess, trusted = end, True
+        if len(moved) > 1:
+            size = np.maximum(np.abs(end), max(1e-12 * np.abs(end).max(), TINY))
+            rows = np.stack([(moved[-1] - m) / size for m in moved[:-1]], axis=-1)
+            weights = np.linalg.lstsq(rows, moved[-1] / size, rcond=1e-14)[0]
+            guess = end - np.stack([end - e for e in ends[:-1]], axis=-1) @ weights
+            # Where the changes do not fall at all, the weights are made of rounding errors.
+            trusted = float(np.abs(weights).max()) < MOST_WEIGHT
+        # A state below 0 is no state: the loop itself never makes one, so go on from its end.
+        X = guess if trusted and np.all(guess >= 0) else end
+
+
+def _settle(loop: FeedbackCycle, X: Array) -> list[Array]:
+    """States on the way to the fixed point of a loop with feedback, the last one exact."""
+    states: list[Array] = []
+
+    def frozen(X: Array) -> Array:
+        return _fixed_point(*loop._loop_map(X))
+
+    best = np.inf
+    for start, end in _accelerate(frozen, X, memory=10):
+        states.append(end)
+        miss = float(_relative(start, end).max())
+        # Go on as long as it gets better: the last digits cost one or two loops.
+        if miss <= EXACT and miss >= 0.1 * best:
+            return states
+        best = min(best, miss)
+        if len(states) >= PASSES:
+            break
+    raise InputError(
+        f"The search for a periodic state did not settle in {PASSES} loops: the feedback is strong. "
+        "Start from a state nearer to the answer, after some hundred native years, say."
+    )
+
+
+def _exact(loop: Loop, X: Array) -> Array:
+    if isinstance(loop, Cycle):
+        return _fixed_point(*loop.loop_map())
+    if isinstance(loop, FeedbackCycle):
+        return _settle(loop, X)[-1]
+    if not callable(loop):
+        raise InputError(
+            f"loop is a {type(loop).__name__}; give a Cycle, a FeedbackCycle, or a function from "
+            "the state at the start of a year to the state at its end."
+        )
+    best = np.inf
+    for k, (start, end) in enumerate(_accelerate(loop, X, memory=min(X.size, 30))):
+        miss = float(_relative(start, end).max())
+        if miss <= EXACT and miss >= 0.1 * best:
+            return end
+        best = min(best, miss)
+        if k >= 10 * PASSES:
+            break
+    raise InputError(
+        f"The exact state was not found in {10 * PASSES} loops, so no error can be reported. Start "
+        "nearer to it, or write the model as a FeedbackCycle."
+    )
+
+
+def _fixed_point(lost: Array, brought: Array) -> Array:
+    try:
+        X = np.asarray(np.linalg.solve(lost, brought[..., None])[..., 0], dtype=np.float64)
+    except np.linalg.LinAlgError:
+        X = np.full_like(brought, np.nan)
+    if not np.all(np.isfinite(X)):
+        raise InputError(
+            "Part of the carbon can never leave, so the loop has no periodic state. Give every "
+            "pool a turnover rate above 0 and let part of what leaves be respired."
+        )
+    return X
+
+
+def _stepwise(method: str, loop: Loop) -> _Stepwise:
+    if isinstance(loop, _Stepwise):
+        return loop
+    raise InputError(
+        f"{method} needs the matrices of the steps: give a Cycle or a FeedbackCycle. A plain "
+        "function can be spun up by native, anderson or newton."
+    )
+
+
+def _lengths(dt: ArrayLike) -> Array:
+    h = as_array("dt", dt, shape=(None,), lower=0.0, strict=True, hint="Lengths of the steps in years.")
+    if h.ndim != 1 or h.size == 0:
+        raise InputError(f"dt has shape {h.shape}; give one length for each step of the loop.")
+    return h
+
+
+def _check_finite(end: Array) -> None:
+    if not np.all(np.isfinite(end)):
+        raise InputError(
+            "After a loop the state holds NaN or infinite values. Look at what the model does with "
+            "the state it was given, start nearer to the answer, or use native."
+        )
+
+
+def _change(before: Array, after: Array, years: float) -> float:
+    return float(np.abs(after - before).max() / years)
+
+
+def _relative(X: Array, exact: Array) -> Array:
+    return np.abs(X - exact) / np.where(exact > 0, exact, 1.0)
+
+
+def _apply(matrix: Array, vector: Array) -> Array:
+    return (matrix @ vector[..., None])[..., 0]
