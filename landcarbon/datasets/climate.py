@@ -4,8 +4,8 @@
 
     T(z, t) = T̄ + Σ_k Re[ T_k e^{i k ω t} e^{−(1+i) z/d_k} ],    d_k = √(2κ / (k ω))
     E_p = α s/(s + γ) H_N/λ
-    P = E + Q + ΔW₁ + ΔW₂ + ΔS                                    every month, in every bucket
-    ln ψ = (1 − θ) ln ψ_w + θ ln ψ_f                              θ = W/C of the layer
+    dW/dt = P − E − Q,   E = E_p W/C,   Q: what does not fit into C
+    ln ψ = (1 − θ) ln ψ_w + θ ln ψ_f                              θ = W/C
     NPP = c · min{ 3000/(1 + e^{1.315 − 0.119 T̄}),  3000 (1 − e^{−0.000664 P}) }
     z_a = d_1 ln(a/|T̄|)                                           where T̄ ≤ 0 °C < T̄ + a
 
@@ -20,9 +20,9 @@ d_k     depth at which a wave has shrunk to 1/e     ()               m          
 E_p     potential evapotranspiration, α = 1.26      (..., 12)        mm month-1  demand
 H_N     net radiation of the day, where positive    (..., 12)        J m-2 d-1
 P, E, Q precipitation, evapotranspiration, runoff   (..., 12)        mm month-1  precipitation, …
-W, C    plant-available water, and what fits        (..., 2)         mm          storage, capacity
+W, C    plant-available water, and what fits        (..., 12), (...) mm          storage, capacity
 S       snow on the ground                          (..., 12)        mm          snow
-ψ       soil water potential; ψ_w = −1.5, wilting;  (..., layer, 12) MPa
+ψ       soil water potential; ψ_w = −1.5, wilting;  (..., 12)        MPa
         ψ_f = −0.033, field capacity
 NPP     net primary production                      (...,)           gC m-2 yr-1 npp
 z_a     active-layer depth                          (...,)           m           active_layer_depth
@@ -30,14 +30,18 @@ z_a     active-layer depth                          (...,)           m          
 
 Sources: the wave and κ, Campbell and Norman (1998), An Introduction to Environmental Biophysics; E_p,
 Priestley and Taylor (1972), doi 10.1175/1520-0493(1972)100<0081:OTAOSH>2.3.CO;2; H_N, Davis et al.
-(2017), doi 10.5194/gmd-10-689-2017; two-layer bucket, Palmer (1965), US Weather Bureau Research Paper
-45; NPP, the Miami model of Lieth (1975), doi 10.1007/978-3-642-80913-2_12.
+(2017), doi 10.5194/gmd-10-689-2017; evaporation in proportion to the water left, Thornthwaite and
+Mather (1955), The Water Balance, Publications in Climatology 8(1); NPP, the Miami model of Lieth
+(1975), doi 10.1007/978-3-642-80913-2_12.
 
 Each step may be replaced by something better: `forcing_from_climate` takes the results of one's own
 steps instead. What these simple steps leave out, so that nobody takes them for more:
 
 - Snow does not insulate and freezing water releases no heat. The soil is as cold on average as the
   air, so permafrost is too widespread and winters are too cold in the soil of snowy places.
+- Water is the same at all depths: one bucket, solved exactly within the month with rain that falls
+  evenly. A bucket that only keeps what the month leaves over is dry wherever evaporation could take
+  all the rain, and there nothing would decay although plants grow.
 - The oxygen scalar is 1 and the nitrogen scalar is 1: wetlands are treated as if they were drained,
   and nitrogen never limits. Wetland cells are marked in the covariates.
 - All carbon that plants fix becomes litter in the same year; a fixed share of it is wood.
@@ -86,14 +90,13 @@ DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], dtype=float)
 MID_MONTH = np.cumsum(DAYS) - 0.5 * DAYS + 0.5  # day of year
 DIFFUSIVITY = 5e-7  # m2 s-1
 NO_PERMAFROST = 42.0  # m, about the bottom of the CLM5 ground: "nothing frozen above"
-TOP_LAYER = 0.30  # m, lower face of the upper bucket
 DEGREE_DAY = 3.0  # mm of melt a day and degree above freezing, in the usual range (Hock 2003)
 WILTING, FIELD_CAPACITY = -1.5, -0.033  # MPa
 CARBON_IN_DRY_MATTER = 0.47  # IPCC (2006) Guidelines, vol. 4, table 4.3
 WOOD_SHARE = 0.2  # of NPP; our assumption, from 0 in grassland to about 0.4 in forests
 # CWD, then the leaf and fine-root litter of CLM: labile 0.25, cellulose 0.5, lignin 0.25.
 LITTER_FRACTIONS = np.array([WOOD_SHARE, *((1.0 - WOOD_SHARE) * np.array([0.25, 0.5, 0.25]))])
-FILL_CAPACITY = np.array([57.0, 122.5])  # mm, the commonest soil of the file
+FILL_CAPACITY = np.array([57.0, 122.5])  # mm above and below 0.3 m, the commonest soil of the file
 
 
 def _monthly(name: str, value: ArrayLike, **limits: Any) -> Array:
@@ -240,15 +243,15 @@ def potential_evapotranspiration(
 
 @dataclass(frozen=True)
 class WaterBalance:
-    """A year of the two-layer bucket, in its periodic state.
+    """A year of the bucket, in its periodic state.
 
     Attributes
     ----------
-    wetness : ndarray (..., 2, 12)
-        Mean storage of the month over capacity, upper and lower layer.
+    wetness : ndarray (..., 12)
+        Mean of the month of water over capacity.
     evapotranspiration, runoff : ndarray (..., 12)
         mm month-1.
-    storage : ndarray (..., 2, 13)
+    storage : ndarray (..., 13)
         Water at the start of each month and at the end of the year, mm.
     snow : ndarray (..., 13)
         The same for snow.
@@ -264,10 +267,9 @@ class WaterBalance:
 def bucket(
     precipitation: ArrayLike, temperature: ArrayLike, demand: ArrayLike, capacity: ArrayLike
 ) -> WaterBalance:
-    """Soil water through the year in a bucket of two layers (Palmer 1965).
+    """Soil water through the year in a bucket that loses water in proportion to what is left.
 
-    Demand is met first by rain and melt, then by the upper layer, then by the lower one in proportion
-    to what is left of it. A surplus refills the upper layer, then the lower, and runs off. Months
+    Rain and melt fall evenly through the month; the equation is solved exactly within it. Months
     colder than 0 °C store their precipitation as snow, which melts at 3 mm a day and degree.
 
     Parameters
@@ -278,71 +280,100 @@ def bucket(
         degC.
     demand : array_like, (..., 12)
         Potential evapotranspiration, mm month-1.
-    capacity : array_like, (..., 2)
-        Plant-available water the layers can hold, mm; the lower may be 0 (shallow soil).
+    capacity : array_like, (...)
+        Plant-available water the soil can hold, mm.
 
     Returns
     -------
     WaterBalance
-        Of the year to which repeated years converge, from full buckets without snow. Where snow
+        Of the year to which repeated years converge, from a full bucket without snow. Where snow
         never melts completely, it grows year by year, and the balance says so.
 
     Raises
     ------
     InputError
-        NaN, negative water, a capacity of zero in the upper layer.
+        NaN, negative water, a capacity of zero.
+
+    Examples
+    --------
+    Half the demand falls as rain: the bucket settles half full.
+
+    >>> b = bucket(np.full(12, 40.0), np.full(12, 15.0), np.full(12, 80.0), 150.0)
+    >>> print(b.wetness[0].round(3), b.evapotranspiration.sum().round(), b.runoff.sum())
+    0.5 480.0 0.0
     """
     rain = _monthly("precipitation", precipitation, lower=0.0)
     t = _monthly("temperature", temperature, lower=-90.0, upper=60.0)
     need = _monthly("demand", demand, lower=0.0)
-    room = as_array("capacity", capacity, shape=(2,), lower=0.0, hint="Two layers, in mm.")
-    as_array("capacity of the upper layer", room[..., 0], lower=0.0, strict=True)
-    shape = np.broadcast_shapes(rain.shape[:-1], t.shape[:-1], need.shape[:-1], room.shape[:-1])
+    room = as_array(
+        "capacity", capacity, lower=0.0, strict=True,
+        hint="It is the plant-available water of the whole soil, in mm.",
+    )  # fmt: skip
+    try:
+        shape = np.broadcast_shapes(rain.shape[:-1], t.shape[:-1], need.shape[:-1], room.shape)
+    except ValueError:
+        raise InputError(
+            f"capacity has shape {room.shape}, the months {rain.shape}: give one capacity a site."
+        ) from None
     rain, t, need = (np.broadcast_to(a, (*shape, 12)) for a in (rain, t, need))
-    room = np.broadcast_to(room, (*shape, 2))
-    full = room.sum(axis=-1)
     # Months first, so that each step reads contiguous memory.
     rain_m, t_m, need_m = (np.ascontiguousarray(np.moveaxis(a, -1, 0)) for a in (rain, t, need))
     fall = np.where(t_m < 0, rain_m, 0.0)
     melting = DEGREE_DAY * np.maximum(t_m, 0.0) * DAYS.reshape(12, *(1,) * len(shape))
-    c1, c2 = room[..., 0], room[..., 1]
-    w1, w2, snow = c1.copy(), c2.copy(), np.zeros(shape)
-    w = np.empty((13, 2, *shape))
-    s = np.empty((13, *shape))
-    out, away = np.empty((12, *shape)), np.empty((12, *shape))
+    water, snow = np.broadcast_to(room, shape).copy(), np.zeros(shape)
+    w, s = np.empty((13, *shape)), np.empty((13, *shape))
+    mean, away = np.empty((12, *shape)), np.empty((12, *shape))
     for _ in range(200):
-        start1, start2 = w1, w2
+        start = water
         for m in range(12):
-            w[m, 0], w[m, 1], s[m] = w1, w2, snow
+            w[m], s[m] = water, snow
             cover = snow + fall[m]
             melt = np.minimum(cover, melting[m])
             snow = cover - melt
             supply = rain_m[m] - fall[m] + melt
-            lack = np.maximum(need_m[m] - supply, 0.0)
-            surplus = np.maximum(supply - need_m[m], 0.0)
-            from1 = np.minimum(w1, lack)
-            from2 = np.minimum(w2, (lack - from1) * w2 / full)
-            into1 = np.minimum(surplus, c1 - w1)
-            into2 = np.minimum(surplus - into1, c2 - w2)
-            w1, w2 = w1 - from1 + into1, w2 - from2 + into2
-            out[m] = np.minimum(need_m[m], supply) + from1 + from2
-            away[m] = surplus - into1 - into2
-        if max(np.abs(w1 - start1).max(initial=0.0), np.abs(w2 - start2).max(initial=0.0)) < 1e-6:
+            water, mean[m], away[m] = _month(water, supply, need_m[m], room)
+        if np.abs(water - start).max(initial=0.0) < 1e-6:
             break
-    w[12, 0], w[12, 1], s[12] = w1, w2, snow
-    storage = np.moveaxis(w, (0, 1), (-1, -2))
-    mean = 0.5 * (storage[..., :-1] + storage[..., 1:])
-    wetness = np.empty_like(mean)
-    wetness[..., 0, :] = mean[..., 0, :] / c1[..., None]
-    deep = c2[..., None] > 0
-    wetness[..., 1, :] = np.where(deep, mean[..., 1, :] / np.where(deep, c2[..., None], 1.0), wetness[..., 0, :])
+    w[12], s[12] = water, snow
+    wetness = np.moveaxis(mean, 0, -1)
     return WaterBalance(
-        wetness, np.moveaxis(out, 0, -1), np.moveaxis(away, 0, -1), storage, np.moveaxis(s, 0, -1)
-    )
+        wetness, need * wetness, np.moveaxis(away, 0, -1), np.moveaxis(w, 0, -1),
+        np.moveaxis(s, 0, -1),
+    )  # fmt: skip
 
 
-def water_scalar(wetness: ArrayLike, depth: ArrayLike | None = None) -> Array:
-    """Water scalar of decomposition by layer, from the wetness of the two buckets.
+def _month(water: Array, supply: Array, need: Array, room: Array) -> tuple[Array, Array, Array]:
+    """Water at the end of the month, mean wetness, runoff: dW/dt = P − E_p W/C, with W at most C."""
+    rate = need / room
+    end = water * np.exp(-rate) + supply * _first(rate)
+    over = end > room
+    # When the bucket is full it stays full: the surplus of a month does not change.
+    gain = np.where(over, supply - need, 1.0)
+    filling = np.maximum(room - water, 0.0)
+    small = rate < 1e-8
+    time = np.where(small, filling / gain, np.log1p(rate * filling / gain) / np.where(small, 1.0, rate))
+    time = np.where(over, np.minimum(time, 1.0), 1.0)
+    x = rate * time
+    content = water * time * _first(x) + supply * time**2 * _second(x) + room * (1.0 - time)
+    runoff = np.where(over, (supply - need) * (1.0 - time), 0.0)
+    return np.minimum(end, room), content / room, runoff
+
+
+def _first(x: Array) -> Array:
+    """(1 − e^−x)/x, 1 at x = 0."""
+    small = x < 1e-8
+    return np.where(small, 1.0 - 0.5 * x, -np.expm1(-x) / np.where(small, 1.0, x))
+
+
+def _second(x: Array) -> Array:
+    """(x − 1 + e^−x)/x², 1/2 at x = 0."""
+    small = x < 1e-3
+    series = 0.5 - x / 6.0 + x**2 / 24.0 - x**3 / 120.0
+    return np.where(small, series, (x + np.expm1(-x)) / np.where(small, 1.0, x) ** 2)
+
+
+def water_scalar(wetness: ArrayLike, layers: int = len(CLM5_LAYERS)) -> Array:
+    """Water scalar of decomposition from the wetness of the bucket, the same in all layers.
 
     The water potential runs log-linearly from −1.5 MPa (empty: wilting point) to −0.033 MPa (full:
     field capacity), and CLM5's response (`landcarbon.matrix.response.water_potential`) makes it a scalar.
@@ -350,19 +381,19 @@ def water_scalar(wetness: ArrayLike, depth: ArrayLike | None = None) -> Array:
 
     Parameters
     ----------
-    wetness : array_like, (..., 2, 12)
-        Storage over capacity, 0 to 1; the upper 0.3 m and below.
-    depth : array_like, (layer,), optional
-        Depths, m; the nodes of the CLM5 layers unless given.
+    wetness : array_like, (..., 12)
+        Water over capacity, 0 to 1.
+    layers : int
+        Number of soil layers.
 
     Returns
     -------
     ndarray, (..., layer, 12)
     """
-    theta = as_array("wetness", wetness, shape=(2, 12), lower=0.0, upper=1.0 + 1e-12)
-    z = as_array("depth", _NODES if depth is None else depth, lower=0.0)
+    theta = _monthly("wetness", wetness, lower=0.0, upper=1.0 + 1e-9)
     psi = -np.exp((1.0 - theta) * np.log(-WILTING) + theta * np.log(-FIELD_CAPACITY))
-    return water_potential(psi)[..., (z > TOP_LAYER).astype(int), :]
+    scalar = water_potential(psi)[..., None, :]
+    return np.broadcast_to(scalar, (*theta.shape[:-1], layers, 12)).copy()
 
 
 # --- carbon input --------------------------------------------------------------------------------
@@ -471,8 +502,7 @@ COVARIATE_UNITS = {
     "runoff": "mm yr-1",
     "mean_wetness": "1",
     "driest_wetness": "1",
-    "capacity_upper": "mm",
-    "capacity_lower": "mm",
+    "capacity": "mm",
     "npp": "gC m-2 yr-1",
 }
 
@@ -497,8 +527,8 @@ def forcing_from_climate(
         degC, mm month-1, fraction.
     latitude, longitude : array_like, (site,)
         Degrees.
-    capacity : array_like, (site, 2)
-        Plant-available water above and below 0.3 m, mm.
+    capacity : array_like, (site,)
+        Plant-available water the soil can hold, mm.
     npp : array_like, (site,), optional
         Carbon input, gC m-2 yr-1, instead of the Miami model.
     bedrock_layer : array_like
@@ -538,9 +568,7 @@ def forcing_from_climate(
         active_layer_depth=active_layer_depth(t),
         bedrock_layer=np.broadcast_to(np.asarray(bedrock_layer), lat.shape),
     )
-    room = np.broadcast_to(np.asarray(capacity, dtype=float), (len(t), 2))
     annual_p, annual_e = p.sum(axis=-1), demand.sum(axis=-1)
-    wet = water.wetness[..., 0, :]
     columns = {
         "latitude": lat,
         "longitude": lon,
@@ -555,10 +583,9 @@ def forcing_from_climate(
         "aridity": annual_p / (annual_p + annual_e + 1.0),
         "evapotranspiration": water.evapotranspiration.sum(axis=-1),
         "runoff": water.runoff.sum(axis=-1),
-        "mean_wetness": wet.mean(axis=-1),
-        "driest_wetness": wet.min(axis=-1),
-        "capacity_upper": room[:, 0],
-        "capacity_lower": room[:, 1],
+        "mean_wetness": water.wetness.mean(axis=-1),
+        "driest_wetness": water.wetness.min(axis=-1),
+        "capacity": np.broadcast_to(np.asarray(capacity, dtype=float), lat.shape),
         "npp": production,
     }
     covariates = pd.DataFrame(columns)
@@ -582,7 +609,7 @@ def forcing_at(
     climate : xarray.Dataset, optional
         As `landcarbon.datasets.load("biome4")` gives it, which is what is used unless given: variables
         `temperature`, `precipitation`, `sunshine` (month, latitude, longitude), `water_capacity`
-        (soil_layer, latitude, longitude), and if there are `wetland` and `minimum_temperature`.
+        (soil_layer, latitude, longitude), and `wetland` if there is one.
     max_distance : float
         Farthest cell centre that is taken, km. The corner of a 0.5° cell is at most 39 km from its centre;
         60 km also reaches the neighbour, for places on a coast.
@@ -642,15 +669,14 @@ def forcing_at(
         )
     j, i = j[used], i[used]
     wet = wetland[j, i]
-    capacity = np.where(wet[:, None], FILL_CAPACITY, room[:, j, i].T)
+    above, below = np.where(wet, FILL_CAPACITY[:, None], room[:, j, i])
     forcing, covariates = forcing_from_climate(
-        t[:, j, i].T, p[:, j, i].T, s[:, j, i].T, lat[used], lon[used], capacity
+        t[:, j, i].T, p[:, j, i].T, s[:, j, i].T, lat[used], lon[used], above + below
     )
+    covariates["capacity_below_30cm"] = below
+    covariates.attrs["units"]["capacity_below_30cm"] = "mm"
     covariates["wetland"] = wet.astype(float)
     covariates.attrs["units"]["wetland"] = "1"
-    if "minimum_temperature" in grid:
-        covariates["minimum_temperature"] = grid["minimum_temperature"].values[j, i]
-        covariates.attrs["units"]["minimum_temperature"] = "degC"
     covariates.attrs["synthetic"] = bool(climate.attrs.get("synthetic", False))
     return SiteForcing(forcing, covariates, used, report)
 
