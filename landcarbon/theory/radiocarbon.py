@@ -1,0 +1,338 @@
+r"""Radiocarbon of pools, of soil layers and of what they respire.
+
+    dX/dt  = B I − M X
+    dX*/dt = F_a(t − lag) B I − (M + λ) X*            F = X* / X,      Δ¹⁴C = 1000 (F − 1)
+
+====== ===================================================== ============ =========== ==============
+symbol meaning                                               shape        unit        code name
+====== ===================================================== ============ =========== ==============
+X      carbon                                                (..., n)     gC m-2      X
+X*     radiocarbon, as the carbon that would hold as much at (..., n)     gC m-2      X14
+       the standard's ratio
+F      ratio ¹⁴C/C over that of the standard                 (..., n)     1           X14 / X
+F_a    the same of atmospheric CO₂                           (years,)     1           years, delta
+Δ¹⁴C   the same, as deviation from the standard              (..., n)     per mil     delta_*
+λ      rate of radioactive decay, 1 / 8267 yr                ()           yr-1        1 / MEAN_LIFE
+lag    time between the air and the first pool               ()           yr          lag
+M      outflow matrix A ξ K + V                              (..., n, n)  yr-1        outflow_matrix
+====== ===================================================== ============ =========== ==============
+
+Convention: Δ¹⁴C is the Δ of Stuiver and Polach (1977), doi 10.1017/S0033822200003672, normalised to
+δ¹³C = −25 ‰ (so that plants have the Δ of the air they grew in) and corrected for the decay of the
+standard since 1950. It is an absolute ratio, which in a closed sample falls by λ = ln 2 / 5730 yr =
+1 / 8267 yr. It is *not* the conventional radiocarbon age, which uses 8033 yr by agreement. F14C, which
+does not change while a sample waits in the laboratory, is turned into Δ¹⁴C by `delta_of_f14c`.
+
+At steady state, in an atmosphere that does not change, F of a pool is F_a times the mean of
+exp(−λ age); radiocarbon is one number about the whole distribution of ages. After the bomb tests it is
+F_a(t − age) exp(−λ age) that is averaged, and young carbon may hold more radiocarbon than old.
+
+Equations and their manner: Sierra, Müller and Trumbore (2014), doi 10.5194/gmd-7-1919-2014.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.model import MatrixModel
+from landcarbon.matrix.simulate import Forcing, forcing, integrate, simulate
+from landcarbon.matrix.solve import LayeredModel
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["MEAN_LIFE", "delta_of_f14c", "radiocarbon", "steady_delta"]
+
+Array = NDArray[np.float64]
+Model = MatrixModel | LayeredModel
+
+MEAN_LIFE = 8267.0  # yr
+
+
+def delta_of_f14c(f14c: ArrayLike, year: ArrayLike) -> Array:
+    """Δ¹⁴C [per mil] of carbon fixed or sampled in `year` (CE) whose F14C was measured.
+
+    Source: Stuiver and Polach (1977), doi 10.1017/S0033822200003672.
+
+    Examples
+    --------
+    >>> delta_of_f14c([1.0, 1.5], year=[1950, 1970]).round(2)
+    array([  0.  , 496.38])
+    """
+    f = as_array("f14c", f14c, lower=0.0, hint="F14C is a ratio near 1, not per mil.")
+    years = as_array("year", year)
+    return 1000.0 * (f * np.exp((1950.0 - years) / MEAN_LIFE) - 1.0)
+
+
+def steady_delta(
+    model: Model,
+    I: ArrayLike,
+    delta: ArrayLike = 0.0,
+    xi: ArrayLike = 1.0,
+    *,
+    mean_life: float = MEAN_LIFE,
+) -> Array:
+    """Δ¹⁴C of each pool at steady state, in an atmosphere that never changes.
+
+    Parameters
+    ----------
+    model : MatrixModel or LayeredModel
+    I : array_like
+        Input as the model takes it.
+    delta : array_like (...)
+        Δ¹⁴C of the atmosphere [per mil].
+    xi : float or array_like (..., n)
+        Environmental scalar of a MatrixModel.
+    mean_life : float
+        Mean life of the isotope [yr].
+
+    Returns
+    -------
+    ndarray (..., n) or (..., pool, layer)
+        [per mil]; NaN where there is no carbon.
+
+    Raises
+    ------
+    InputError
+        As `MatrixModel.steady_state`, and a Δ below −1000.
+
+    Examples
+    --------
+    Carbon that stays 100 and 1000 years:
+
+    >>> from landcarbon.models.pools import one_pool
+    >>> [round(float(steady_delta(one_pool(k), I=1.0)[0]), 1) for k in (0.01, 0.001)]
+    [-12.0, -107.9]
+    """
+    flat, total, shape = _flat(model, I)
+    F_a = _fraction("delta", delta)
+    X = flat.steady_state(total, xi)
+    M = flat.outflow_matrix(xi) + np.eye(flat.n) / _positive(mean_life)
+    X14 = np.linalg.solve(M, flat.input(total)[..., None])[..., 0] * F_a[..., None]
+    F = _delta(X14, X)
+    return F.reshape(*F.shape[:-1], *shape)
+
+
+def radiocarbon(
+    model: Model | Callable[[float], MatrixModel],
+    t: ArrayLike,
+    I: Forcing,
+    years: ArrayLike,
+    delta: ArrayLike,
+    xi: Forcing = 1.0,
+    *,
+    X0: ArrayLike | None = None,
+    delta0: ArrayLike | None = None,
+    lag: float = 0.0,
+    mean_life: float = MEAN_LIFE,
+) -> xr.Dataset:
+    """Run a model forward with its radiocarbon.
+
+    Carbon and radiocarbon take the same exact steps; the atmosphere enters as its mean over each
+    step. The error falls with the square of the step: with a quarter of a year it is 2 per mil in
+    a pool that turns over in seven weeks, on the steep side of the bomb peak, and less elsewhere.
+
+    Parameters
+    ----------
+    model : MatrixModel, LayeredModel or callable
+        As for `simulate`; or a column, which does not change in time.
+    t : array_like (steps + 1,)
+        Times, as years CE.
+    I, xi
+        As for `simulate`. For a column: input (pool, layer) [gC m-3 yr-1], and no xi.
+    years, delta : array_like (years,)
+        Δ¹⁴C of atmospheric CO₂ [per mil], linear in between. It must cover t − lag.
+    X0 : array_like (..., n) or (pool, layer), optional
+        Carbon at t[0] [gC m-2; a column: gC m-3]. The steady state of the first step if not given.
+    delta0 : array_like (..., n) or (pool, layer), optional
+        Δ¹⁴C of the pools at t[0]. If not given, that of the steady state under the atmosphere of
+        that time.
+    lag : float
+        Years that carbon spends elsewhere (in leaves, say) between the air and the model.
+    mean_life : float
+        Mean life [yr]; inf for an isotope that does not decay.
+
+    Returns
+    -------
+    xarray.Dataset
+        At each time X and X14 (time, ..., pool[, layer]) [gC m-2], delta_pool of the same shape,
+        delta_bulk (time, ...) of all carbon, for a column also delta_layer (time, layer). For each
+        step respiration and its delta_respired (step, ...), and delta_input (step). Per mil; NaN
+        where there is no carbon.
+
+    Raises
+    ------
+    InputError
+        As for `simulate`, and a curve that does not cover the run.
+
+    Examples
+    --------
+    >>> from landcarbon.models.pools import one_pool
+    >>> bomb = dict(years=[1900, 1955, 1965, 1990, 2010], delta=[0, 0, 700, 150, 40])
+    >>> t = np.arange(1900, 2010.25, 0.25)
+    >>> for k in (1.0, 0.05):
+    ...     run = radiocarbon(one_pool(k), t, I=1.0, **bomb)
+    ...     print(run.delta_bulk.sel(time=[1965, 1990, 2010]).values.round(0))
+    [629. 172.  45.]
+    [147. 303. 164.]
+    """
+    column = None
+    if isinstance(model, LayeredModel):
+        column = model
+        model, I, X0, delta0 = _flattened(column, I, xi, X0, delta0)
+    t = as_array("t", t, hint="t holds years CE.")
+    F_a = _over_steps(years, delta, t - lag)
+    at = model if callable(model) else lambda time: model
+    if X0 is None or delta0 is None:
+        X0, delta0 = _steady_start(at, t, I, xi, 1000 * (F_a[0] - 1), X0, delta0, mean_life)
+    carbon = simulate(model, t, X0, I, xi)
+
+    scalar = carbon.xi.values
+    changes = callable(model) or bool(np.any(scalar != scalar[:1]))
+    times = carbon.step.values if changes else carbon.step.values[:1]
+    models = [at(float(time)) for time in times]
+    decay = np.eye(models[0].n) / _positive(mean_life)
+    M = np.stack([m.outflow_matrix(xi_k) + decay for m, xi_k in zip(models, scalar)])
+    loss = np.stack([m.respired_fraction * m.K * xi_k for m, xi_k in zip(models, scalar)])
+    u14 = carbon.input.values * F_a.reshape(-1, *(1,) * (carbon.input.ndim - 1))
+    X14_0 = carbon.X.values[0] * _fraction("delta0", delta0)
+    radio = integrate(t, X14_0, M, u14)
+    respired14 = loss * radio.integral / carbon.dt.values.reshape(-1, *(1,) * (radio.integral.ndim - 1))
+    return _dataset(carbon, radio.X, respired14, F_a, column)
+
+
+def _steady_start(
+    at: Callable[[float], MatrixModel],
+    t: Array,
+    I: Forcing,
+    xi: Forcing,
+    delta: float,
+    X0: ArrayLike | None,
+    delta0: ArrayLike | None,
+    mean_life: float,
+) -> tuple[ArrayLike, ArrayLike]:
+    """What is not given of stocks and Δ at the start, from the steady state of the first step."""
+    middle = float(t[0] + t[1]) / 2
+    model = at(middle)
+    I0 = forcing("I", I, t.size - 1)(0, middle)
+    xi0 = forcing("xi", xi, t.size - 1)(0, middle)
+    if X0 is None:
+        X0 = model.steady_state(I0, xi0)
+    if delta0 is None:
+        delta0 = np.nan_to_num(steady_delta(model, I0, delta, xi0, mean_life=mean_life))
+    return X0, delta0
+
+
+def _flattened(
+    column: LayeredModel, I: Forcing, xi: Forcing, X0: ArrayLike | None, delta0: ArrayLike | None
+) -> tuple[MatrixModel, Array, Array | None, Array | None]:
+    """A column and what belongs to it, in stocks per area in one row."""
+    if callable(I) or callable(xi) or np.ndim(xi) > 0 or xi != 1.0:
+        raise InputError(
+            "A column holds its environmental scalars in K, and its input does not change here: give I "
+            "of shape (pool, layer) and leave xi out."
+        )
+    flat, total, shape = _flat(column, I)
+    if flat.K.ndim > 1:
+        raise InputError("Radiocarbon of columns runs for one column; select a site first.")
+    dz = np.tile(column.layers.thickness, len(column.pools))
+    stock = None if X0 is None else as_array("X0", X0, shape=shape).ravel() * dz
+    ratio = None if delta0 is None else np.broadcast_to(as_array("delta0", delta0), shape).ravel()
+    return flat, total, stock, ratio
+
+
+def _flat(model: Model, I: ArrayLike) -> tuple[MatrixModel, Array, tuple[int, ...]]:
+    """Any model as pools in one row, its input, and how the pools were arranged."""
+    if isinstance(model, LayeredModel):
+        flat, total = model.as_matrix_model(I)
+        return flat, total, (len(model.pools), len(model.layers))
+    return model, as_array("I", I), (model.n,)
+
+
+def _over_steps(years: ArrayLike, delta: ArrayLike, t: Array) -> Array:
+    """F_a, mean over each step between the times t."""
+    years = as_array("years", years)
+    F = _fraction("delta", delta)
+    if years.ndim != 1 or years.shape != F.shape or np.any(np.diff(years) <= 0):
+        raise InputError(
+            f"years {years.shape} and delta {F.shape} must be two rows of the same length, with years "
+            "that rise."
+        )
+    if t.min() < years[0] or t.max() > years[-1]:
+        raise InputError(
+            f"The run asks for the atmosphere of {t.min():g} to {t.max():g}, but the curve spans "
+            f"{years[0]:g} to {years[-1]:g}. Join another curve to it, or run fewer years."
+        )
+    knots = np.union1d(years, t)
+    value = np.interp(knots, years, F)
+    area = np.concatenate([[0.0], np.cumsum(np.diff(knots) * (value[1:] + value[:-1]) / 2)])
+    return np.diff(area[np.searchsorted(knots, t)]) / np.diff(t)
+
+
+def _fraction(name: str, delta: ArrayLike) -> Array:
+    hint = "Δ¹⁴C is in per mil; −1000 is carbon without any radiocarbon."
+    return 1.0 + as_array(name, delta, lower=-1000.0, hint=hint) / 1000.0
+
+
+def _delta(X14: Array, X: Array) -> Array:
+    F = np.divide(X14, X, out=np.full(np.broadcast_shapes(X14.shape, X.shape), np.nan), where=X > 0)
+    return 1000.0 * (F - 1.0)
+
+
+def _positive(mean_life: float) -> float:
+    if not mean_life > 0:
+        raise InputError(f"mean_life is {mean_life:g} yr; it is above 0 ({MEAN_LIFE:g} for ¹⁴C).")
+    return mean_life
+
+
+def _dataset(
+    carbon: xr.Dataset, X14: Array, respired14: Array, F_a: Array, column: LayeredModel | None
+) -> xr.Dataset:
+    import xarray as xr
+
+    X = carbon.X.values
+    dims = tuple(str(d) for d in carbon.X.dims)
+    lead = dims[1:-1]
+    respired = carbon.respiration.values.sum(axis=-1)
+    unit, per_mil = carbon.X.attrs["units"], {"units": "per mil"}
+    bulk = _delta(X14.sum(axis=-1), X.sum(axis=-1))
+    coords: dict[str, Any] = {
+        name: carbon.coords[name] for name in ("time", "step", *lead) if name in carbon.coords
+    }
+    extra = {}
+    pool = list(carbon.pool.values)
+    if column is not None:
+        shape = (len(column.pools), len(column.layers))
+        X, X14 = (a.reshape(*a.shape[:-1], *shape) for a in (X, X14))
+        dims = (*dims, "layer")
+        pool = list(column.pools)
+        coords["depth"] = ("layer", column.layers.node, {"units": "m", "long_name": "depth of the node"})
+        layer = _delta(X14.sum(axis=-2), X.sum(axis=-2))
+        extra["delta_layer"] = (("time", "layer"), layer, {**per_mil, "long_name": "Δ14C of a layer"})
+    coords["pool"] = pool
+    return xr.Dataset(
+        {
+            "X": (dims, X, {"units": unit, "long_name": "carbon"}),
+            "X14": (dims, X14, {"units": unit, "long_name": "radiocarbon at the standard's ratio"}),
+            "delta_pool": (dims, _delta(X14, X), {**per_mil, "long_name": "Δ14C of each pool"}),
+            "delta_bulk": (("time", *lead), bulk, {**per_mil, "long_name": "Δ14C of all carbon"}),
+            **extra,
+            "respiration": (
+                ("step", *lead),
+                respired,
+                {"units": f"{unit} yr-1", "long_name": "flux to the atmosphere"},
+            ),
+            "delta_respired": (
+                ("step", *lead),
+                _delta(respired14.sum(axis=-1), respired),
+                {**per_mil, "long_name": "Δ14C of what is respired"},
+            ),
+            "delta_input": (("step",), 1000 * (F_a - 1), {**per_mil, "long_name": "Δ14C of the input"}),
+        },
+        coords,
+    )
