@@ -3,6 +3,7 @@
 from landcarbon.models.century import century3, century7
 from landcarbon.models.dalec import dalec5
 from landcarbon.models.emanuel import emanuel5
+from landcarbon.models.microbial import microbial4
 from landcarbon.models.parameters import Parameter, ParameterTable
 from landcarbon.models.pools import one_pool, three_pool, two_pool
 from landcarbon.models.teco import teco8
@@ -14,6 +15,7 @@ __all__ = [
     "century7",
     "dalec5",
     "emanuel5",
+    "microbial4",
     "one_pool",
     "teco8",
     "three_pool",
