@@ -73,6 +73,8 @@ class SoilLayers:
         thickness = as_array("thickness", self.thickness, shape=(None,), lower=0.0, strict=True)
         if thickness.ndim != 1:
             raise InputError(f"thickness has {thickness.ndim} axes; give one number for each layer.")
+        if thickness.size == 0:
+            raise InputError("thickness is empty; give at least one layer.")
         bottom = np.cumsum(thickness)
         top = bottom - thickness
         node = (
@@ -165,6 +167,11 @@ def exchange_rates(
     faces = len(layers) - 1
     D = as_array("diffusivity", diffusivity, shape=(faces,), lower=0.0)
     q = as_array("velocity", velocity)
+    if q.ndim and q.shape[-1] not in (1, faces):
+        raise InputError(
+            f"velocity ends in an axis of length {q.shape[-1]}; give one number, or one for each of "
+            f"the {faces} faces between layers."
+        )
     conductance = D / layers.spacing
     if np.any(q):
         peclet = np.divide(
@@ -227,11 +234,9 @@ def input_profile(
     beta = as_array("beta", beta, lower=0.0, strict=True, upper=1.0)
     if np.any(beta == 1.0):
         raise InputError("beta is 1: roots without end. Give a value below 1, such as 0.966.")
-    share = _above(beta, layers.top) - _above(beta, layers.bottom)
+    deeper = beta[..., None] ** (100.0 * np.append(0.0, layers.bottom))
+    share = deeper[..., :-1] - deeper[..., 1:]
     if deepest is not None:
-        share = np.where(np.arange(len(layers)) < np.asarray(deepest)[..., None], share, 0.0)
+        deepest = as_array("deepest", deepest, lower=1, hint="It counts the layers that take input.")
+        share = np.where(np.arange(len(layers)) < deepest[..., None], share, 0.0)
     return share / share.sum(axis=-1, keepdims=True) / layers.thickness
-
-
-def _above(beta: Array, depth: Array) -> Array:
-    return beta[..., None] ** (100.0 * depth)

@@ -26,6 +26,7 @@ Sources: Luo et al. (2017), doi 10.5194/bg-14-145-2017; Luo et al. (2022), doi 1
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -86,17 +87,8 @@ class MatrixModel:
     V: Array | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.pools, str):
-            raise InputError(
-                f"pools is one string, {self.pools!r}; give a sequence of names, such as ('soil',)."
-            )
-        pools = tuple(str(p) for p in self.pools)
+        pools = check_names(self.pools)
         n = len(pools)
-        if n == 0:
-            raise InputError("pools is empty; name at least one pool, such as ('soil',).")
-        if len(set(pools)) < n:
-            twice = sorted({p for p in pools if pools.count(p) > 1})
-            raise InputError(f"pool names must differ, but {twice} appear more than once.")
         each = f"There are {n} pools: {', '.join(pools[:8])}{', …' if n > 8 else ''}."
         A = as_array("A", self.A, shape=(n, n), hint=each)
         K = as_array("K", self.K, shape=(n,), hint=each)
@@ -127,11 +119,7 @@ class MatrixModel:
 
     def index(self, pool: str) -> int:
         """Position of a pool by its name."""
-        if pool not in self.pools:
-            near = get_close_matches(str(pool), self.pools, n=1)
-            guess = f" Did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"There is no pool {pool!r} among {', '.join(self.pools)}.{guess}")
-        return self.pools.index(pool)
+        return find_pool(pool, self.pools)
 
     def replace(self, **changes: Any) -> MatrixModel:
         """A copy of the model with some of its parts changed."""
@@ -229,12 +217,34 @@ def _allocation(B: ArrayLike, K: Array, n: int, each: str) -> Array:
     return array
 
 
-def check_rates(K: Array, pools: tuple[str, ...]) -> None:
-    negative = np.argwhere(K.reshape(-1, len(pools)) < 0)
-    if negative.size:
-        j = int(negative[0, 1])
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
         raise InputError(
-            f"K of pool {pools[j]!r} is {K.reshape(-1, len(pools))[tuple(negative[0])]:g} per year; "
+            f"pools is one string, {names!r}; give a sequence of names, such as ('soil',)."
+        )
+    pools = tuple(str(p) for p in names)
+    if not pools:
+        raise InputError("pools is empty; name at least one pool, such as ('soil',).")
+    if len(set(pools)) < len(pools):
+        twice = sorted({p for p in pools if pools.count(p) > 1})
+        raise InputError(f"pool names must differ, but {twice} appear more than once.")
+    return pools
+
+
+def find_pool(pool: str, pools: tuple[str, ...]) -> int:
+    if pool not in pools:
+        near = get_close_matches(str(pool), pools, n=1)
+        guess = f" Did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(pools[:8]) + (", …" if len(pools) > 8 else "")
+        raise InputError(f"There is no pool {pool!r} among {known}.{guess}")
+    return pools.index(pool)
+
+
+def check_rates(K: Array, pools: tuple[str, ...], axis: int = -1) -> None:
+    if K.size and K.min() < 0:
+        first = tuple(np.argwhere(K < 0)[0])
+        raise InputError(
+            f"K of pool {pools[first[axis]]!r} is {K[first]:g} per year; "
             "turnover rates are not negative (the minus sign stands in the equation)."
         )
 

@@ -28,9 +28,11 @@ parts however slowly the deep layers turn over (Grassmann, Taksar & Heyman 1985,
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,7 +42,13 @@ from scipy.sparse.csgraph import connected_components
 
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.layers import SoilLayers, transport_matrix
-from landcarbon.matrix.model import MatrixModel, check_rates, check_transfers
+from landcarbon.matrix.model import (
+    MatrixModel,
+    check_names,
+    check_rates,
+    check_transfers,
+    find_pool,
+)
 
 __all__ = ["METHODS", "LayeredGradient", "LayeredModel"]
 
@@ -49,7 +57,7 @@ Array = NDArray[np.float64]
 METHODS = ("cascade", "block", "banded", "dense")
 
 # Columns worked on at once: large enough to hide the interpreter, small enough for the cache.
-CHUNK = 1024
+CHUNK = 2048
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ class LayeredModel:
     mixed: tuple[bool, ...] | None = None
 
     def __post_init__(self) -> None:
-        pools = tuple(str(p) for p in self.pools)
+        pools = check_names(self.pools)
         p, L = len(pools), len(self.layers)
         each = f"There are {p} pools ({', '.join(pools)}) and {L} layers."
         mixed = (True,) * p if self.mixed is None else tuple(bool(m) for m in self.mixed)
@@ -102,7 +110,7 @@ class LayeredModel:
         A = as_array("A", self.A, shape=(p, p), hint=each)
         check_transfers(A, pools)
         K = as_array("K", self.K, shape=(p, L), hint=each)
-        check_rates(np.moveaxis(K, -2, -1), pools)
+        check_rates(K, pools, axis=-2)
         down = as_array("down", self.down, shape=(L - 1,), lower=0.0, hint=each)
         up = as_array("up", self.up, shape=(L - 1,), lower=0.0, hint=each)
         for name, value in (
@@ -119,7 +127,18 @@ class LayeredModel:
 
     def replace(self, **changes: Any) -> LayeredModel:
         """A copy of the column with some of its parts changed."""
-        return dataclasses.replace(self, **changes)
+        try:
+            return dataclasses.replace(self, **changes)
+        except TypeError:
+            known = [f.name for f in dataclasses.fields(self)]
+            unknown = sorted(set(changes) - set(known))
+            raise InputError(f"A LayeredModel has {known}, not {unknown}.") from None
+
+    def index(self, pool: str, layer: int = 1) -> int:
+        """Place of a pool's layer, counted from 1, among the p·L rows of `outflow_matrix`."""
+        if not 1 <= layer <= len(self.layers):
+            raise InputError(f"layer is {layer}; layers are counted from 1 to {len(self.layers)}.")
+        return find_pool(pool, self.pools) * len(self.layers) + int(layer) - 1
 
     def outflow_matrix(self) -> Array:
         """M (..., pL, pL) [yr-1] acting on concentrations; entry (pool i, layer l) is i·L + l."""
@@ -195,10 +214,12 @@ class LayeredModel:
         if method not in _OTHER:
             raise InputError(f"There is no method {method!r}; choose among {', '.join(METHODS)}.")
         lead = np.broadcast_shapes(self.shape, b.shape[:-2])
-        X = np.empty((int(np.prod(lead, dtype=int)), *b.shape[-2:]))
-        for part, (b_, A_, K_, down, up) in self._chunks(lead, b, self.A, self.K, self.down, self.up):
-            b_, A_, K_, down, up = (a.T for a in (b_, A_, K_, down, up))
-            X[part] = _OTHER[method](self.replace(A=A_, K=K_, down=down, up=up), b_)
+        parts = [_columns(a, 2, lead) for a in (b, self.A, self.K)]
+        parts += [_columns(a, 1, lead) for a in (self.down, self.up)]
+        X = np.empty((math.prod(lead), *b.shape[-2:]))
+        for c in _split(len(X)):
+            b_, A, K, down, up = (a[c] for a in parts)
+            X[c] = _OTHER[method](self.replace(A=A, K=K, down=down, up=up), b_)
         return X.reshape(*lead, *b.shape[-2:])
 
     def steady_state_and_vjp(
@@ -225,36 +246,54 @@ class LayeredModel:
             "b", b, shape=(p, L), lower=0.0, hint=f"Input per pool ({', '.join(self.pools)}) and layer."
         )
 
-    def _chunks(self, lead: tuple[int, ...], *arrays: Array) -> Iterator[tuple[slice, list[Array]]]:
-        """Run through the columns: (..., i, l) → (l, i, columns), and rates (..., l) → (l, columns)."""
-        n = int(np.prod(lead, dtype=int))
-        own = [2 if k < len(arrays) - 2 else 1 for k in range(len(arrays))]  # the last are down, up
-        flat = [
-            np.broadcast_to(a, (*lead, *a.shape[a.ndim - k :])).reshape(n, *a.shape[a.ndim - k :])
-            for a, k in zip(arrays, own)
-        ]
-        for start in range(0, n, CHUNK):
-            part = slice(start, min(start + CHUNK, n))
-            yield part, [np.ascontiguousarray(a[part].T) for a in flat]
-
-    def _cascade(self, b: Array, keep: bool = False) -> tuple[Array, list[list[Array]]]:
-        p, L = self.K.shape[-2:]
+    def _cascade(self, b: Array, keep: bool = False) -> tuple[Array, list[_Part]]:
         lead = np.broadcast_shapes(self.shape, b.shape[:-2])
-        plan = _plan(_pattern(self.A), self.mixed)  # type: ignore[arg-type]
-        F = np.eye(p) - self.A
+        plan = self._plan()
         dz = self.layers.thickness[:, None, None]
-        X = np.empty((int(np.prod(lead, dtype=int)), p, L))
+        b = _columns(b, 2, lead)
+        X = np.empty(b.shape)
         memory = []
-        for part, (b_, F_, K_, down, up) in self._chunks(lead, b, F, self.K, self.down, self.up):
+        for part in self._parts(plan, lead, keep):
+            Y = _fill(part.Y, b[part.columns], plan.order)
+            Y *= dz
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                Y, factors = _solve(plan, b_ * dz, F_, K_, down, up)
-            X[part] = (Y / dz).T
+                _solve(plan, part.rates, Y, part.factors)
+            Y /= dz
+            for k, pool in enumerate(plan.order):
+                X[part.columns, pool] = Y[:, k].T
             if keep:
-                memory.append(factors)
-        X = X.reshape(*lead, p, L)
+                memory.append(part)
+        X = X.reshape(*lead, *b.shape[-2:])
         if not np.all(np.isfinite(X)):
             self._explain(X)
         return X, memory
+
+    def _parts(self, plan: _Plan, lead: tuple[int, ...], keep: bool) -> Iterator[_Part]:
+        """Run through the columns, some at a time; the arrays of a part are used again unless kept."""
+        p, L = self.K.shape[-2:]
+        K, down, up = (_columns(a, k, lead) for a, k in ((self.K, 2), (self.down, 1), (self.up, 1)))
+        F = {
+            (i, j): _columns(-self.A[..., plan.order[i], plan.order[j]], 0, lead)
+            for i, j in plan.edges
+        }
+        blocks = [(s.size, s.size, (s.pools.stop - s.pools.start) // s.size) for s in plan.stages]
+        room: list[Array] = []
+        for c in _split(len(K)):
+            N = c.stop - c.start
+            if keep or not room or room[0].shape[-1] != N:
+                room = _room([(L, *block, N) for block in [(p,), (p,), *blocks]])
+            rates = _Rates(
+                {edge: np.ascontiguousarray(f[c]) for edge, f in F.items()},
+                _fill(room[0], K[c], plan.order),
+                np.array(down[c].T, order="C"),
+                np.array(up[c].T, order="C"),
+            )
+            yield _Part(c, rates, room[1], room[2:])
+
+    def _plan(self) -> _Plan:
+        p = len(self.pools)
+        used = np.any((self.A != 0).reshape(-1, p, p), axis=0) & ~np.eye(p, dtype=bool)
+        return _plan(tuple(map(tuple, used.tolist())), self.mixed)  # type: ignore[arg-type]
 
     def _explain(self, X: Array) -> None:
         site, i, l = (int(v) for v in np.argwhere(~np.isfinite(X.reshape(-1, *X.shape[-2:])))[0])
@@ -265,31 +304,39 @@ class LayeredModel:
             "or a turnover or e-folding that makes the rate vanish."
         )
 
-    def _pullback(self, X: Array, memory: list[list[Array]], dX: ArrayLike) -> LayeredGradient:
+    def _pullback(self, X: Array, memory: list[_Part], dX: ArrayLike) -> LayeredGradient:
         p, L = X.shape[-2:]
-        lead, n = X.shape[:-2], int(np.prod(X.shape[:-2], dtype=int))
+        lead, n = X.shape[:-2], math.prod(X.shape[:-2])
         dX = np.broadcast_to(as_array("dX", dX, shape=(p, L)), X.shape)
-        plan = _plan(_pattern(self.A), self.mixed)  # type: ignore[arg-type]
-        F = np.eye(p) - self.A
+        plan = self._plan()
+        order = plan.order
         dz = self.layers.thickness[:, None, None]
-        mixed = np.asarray(self.mixed, dtype=float)[:, None]
-        to = {
-            "A": np.zeros((n, p, p)), "K": np.empty((n, p, L)), "b": np.empty((n, p, L)),
-            "down": np.empty((n, L - 1)), "up": np.empty((n, L - 1)),
-        }
-        chunks = self._chunks(lead, X, dX, F, self.K, self.down, self.up)
-        for factors, (part, (X_, g, F_, K_, down, up)) in zip(memory, chunks):
-            lam = _solve_transposed(plan, factors, g / dz, F_, K_, down, up)
-            Y = X_ * dz
-            onward = lam.copy()
-            for i, j in plan.edges:
-                onward[:, j] -= F_[j, i] * lam[:, i]
-                to["A"][part, i, j] = -np.sum(lam[:, i] * K_[:, j] * Y[:, j], axis=0)
-            drop = mixed * (lam[1:] - lam[:-1])
-            to["K"][part] = (-onward * Y).T
-            to["b"][part] = (lam * dz).T
-            to["down"][part] = (drop * Y[:-1]).sum(axis=1).T
-            to["up"][part] = -(drop * Y[1:]).sum(axis=1).T
+        still = ~np.array(self.mixed)[list(order)]
+        tails = {"A": (p, p), "K": (p, L), "down": (L - 1,), "up": (L - 1,), "b": (p, L)}
+        to = dict(zip(tails, _room([(n, *tail) for tail in tails.values()])))
+        to["A"][...] = 0.0
+        X, dX = (_columns(a, 2, lead) for a in (X, dX))
+        for c, rates, Y, factors in memory:
+            lam = _fill(np.empty_like(Y), dX[c], order)
+            lam /= dz
+            _solve_transposed(plan, rates, lam, factors)
+            Y = _fill(Y, X[c], order)
+            Y *= dz
+            drop = np.diff(lam, axis=0)
+            drop[:, still] = 0.0
+            to["down"][c] = np.einsum("lpN,lpN->lN", drop, Y[:-1]).T
+            to["up"][c] = -np.einsum("lpN,lpN->lN", drop, Y[1:]).T
+            per_leaving = np.negative(lam)
+            for (i, j), f in rates.F.items():
+                per_leaving[:, j] += f * lam[:, i]
+                to["A"][c, order[i], order[j]] = -np.einsum(
+                    "lN,lN,lN->N", lam[:, i], rates.K[:, j], Y[:, j]
+                )
+            per_leaving *= Y
+            lam *= dz
+            for k, pool in enumerate(order):
+                to["K"][c, pool] = per_leaving[:, k].T
+                to["b"][c, pool] = lam[:, k].T
         return LayeredGradient(**{k: a.reshape(*lead, *a.shape[1:]) for k, a in to.items()})
 
 
@@ -308,31 +355,62 @@ class LayeredGradient:
     b: Array
 
 
-class _Stage(NamedTuple):
-    """Groups of pools of the same size that are solved together."""
+class _Rates(NamedTuple):
+    """The rates of N columns, the column in the last axis, pools in the order of the plan."""
 
-    pools: NDArray[np.intp]  # (q, g): g groups of q pools
-    mixed: Array  # (q, 1, 1): 1 where the pool is mixed between layers, else 0
-    edges: tuple[tuple[int, int], ...]  # (i, j): carbon passes from j, in this stage, to i, in a later one
+    F: dict[tuple[int, int], Array]  # (i, j): fraction of what leaves pool j that enters pool i (N,)
+    K: Array  # (L, p, N)
+    down: Array  # (L−1, N)
+    up: Array
+
+
+class _Stage(NamedTuple):
+    """g groups of q pools that feed each other; groups of one stage do not."""
+
+    pools: slice  # q·g neighbours in the order of the plan: all first members, all second members …
+    size: int  # q
+    mixed: tuple[bool, ...]  # (q,)
+    inside: tuple[tuple[int, int], ...]  # (i, j): carbon passes from j to i, both in one group
+    edges: tuple[tuple[int, int], ...]  # carbon passes from j, in this stage, to i, in a later one
+
+    def of(self, a: Array) -> Array:
+        """The pools of this stage, grouped: (..., p, N) → (..., q, g, N)."""
+        a = a[..., self.pools, :]
+        return a.reshape(*a.shape[:-2], self.size, -1, a.shape[-1])
+
+    def moves(self, rates: _Rates) -> tuple[Array, Array] | None:
+        """Rates down and up (L−1, q or 1, 1, N), if the stage is mixed at all."""
+        if not any(self.mixed):
+            return None
+        down, up = rates.down[:, None, None], rates.up[:, None, None]
+        if all(self.mixed):
+            return down, up
+        mixed = np.array(self.mixed, dtype=float)[:, None, None]
+        return down * mixed, up * mixed
 
 
 class _Plan(NamedTuple):
+    """The cascade: stages in an order in which carbon only moves forward."""
+
+    order: tuple[int, ...]  # the pool that stands at each place
     stages: tuple[_Stage, ...]
-    edges: tuple[tuple[int, int], ...]  # every (i, j) with f_ij not zero
+    edges: tuple[tuple[int, int], ...]  # every (i, j) with f_ij not zero, as places in the order
 
 
-def _pattern(A: Array) -> tuple[tuple[bool, ...], ...]:
-    p = A.shape[-1]
-    used = np.any((A != 0).reshape(-1, p, p), axis=0) & ~np.eye(p, dtype=bool)
-    return tuple(tuple(bool(v) for v in row) for row in used)
+class _Part(NamedTuple):
+    """Some of the columns, and what is known of them."""
+
+    columns: slice
+    rates: _Rates
+    Y: Array  # (L, p, N)
+    factors: list[Array]  # G (L, q, q, g, N) of each stage
 
 
 @lru_cache(maxsize=64)
-def _plan(pattern: tuple[tuple[bool, ...], ...], mixed: tuple[bool, ...]) -> _Plan:
-    """Groups of pools that feed each other, in an order in which carbon only moves forward."""
-    sends = np.array(pattern)  # sends[i, j]: from j to i
-    edges = tuple((int(i), int(j)) for i, j in np.argwhere(sends))
-    count, group = connected_components(sends.T, directed=True, connection="strong")
+def _plan(sends: tuple[tuple[bool, ...], ...], mixed: tuple[bool, ...]) -> _Plan:
+    """How to go through pools of which j sends to i where sends[i][j]."""
+    edges = [(i, j) for i, row in enumerate(sends) for j, used in enumerate(row) if used]
+    count, group = connected_components(np.array(sends), directed=True, connection="strong")
     level = np.zeros(count, dtype=int)  # longest way to the end of the cascade
     for _ in range(count):
         for i, j in edges:
@@ -343,120 +421,178 @@ def _plan(pattern: tuple[tuple[bool, ...], ...], mixed: tuple[bool, ...]) -> _Pl
         members = [int(m) for m in np.flatnonzero(group == c)]
         key = (-int(level[c]), len(members), tuple(mixed[m] for m in members))
         alike.setdefault(key, []).append(members)
-    stages = []
-    for (_, _, mix), groups in sorted(alike.items()):
-        pools = np.array(groups).T
-        out = tuple((i, j) for i, j in edges if j in pools and group[i] != group[j])
-        stages.append(_Stage(pools, np.array(mix, dtype=float)[:, None, None], out))
-    return _Plan(tuple(stages), edges)
+    stages = [(mix, np.array(sorted(groups)).T) for (_, _, mix), groups in sorted(alike.items())]
+    order = [int(pool) for _, pools in stages for pool in pools.flat]
+    edges = [(order.index(i), order.index(j)) for i, j in edges]
+    done: list[_Stage] = []
+    for mix, pools in stages:
+        start = done[-1].pools.stop if done else 0
+        here = [(i, j) for i, j in edges if start <= j < start + pools.size]
+        together = [group[order[i]] == group[order[j]] for i, j in here]
+        done.append(
+            _Stage(
+                slice(start, start + pools.size),
+                len(pools),
+                mix,
+                tuple(edge for edge, same in zip(here, together) if same),
+                tuple(edge for edge, same in zip(here, together) if not same),
+            )
+        )
+    return _Plan(tuple(order), tuple(done), tuple(edges))
 
 
-def _solve(
-    plan: _Plan, R: Array, F: Array, K: Array, down: Array, up: Array
-) -> tuple[Array, list[Array]]:
-    """Stocks Y (L, p, N) from inputs R (L, p, N), both per area; F[j, i] goes from j to i."""
-    Y = np.empty_like(R)
-    memory = []
-    for stage in plan.stages:
-        G = _factorise(stage, F, K, down, up)
-        Y[:, stage.pools] = _substitute(stage, G, R[:, stage.pools], down, up)
-        for i, j in stage.edges:
-            R[:, i] += F[j, i] * K[:, j] * Y[:, j]
-        memory.append(G)
-    return Y, memory
+def _split(n: int) -> list[slice]:
+    """Parts of equal size, or one column less in the last ones."""
+    parts = -(-n // CHUNK)
+    ends = [k * (n // parts) + min(k, n % parts) for k in range(parts + 1)] if parts else []
+    return [slice(start, stop) for start, stop in pairwise(ends)]
 
 
-def _solve_transposed(
-    plan: _Plan, memory: list[Array], g: Array, F: Array, K: Array, down: Array, up: Array
-) -> Array:
-    """λ (L, p, N) with Mᵀ λ = g, from the factors of the forward solve."""
-    lam = np.empty_like(g)
-    for stage, G in zip(reversed(plan.stages), reversed(memory)):
-        for i, j in stage.edges:
-            g[:, j] += F[j, i] * K[:, j] * lam[:, i]
-        lam[:, stage.pools] = _substitute_transposed(stage, G, g[:, stage.pools], down, up)
-    return lam
+def _columns(a: Array, own: int, lead: tuple[int, ...]) -> Array:
+    """Leading axes broadcast to `lead`, and made one."""
+    tail = a.shape[a.ndim - own :]
+    return np.broadcast_to(a, (*lead, *tail)).reshape(math.prod(lead), *tail)
 
 
-def _factorise(stage: _Stage, F: Array, K: Array, down: Array, up: Array) -> Array:
+def _room(shapes: list[tuple[int, ...]]) -> list[Array]:
+    """Empty arrays cut from one block: small ones are handed out by the system page by page, slowly."""
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    return [part.reshape(shape) for part, shape in zip(np.split(np.empty(ends[-1]), ends[:-1]), shapes)]
+
+
+def _fill(out: Array, a: Array, order: tuple[int, ...]) -> Array:
+    """(N, p, L) → (L, p, N), pools in order."""
+    for k, pool in enumerate(order):
+        out[:, k] = a[:, pool].T
+    return out
+
+
+def _solve(plan: _Plan, rates: _Rates, Y: Array, factors: list[Array]) -> None:
+    """From inputs to stocks, both per area, in place: Y (L, p, N)."""
+    for stage, G in zip(plan.stages, factors):
+        _factorise(stage, rates, G)
+        _substitute(G, stage.of(Y), stage.moves(rates))
+        if stage.edges:
+            for y, k in zip(Y, rates.K):
+                leaving = k[stage.pools] * y[stage.pools]
+                for i, j in stage.edges:
+                    y[i] += rates.F[i, j] * leaving[j - stage.pools.start]
+
+
+def _solve_transposed(plan: _Plan, rates: _Rates, lam: Array, factors: list[Array]) -> None:
+    """λ with Mᵀ λ = g, in place of g (L, p, N), from the factors of the forward solve."""
+    for stage, G in zip(reversed(plan.stages), reversed(factors)):
+        if stage.edges:
+            for y, k in zip(lam, rates.K):
+                for i, j in stage.edges:
+                    y[j] += rates.F[i, j] * k[j] * y[i]
+        moves = stage.moves(rates)
+        # The transpose of a column: every way is walked backwards.
+        _substitute(np.swapaxes(G, 1, 2), stage.of(lam), moves and moves[::-1])
+
+
+def _factorise(stage: _Stage, rates: _Rates, G: Array) -> None:
     """Mean residence G (L, q, q, g, N) in each layer, excursions to the layers below included.
 
     G[l, i, j]: years that carbon entering pool j of layer l spends in pool i of that layer before
     it is respired, passed to another stage, or moved to the layer above.
     """
-    rate = K[:, stage.pools]
-    F = F[stage.pools[None, :], stage.pools[:, None]]  # (q, q, g, N), from the second to the first
-    lost = rate * np.maximum(1.0 - F.sum(axis=0), 0.0)
-    T = F * rate[:, None]
-    G, work = np.empty_like(T), np.empty_like(T[0])
-    if not stage.mixed.any():
-        for l in range(len(T)):  # noqa: E741
-            _residence(T[l], lost[l], out=G[l])
-        return G
-    for l in range(len(T) - 1, 0, -1):  # noqa: E741
-        rise, sink = stage.mixed * up[l - 1], stage.mixed * down[l - 1]
-        _residence(T[l], lost[l] + rise, out=G[l])
-        fall = np.multiply(G[l], sink, out=work)
-        lost[l - 1] += np.einsum("igN,ijgN->jgN", lost[l], fall)
-        if len(rise) > 1:
-            T[l - 1] += np.multiply(fall, rise[:, None], out=work)
-    _residence(T[0], lost[0], out=G[0])
-    return G
+    K, moves = stage.of(rates.K), stage.moves(rates)
+    F = _inside(stage, rates, K.shape[2:])
+    kept = np.ones(K.shape[1:])
+    for (_, j), f in F.items():
+        kept[j] -= f
+    np.maximum(kept, 0.0, out=kept)
+    T = np.zeros(G.shape[1:])
+    lost = np.zeros(K.shape[1:])
+    for l in range(len(K) - 1, -1, -1):  # noqa: E741
+        below, lost = lost, K[l] * kept
+        if moves and l + 1 < len(K):
+            # What sinks to the layer below is lost there, or rises again, perhaps in another pool.
+            down, up = moves[0][l], moves[1][l]
+            lost += down * _flow(below, G[l + 1])
+            if stage.size > 1:
+                np.multiply(G[l + 1], up[:, None] * down, out=T)
+        elif F:
+            T[...] = 0.0
+        for (i, j), f in F.items():
+            T[i, j] += f * K[l, j]
+        _residence(T, lost + moves[1][l - 1] if moves and l else lost.copy(), out=G[l])
+
+
+def _inside(
+    stage: _Stage, rates: _Rates, shape: tuple[int, ...]
+) -> dict[tuple[int, int], Array]:
+    """Fractions (g, N) that pass from the member j of each group to its member i."""
+    F: dict[tuple[int, int], Array] = {}
+    for i, j in stage.inside:
+        to, k = divmod(i - stage.pools.start, shape[0])
+        start = (j - stage.pools.start) // shape[0]
+        F.setdefault((to, start), np.zeros(shape))[k] = rates.F[i, j]
+    return F
 
 
 def _residence(T: Array, leave: Array, out: Array) -> None:
     """Inverse of the outflow matrix with transfers T[i, j] ≥ 0 (j to i) and column sums `leave`.
 
     Grassmann–Taksar–Heyman elimination: pools are removed from last to first, each removal sharing
-    out what passed through the pool; sums and products of non-negative numbers only. Both
-    arguments are used up.
+    out what passed through the pool; sums, products and quotients of non-negative numbers only. The
+    diagonal of T is not looked at; both arguments are used up.
     """
     q = len(leave)
-    stay = np.empty_like(leave)  # mean time of one visit, once the later pools are removed
+    t, e, res = [list(row) for row in T], list(leave), [list(row) for row in out]  # views: cheap
+    stay = list(np.empty_like(leave))  # mean time of one visit, once the later pools are removed
     for s in range(q - 1, 0, -1):
-        np.divide(1.0, leave[s] + T[:s, s].sum(axis=0), out=stay[s])
-        share = out[:s, s] = T[:s, s] * stay[s]
-        leave[:s] += leave[s] * stay[s] * T[s, :s]
-        T[:s, :s] += share[:, None] * T[s, :s]
-        if s + 1 < q:
-            out[:s, s + 1 :] += share[:, None] * out[s, s + 1 :]
-    np.divide(1.0, leave[0], out=out[0, 0])
-    out[0, 1:] *= out[0, 0]
+        np.add(e[s], t[0][s], out=stay[s])
+        for i in range(1, s):
+            stay[s] += t[i][s]
+        np.divide(1.0, stay[s], out=stay[s])
+        onward = e[s] * stay[s]
+        for i in range(s):
+            e[i] += onward * t[s][i]
+            share = np.multiply(t[i][s], stay[s], out=res[i][s])
+            for j in range(s):
+                if i != j:
+                    t[i][j] += share * t[s][j]
+            for k in range(s + 1, q):
+                res[i][k] += share * res[s][k]
+    np.divide(1.0, e[0], out=res[0][0])
+    for k in range(1, q):
+        res[0][k] *= res[0][0]
     for s in range(1, q):
-        visits = np.einsum("jgN,jkgN->kgN", T[s, :s], out[:s])
+        visits = t[s][0] * out[0]
+        for j in range(1, s):
+            visits += t[s][j] * out[j]
         visits[s] += 1.0
-        visits[s + 1 :] += out[s, s + 1 :]
+        for k in range(s + 1, q):
+            visits[k] += res[s][k]
         np.multiply(visits, stay[s], out=out[s])
 
 
-def _substitute(stage: _Stage, G: Array, R: Array, down: Array, up: Array) -> Array:
-    """Stocks (L, q, g, N) of one stage from what enters it, given G of `_factorise`."""
-    Y = np.empty_like(R)
-    for l in range(len(R) - 1, 0, -1):  # noqa: E741
-        Y[l] = _apply(G[l], R[l])
-        R[l - 1] += stage.mixed * up[l - 1] * Y[l]
-    Y[0] = _apply(G[0], R[0])
-    for l in range(1, len(R)):  # noqa: E741
-        Y[l] += _apply(G[l], stage.mixed * down[l - 1] * Y[l - 1])
-    return Y
-
-
-def _substitute_transposed(stage: _Stage, G: Array, g: Array, down: Array, up: Array) -> Array:
-    """The transpose of the linear map `_substitute`: the same steps backwards."""
-    G = np.swapaxes(G, 1, 2)
-    lam = np.empty_like(g)
-    for l in range(len(g) - 1, 0, -1):  # noqa: E741
-        lam[l] = _apply(G[l], g[l])
-        g[l - 1] += stage.mixed * down[l - 1] * lam[l]
-    lam[0] = _apply(G[0], g[0])
-    for l in range(1, len(g)):  # noqa: E741
-        lam[l] += _apply(G[l], stage.mixed * up[l - 1] * lam[l - 1])
-    return lam
+def _substitute(G: Array, Y: Array, moves: tuple[Array, Array] | None) -> None:
+    """Stocks of one stage from what enters it, in place, given G of `_factorise`: Y (L, q, g, N)."""
+    if moves is None:
+        for l in range(len(Y)):  # noqa: E741
+            Y[l] = _apply(G[l], Y[l])
+        return
+    down, up = moves
+    alone = [_apply(G[-1], Y[-1])]  # what each layer would hold if nothing came down from above
+    for l in range(len(Y) - 2, -1, -1):  # noqa: E741
+        Y[l] += up[l] * alone[-1]
+        alone.append(_apply(G[l], Y[l]))
+    Y[0] = alone.pop()
+    for l in range(1, len(Y)):  # noqa: E741
+        np.add(alone.pop(), _apply(G[l], down[l - 1] * Y[l - 1]), out=Y[l])
 
 
 def _apply(G: Array, r: Array) -> Array:
     """Σ_j G[i, j] r[j]"""
     return G[0] * r if len(r) == 1 else np.einsum("ijgN,jgN->igN", G, r)
+
+
+def _flow(r: Array, G: Array) -> Array:
+    """Σ_i r[i] G[i, j]"""
+    return r * G[0] if len(r) == 1 else np.einsum("igN,ijgN->jgN", r, G)
 
 
 def _dense(column: LayeredModel, b: Array) -> Array:

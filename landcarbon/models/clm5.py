@@ -347,11 +347,13 @@ class _Parts:
         return A
 
     def turnover_rates(self) -> Array:
-        bare, litter = self.scalars()
         slow = self.depth_scalar()
-        both = np.stack([bare * slow, litter * slow], axis=-2)
-        tau = np.stack([getattr(self, name) for name in _TAU], axis=-1)
-        return both[..., _LITTER.astype(int), :] / tau[..., None]
+        bare, litter = (scalar * slow for scalar in self.scalars())
+        K = np.empty((*self.lead, len(POOLS), len(LAYERS)))
+        for j, name in enumerate(_TAU):
+            scalar = litter if _LITTER[j] else bare
+            np.divide(scalar, getattr(self, name)[..., None], out=K[..., j, :])
+        return K
 
     def depth_scalar(self) -> Array:
         return np.exp(-LAYERS.node / self.efolding[..., None])
@@ -360,11 +362,10 @@ class _Parts:
         """Yearly mean of ξ_T ξ_W ξ_O, and of the same with ξ_N, both (..., 20)."""
         bare = np.empty((self._n, len(LAYERS)))
         litter = np.empty_like(bare)
-        for part, warmth, q10, W, w, O, N in self._months():
-            xi = np.exp(np.log(q10) * warmth)
-            xi *= np.minimum(w * W, 1.0) * O
-            bare[part] = xi.mean(axis=-1)
-            litter[part] = bare[part] if np.all(N == 1) else (xi * N).mean(axis=-1)
+        month = np.full(12, 1 / 12)
+        for part, xi, _, _, N in self._months():
+            bare[part] = xi @ month
+            litter[part] = np.einsum("slm,slm->sl", xi, N) / 12 if N.ndim else bare[part] * N
         return bare.reshape(*self.lead, -1), litter.reshape(*self.lead, -1)
 
     def exchange(self) -> tuple[Array, Array]:
@@ -439,13 +440,13 @@ class _Parts:
     def _pull_scalars(self, bare: Array, litter: Array) -> tuple[Array, Array]:
         """∂J/∂q10 and ∂J/∂w_scaling from ∂J/∂ of the two yearly means."""
         by_q10, by_w = np.empty(self._n), np.empty(self._n)
-        bare, litter = (a.reshape(-1, len(LAYERS), 1) for a in (bare, litter))
-        for part, warmth, q10, W, w, O, N in self._months():
-            xi = np.exp(np.log(q10) * warmth) * O * (bare[part] + litter[part] * N) / 12.0
-            wet = w * W
-            by_q10[part] = (xi * np.minimum(wet, 1.0) * warmth / q10).sum(axis=(-2, -1))
-            by_w[part] = np.sum(xi * W, axis=(-2, -1), where=wet < 1)
-        return by_q10.reshape(self.lead), by_w.reshape(self.lead)
+        bare, litter = (a.reshape(-1, len(LAYERS), 1) / 12 for a in (bare, litter))
+        for part, xi, T, dry, N in self._months():
+            xi *= bare[part] + litter[part] * N  # what each month adds to J
+            by_q10[part] = np.einsum("slm,slm->s", xi, T - REFERENCE_TEMPERATURE)
+            xi *= dry
+            by_w[part] = xi.sum(axis=(-2, -1))
+        return by_q10.reshape(self.lead) / (10.0 * self.q10), by_w.reshape(self.lead) / self.w_scaling
 
     def _input_profile_slope(self) -> Array:
         """∂/∂β of `input_profile` (..., 20)."""
@@ -466,8 +467,8 @@ class _Parts:
     def _n(self) -> int:
         return int(np.prod(self.lead, dtype=int))
 
-    def _months(self) -> Iterator[tuple[Any, ...]]:
-        """The monthly scalars, some columns at a time: (columns, 20, 12), or numbers where constant."""
+    def _months(self) -> Iterator[tuple[slice, Array, Array, NDArray[np.bool_], Array]]:
+        """Some columns at a time: ξ_T ξ_W ξ_O and T (columns, 20, 12), where ξ_W < 1, and ξ_N."""
         f = self.forcing
         for start in range(0, self._n, CHUNK):
             part = slice(start, min(start + CHUNK, self._n))
@@ -477,7 +478,14 @@ class _Parts:
                 self._take(a, 2, site) if a.ndim else a
                 for a in (f.soil_temperature, f.water_scalar, f.oxygen_scalar, f.nitrogen_scalar)
             )
-            yield part, (T - REFERENCE_TEMPERATURE) / 10.0, q10, W, w, O, N
+            slope = np.broadcast_to(np.log(q10) / 10.0, (part.stop - part.start, 1, 1))
+            xi = (T - REFERENCE_TEMPERATURE) * slope
+            np.exp(xi, out=xi)
+            wet = W * w
+            dry = wet < 1
+            xi *= np.minimum(wet, 1.0, out=wet)
+            xi *= O
+            yield part, xi, T, dry, N
 
     def _take(self, array: Array, own: int, site: tuple[Any, ...]) -> Array:
         """Rows of an array whose leading axes broadcast to `lead`."""
