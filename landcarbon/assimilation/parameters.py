@@ -31,7 +31,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_expit, logit, ndtr, ndtri
+from scipy.special import expit, logit, ndtr, ndtri
 
 from landcarbon.assimilation.streams import Random, streams
 from landcarbon.matrix.errors import InputError, as_array
@@ -209,7 +209,7 @@ class Prior:
         return np.exp(self._log_slope(as_array("z", z, shape=(len(self),))))
 
     def _log_slope(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        stretch = log_expit(z) + log_expit(-z)
+        stretch = _log_logistic(z)
         linear = np.log(self.table.upper - self.table.lower)
         if not self._is_log.any():
             return linear + stretch
@@ -241,7 +241,7 @@ class Prior:
     def log_density_real(self, z: ArrayLike) -> NDArray[np.float64]:
         """ln p(z) (...) = ln p(theta(z)) + ln |det d theta / d z|."""
         z = as_array("z", z, shape=(len(self),))
-        out = log_expit(z) + log_expit(-z)
+        out = _log_logistic(z)
         if self._is_normal.any():
             out = np.where(self._is_normal, self._log_normal(z), out)
         return out.sum(-1)
@@ -275,6 +275,12 @@ class Prior:
         """
         shape = (size,) if isinstance(size, (int, np.integer)) else tuple(size)
         return self.from_unit(streams(rng, sites).uniform((*shape, len(self))))
+
+
+def _log_logistic(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """ln s(1 - s) with s = 1 / (1 + e^-z), far from z = 0 too: the density of a logistic."""
+    far = np.abs(z)
+    return -far - 2.0 * np.log1p(np.exp(-far))
 
 
 def _by_name(table: ParameterTable, given: object, otherwise: Sequence[object]) -> list:

@@ -50,7 +50,7 @@ __all__ = ["importance_sampling", "prior_population", "tempered_smc"]
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
 
-MAX_MOVES = 200  # a step; reached only where the particles cannot move at all
+MAX_MOVES = 60  # a step; enough but for the most bent of posteriors, which would hold up all sites
 MAX_STEPS = 200
 START_PARTICLES = 256
 TARGET_ACCEPT = 0.25
@@ -124,7 +124,7 @@ def tempered_smc(
     *,
     rng: Random = None,
     ess: float = 0.5,
-    forget: float = 0.6,
+    forget: float = 0.5,
     chunk: int = 1000,
     names: Sequence[str] | None = None,
 ) -> Ensemble:
@@ -344,7 +344,7 @@ def sample_smc(
     *,
     n: int = 2000,
     ess: float = 0.5,
-    forget: float = 0.6,
+    forget: float = 0.5,
     chunk: int = 1000,
 ) -> Ensemble:
     """`tempered_smc` of a posterior: starts at prior draws, results are physical."""
