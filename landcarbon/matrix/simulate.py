@@ -369,11 +369,19 @@ def _exponential(M: Array, h: Array) -> Propagator:
         state = state + zero[..., i, None, None] * term
         stay = stay + one[..., i, None, None] * term
         stay_input = stay_input + two[..., i, None, None] * term
+    leave = M.sum(axis=-2)
+    leave = np.where(np.abs(leave) <= 4 * n * np.finfo(float).eps * np.abs(M).sum(axis=-2), 0.0, leave)
+    closed = bool(np.all(leave >= 0))
     for _ in range(halvings):
         stay_input = stay_input + short[..., None, None] * stay + state @ stay_input
         stay = stay + state @ stay
         state = state @ state
         short = 2 * short
+        if closed:
+            # What is still there and what has left make up the whole. A squaring doubles the rounding
+            # error of that sum; put right each time, it does not grow.
+            whole = state.sum(axis=-2) + (leave[..., None, :] @ stay)[..., 0, :]
+            state, stay = state / whole[..., None, :], stay / whole[..., None, :]
     return Propagator(state, stay, stay_input)
 
 
