@@ -68,6 +68,7 @@ Array = NDArray[np.float64]
 COUPLINGS = ("fixed", "flexible", "limited")
 SPLITS = 6  # a step is halved at most so often before the element is said to have run out
 TINY = 1e-300
+ROUNDING = 1e-9  # litter that just inherits the ratio of its plants takes nothing up
 SWEEPS = 50  # over the elements, each solved with the others held
 
 
@@ -231,7 +232,8 @@ class NutrientModel:
             new material keeps coming.
         """
         r = 1.0 / element.c_to_e
-        return np.minimum(r, content) < r @ self.carbon.transfer
+        need = r @ self.carbon.transfer
+        return np.minimum(r, content) < need * (1 - ROUNDING)
 
     def turnover(self, state: State, xi: ArrayLike = 1.0) -> Array:
         """κ (..., n) [yr-1]: rates under the environment and, if limited, the supply of each element."""
