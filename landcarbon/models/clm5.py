@@ -52,6 +52,7 @@ __all__ = [
     "Forcing",
     "column",
     "soil_carbon",
+    "soil_carbon_and_vjp",
     "steady_state",
     "steady_state_and_vjp",
 ]
@@ -305,6 +306,28 @@ def soil_carbon(X: ArrayLike) -> Array:
     """What a soil profile measures: the three soil pools together, (..., 20) [gC m-3]."""
     X = as_array("X", X, shape=(len(POOLS), len(LAYERS)))
     return X[..., SOIL, :].sum(axis=-2)
+
+
+def soil_carbon_and_vjp(
+    parameters: ArrayLike, forcing: Forcing
+) -> tuple[Array, Callable[[ArrayLike], Array]]:
+    """`soil_carbon` of the steady state, and its adjoint: what `Posterior(model_vjp=...)` takes.
+
+    Returns
+    -------
+    carbon : ndarray (..., 20)
+        [gC m-3]
+    pullback : callable
+        ∂J/∂carbon (..., 20) → ∂J/∂parameters (..., 21).
+    """
+    X, pull = steady_state_and_vjp(parameters, forcing)
+
+    def pullback(d_carbon: ArrayLike) -> Array:
+        dX = np.zeros_like(X)
+        dX[..., SOIL, :] = np.asarray(d_carbon)[..., None, :]
+        return pull(dX)
+
+    return soil_carbon(X), pullback
 
 
 class _Parts:
