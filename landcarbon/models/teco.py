@@ -32,9 +32,10 @@ f_min  decomposition of dry soil           ()             1          DRIEST = 0.
     and first state as recorded in the model data base bgc_md2 of the Max Planck Institute for
     Biogeochemistry (entries Luo2012TE and TECO). The entries disagree about which of 0.14 and 0.26
     belongs to wood; we follow Luo2012TE, 0.14. Published per day; a year has 365 of them.
-[2] Code of TECO-SPRUCE 1.0: Jiang et al. (2018), doi 10.1002/2017MS001089. There the water of
-    decomposing soil is multiplied by 0.3, that of plants by 3.333 = 1 / 0.3; we divide by 0.3 in
-    both. Roots and wood feel water but not temperature, foliage neither.
+[2] Public code of TECO-SPRUCE 1.0 (Jiang et al., 2018, Journal of Geophysical Research:
+    Biogeosciences 123, 1057–1071). There the water of decomposing soil is multiplied by 0.3, that
+    of plants by 3.333 = 1 / 0.3; we divide by 0.3 in both. Roots and wood feel water but not
+    temperature, foliage neither.
 
 The same model stands here twice: `by_fluxes` as a modeller writes it, flux after flux, and
 `by_matrix` as the equation above. They agree to rounding.
