@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,21 +56,16 @@ class AgeDistribution:
     shape: tuple[int, ...] = ()
     """How the m distributions are arranged: () for one, (n,), or (pool, layer)."""
 
-    @cached_property
-    def _moments(self) -> tuple[Array, Array]:
-        mean, square = self.chain.moments()
-        return mean[..., None, :] @ self.start, square[..., None, :] @ self.start
-
     @property
     def mean(self) -> Array:
         """Mean [yr]."""
-        return self._shaped(self._moments[0], ())
+        return self._shaped(self.chain.mean[..., None, :] @ self.start, ())
 
     @property
     def std(self) -> Array:
         """Standard deviation [yr]."""
-        mean, square = self._moments
-        return self._shaped(np.sqrt(np.maximum(square - mean**2, 0.0)), ())
+        square = self._shaped(self.chain.square[..., None, :] @ self.start, ())
+        return np.sqrt(np.maximum(square - self.mean**2, 0.0))
 
     def pdf(self, a: ArrayLike) -> Array:
         """Probability density [yr-1] at the ages a [yr]."""

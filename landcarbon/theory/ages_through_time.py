@@ -139,8 +139,7 @@ def start_given(X: ArrayLike, ages: AgeDistribution | tuple[ArrayLike, ArrayLike
 
 
 def _start_of_chain(X: Array, chain: Chain) -> Start:
-    mean, square = chain.moments()
-    return Start(X, mean, square, chain.leaving, chain.survival)
+    return Start(X, chain.mean, chain.square, chain.leaving, chain.survival)
 
 
 def _start_of_table(X: Array, grid: ArrayLike, density: ArrayLike) -> Start:
@@ -445,8 +444,7 @@ class AgesThroughTime:
                 "leave under the conditions of the last time. Give `period`, or let the run end under "
                 "other conditions."
             )
-        mean, square = chain.moments()
-        return np.column_stack([mean, square / 2])
+        return np.column_stack([chain.mean, chain.square / 2])
 
 
 def _periodic(back: Flow, end: float, period: float, n: int) -> Array:

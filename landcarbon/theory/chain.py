@@ -110,10 +110,16 @@ class Chain:
         input, at the rate u_j / X_j. Its time to the door is the age of the carbon in pool j.
         """
         there = X > 0
+        both = there[..., :, None] & there[..., None, :]
         X = np.where(there, X, 1.0)
-        move = np.swapaxes(self.move, -1, -2) * X[..., :, None] / X[..., None, :]
-        move = np.where(there[..., :, None] & there[..., None, :], move, 0.0)
-        return Chain(move, np.where(there, u / X, 1.0), self.names)
+        turn = np.where(both, X[..., :, None] / X[..., None, :], 0.0)
+        back = Chain(np.swapaxes(self.move, -1, -2) * turn, np.where(there, u / X, 1.0), self.names)
+        # Whether pools are taken out before or after the turn makes no difference.
+        G, out = self._eliminated
+        inner = np.zeros(np.broadcast_shapes(G.shape[:-2], X.shape[:-1]) + G.shape[-2:])
+        inner[..., :-1, :-1] = np.swapaxes(G[..., :-1, :-1], -1, -2) * turn
+        back.__dict__["_eliminated"] = inner, np.where(there, out, 1.0)
+        return back
 
     def without(self, pools: NDArray[np.bool_]) -> Chain:
         """The same chain in which carbon of some pools, which nobody asks for, leaves at once."""
@@ -127,19 +133,23 @@ class Chain:
 
     @cached_property
     def _eliminated(self) -> tuple[Array, Array]:
+        """Rates when only the pools up to the larger of the two are left, and all that leaves it."""
         G = self.rates.copy()
         n = self.n
         out = np.empty(self.leave.shape)
-        for k in range(n - 1, -1, -1):
-            out[..., k] = G[..., :k, k].sum(axis=-1) + G[..., n, k]
-            if np.any(out[..., k] <= 0):
-                raise InputError(
-                    f"Carbon in {self.names[k]} can never leave, so its time to leave is not finite. "
-                    "Give the pool a turnover rate above 0 and let part of what leaves it be respired."
-                )
-            row = G[..., k, :k] / out[..., k, None]
-            G[..., :k, :k] += G[..., :k, k, None] * row[..., None, :]
-            G[..., n, :k] += G[..., n, k, None] * row
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for k in range(n - 1, -1, -1):
+                out[..., k] = G[..., :k, k].sum(axis=-1) + G[..., n, k]
+                row = G[..., k, :k] / out[..., k, None]
+                G[..., :k, :k] += G[..., :k, k, None] * row[..., None, :]
+                G[..., n, :k] += G[..., n, k, None] * row
+        shut = ~(out > 0)
+        if shut.any():
+            raise InputError(
+                f"Carbon in {self.names[int(np.argwhere(shut)[-1, -1])]} can never leave, so its time to "
+                "leave is not finite. Give the pool a turnover rate above 0 and let part of what leaves "
+                "it be respired."
+            )
         return G, out
 
     def solve(self, u: Array) -> Array:
@@ -164,10 +174,15 @@ class Chain:
             m[..., k] += (G[..., :k, k] * m[..., :k]).sum(axis=-1) / out[..., k]
         return m
 
-    def moments(self) -> tuple[Array, Array]:
-        """Mean and mean square (..., n) of the time to leave, for carbon that starts in each pool."""
-        mean = self.solve_left(np.ones(self.n))
-        return mean, 2 * self.solve_left(mean)
+    @cached_property
+    def mean(self) -> Array:
+        """Mean (..., n) of the time to leave, for carbon that starts in each pool."""
+        return self.solve_left(np.ones(self.n))
+
+    @cached_property
+    def square(self) -> Array:
+        """Mean square (..., n) of the time to leave, for carbon that starts in each pool."""
+        return 2 * self.solve_left(self.mean)
 
     # exp(G a), from powers of one short step.
 
