@@ -26,9 +26,9 @@ mean as an outflow with rate λ D does, and A_d S λ has the form of A ξ K. One
 which an event removes the share s, holds I / (k + λ s) on average. Where events keep a rhythm, or
 come sooner to the places that hold more, this is no longer so.
 
-Sources: disturbance as part of the residence time: Weng et al. (2012), doi 10.1029/2012JG002040;
-events that come at a constant rate: Johnson and Van Wagner (1985), Canadian Journal of Forest
-Research 15, 214–220.
+On the capacity under regimes of disturbance: Weng et al. (2012), doi 10.1029/2012JG002040; on events
+that come at a constant rate: Johnson and Van Wagner (1985), Canadian Journal of Forest Research 15,
+214–220. The formulas above follow from the argument given here.
 """
 
 from __future__ import annotations
