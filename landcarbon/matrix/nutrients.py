@@ -34,10 +34,10 @@ m* gives φ* and r*, and these give X* = (A κ*)⁻¹ φ* B I and E* = r* X*.
 
 A step of length h keeps φ, r and κ fixed. Then the excess E − r X decays as exp(−κ h), carbon and
 mineral pools take exact steps (`landcarbon.matrix.simulate`), and the element is conserved to rounding,
-however long the step. Fixed at what? At their values in the middle of the step, the error is of second
-order in h (`midpoint`, for steps well below a year). At their values at its end, found as the root of a
-monotone function, the error is of first order, but no available pool comes out negative, and a step may
-be a thousand years long (`implicit`).
+however long the step. Fixed at what? At their values at its end, found as a root, the error is of first
+order in h, no available pool comes out negative, and a step may be a thousand years long (`implicit`).
+At their values in its middle the error is of second order (`midpoint`), but the step must be short
+against the turnover of the available pool, which is weeks: longer steps make it flutter.
 
 Sources: N as in Thornton & Rosenbloom (2005), doi 10.1016/j.ecolmodel.2005.04.008 and Parton et al. (1987),
 doi 10.2136/sssaj1987.03615995005100050015x; N and P together as in Wang et al. (2010), doi
@@ -317,7 +317,7 @@ def simulate(
     I: Forcing,  # noqa: E741
     xi: Forcing = 1.0,
     *,
-    method: str = "midpoint",
+    method: str = "implicit",
 ) -> xr.Dataset:
     """Run carbon and its elements forward in time.
 
@@ -332,8 +332,8 @@ def simulate(
         Carbon input that plants could fix [gC m-2 yr-1]; forms as in `landcarbon.matrix.simulate`.
     xi : float, array_like (steps or 1, ..., n) or callable
         Environmental scalar, in the same forms.
-    method : {"midpoint", "implicit"}
-        Second order for short steps, or first order for steps of any length; see the top.
+    method : {"implicit", "midpoint"}
+        First order for steps of any length, or second order for short steps; see the top.
 
     Returns
     -------

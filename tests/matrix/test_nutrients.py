@@ -101,7 +101,7 @@ def test_second_order_in_the_step(coupling):
                       rtol=1e-11, atol=1e-11).y[:, -1]
     miss = []
     for h in (0.2, 0.1):
-        run = simulate(model, np.arange(0, 8 + h / 2, h), start, 500.0)
+        run = simulate(model, np.arange(0, 8 + h / 2, h), start, 500.0, method="midpoint")
         last = np.concatenate([run.X[-1], run.N[-1], run.N_mineral[-1]])
         miss.append(np.abs(last / exact - 1).max())
     assert miss[1] < 2e-3
@@ -144,7 +144,7 @@ def test_each_element_is_conserved_over_a_thousand_random_runs(coupling, method)
 def test_the_implicit_step_converges_to_the_same_run():
     model, miss = two_elements(), []
     start = model.steady_state(400.0)
-    fine = simulate(model, np.arange(0, 8.01, 0.1), start, 500.0)
+    fine = simulate(model, np.arange(0, 8.01, 0.1), start, 500.0, method="midpoint")
     for h in (0.5, 0.25):
         run = simulate(model, np.arange(0, 8 + h / 2, h), start, 500.0, method="implicit")
         miss.append(float(np.abs(run.P_mineral[-1] / fine.P_mineral[-1] - 1).max()))
@@ -164,7 +164,7 @@ def test_a_thousand_years_in_one_implicit_step():
 def test_more_carbon_meets_a_limit_and_deposition_lifts_it():
     model = land()
     start = model.steady_state(500.0)
-    t = np.arange(0, 60.5, 0.5)
+    t = np.arange(0, 61, 2.0)
     carbon = simulate(model, t, start, 750.0)
     assert carbon.limitation[-1] < carbon.limitation[0]  # progressive nitrogen limitation
     richer = land(supply=1.2)
@@ -206,7 +206,8 @@ def bad_start(**parts):
         (lambda: Element("N", [20.0], "soil", [1.0], 1.0), "MatrixModel of the mineral pools"),
         (lambda: land(supply=0.0).steady_state(500.0), "nothing can grow"),
         (lambda: simulate(land(), [0, 1], bad_start(), 500.0, method="euler"), "midpoint"),
-        (lambda: simulate(land(), [0, 500], bad_start(m={"N": np.array([90.0])}), 5e4), "shorter steps"),
+        (lambda: simulate(land(), [0, 500], bad_start(m={"N": np.array([90.0])}), 5e4,
+                          method="midpoint"), "shorter steps"),
         (lambda: simulate(land(), [0, 1], bad_start(E={}), 500.0), "start holds no 'N'"),
         (lambda: simulate(land(), [0, 1], bad_start(X=[1.0, 2.0]), 500.0), "start.X"),
         (lambda: simulate(land("fixed", supply=0.0), np.arange(200.0), bad_start(), 5000.0), "N runs out near"),
