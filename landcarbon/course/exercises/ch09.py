@@ -67,7 +67,7 @@ def coupled(answer: Any) -> None:
         expect(not np.isclose(m, supply * loss), "units", "A stock is a flux times a time, or a flux over a rate.")
         expect(np.isclose(m * loss, supply), "mass balance",
                "At steady state mineral nitrogen must lose what is supplied.")
-        expect(not np.isclose(phi, half / (m + half)), "limit", "With much mineral nitrogen φ must go to 1, yours to 0.")
+        expect(not np.isclose(phi, half / (m + half)), "limit", "With much mineral nitrogen φ goes to 1, yours to 0.")
         expect(np.isclose(phi, m / (m + half)), "identity", "φ is the share m / (m + half).")
         full = model.steady_state(600.0)
         expect(not np.allclose(X, full), "incomplete", "This is the carbon without any limitation by nitrogen.")
