@@ -31,8 +31,10 @@ bounds: Tao et al. (2020), doi 10.3389/fdata.2020.00017, and its public code.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +43,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.layers import CLM5_LAYERS as LAYERS
 from landcarbon.matrix.layers import exchange_rates, face_diffusivity, input_profile
-from landcarbon.matrix.solve import LayeredGradient, LayeredModel
+from landcarbon.matrix.solve import LayeredGradient, LayeredModel, split_columns
 from landcarbon.models.parameters import Parameter, ParameterTable
 
 __all__ = [
@@ -123,8 +125,8 @@ _TAU = ("tau_cwd", "tau_l1", "tau_l2", "tau_l2", "tau_s1", "tau_s2", "tau_s3")
 _LITTER = np.array([False, True, True, True, False, False, False])
 _POSITIVE = ("q10", "efolding", "w_scaling", "beta", *dict.fromkeys(_TAU))
 
-# Columns whose monthly scalars are worked on at once: 240 numbers each, to stay in the cache.
-CHUNK = 128
+# Columns whose monthly scalars are worked on at once: 240 numbers each, few enough for the cache.
+CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -247,12 +249,7 @@ def column(parameters: ArrayLike, forcing: Forcing) -> tuple[LayeredModel, Array
     InputError
         A parameter without meaning, or leading axes that do not fit.
     """
-    p = _Parts(parameters, forcing)
-    model = LayeredModel(
-        POOLS, LAYERS, p.transfer_matrix(), p.turnover_rates(), *p.exchange(),
-        mixed=tuple(pool != "cwd" for pool in POOLS),
-    )
-    return model, p.input_by_depth()
+    return _Parts(parameters, forcing).column()
 
 
 def steady_state(parameters: ArrayLike, forcing: Forcing) -> Array:
@@ -280,8 +277,12 @@ def steady_state(parameters: ArrayLike, forcing: Forcing) -> Array:
     >>> print(f"{(soil_carbon(X) * LAYERS.thickness).sum() / 1000:.1f} kgC m-2")
     48.0 kgC m-2
     """
-    model, b = column(parameters, forcing)
-    return model.steady_state(b)
+    parts = _Parts(parameters, forcing)
+    pieces = []
+    for _, part in parts.split():
+        model, b = part.column()
+        pieces.append(model.steady_state(b))
+    return parts.join(pieces, len(POOLS), len(LAYERS))
 
 
 def steady_state_and_vjp(
@@ -297,9 +298,21 @@ def steady_state_and_vjp(
         One gradient per column, not summed over leading axes; per unit of each parameter.
     """
     parts = _Parts(parameters, forcing)
-    model, b = column(parameters, forcing)
-    X, pull = model.steady_state_and_vjp(b)
-    return X, lambda dX: parts.pullback(model, pull(dX))
+    pieces, pulls = [], []
+    for columns, part in parts.split():
+        model, b = part.column()
+        X, pull = model.steady_state_and_vjp(b)
+        pieces.append(X)
+        pulls.append((columns, part, model, pull))
+    X = parts.join(pieces, len(POOLS), len(LAYERS))
+
+    def pullback(dX: ArrayLike) -> Array:
+        dX = as_array("dX", dX, shape=X.shape[-2:])
+        g = np.broadcast_to(dX, X.shape).reshape(-1, *X.shape[-2:])
+        back = [part.pullback(model, pull(g[columns])) for columns, part, model, pull in pulls]
+        return parts.join(back, len(PARAMETERS))
+
+    return X, pullback
 
 
 def soil_carbon(X: ArrayLike) -> Array:
@@ -361,6 +374,41 @@ class _Parts:
     def __getattr__(self, name: str) -> Array:
         return self.theta[..., _INDEX[name]]
 
+    @property
+    def n(self) -> int:
+        """Number of columns."""
+        return math.prod(self.lead)
+
+    def split(self) -> Iterator[tuple[slice, _Parts]]:
+        """The columns in a row, some at a time: what is needed between stays small."""
+        for columns in split_columns(self.n):
+            if self.lead == (columns.stop - columns.start,):
+                yield columns, self
+                return
+            site = self._site(columns)
+            part = object.__new__(_Parts)  # already checked
+            part.theta = _take(self.theta, 1, site)
+            part.forcing = self.forcing._map(partial(_take, site=site))
+            part.lead = (columns.stop - columns.start,)
+            yield columns, part
+
+    def join(self, pieces: list[Array], *tail: int) -> Array:
+        """What was split, in one array (..., *tail)."""
+        whole = pieces[0] if len(pieces) == 1 else np.concatenate([np.empty((0, *tail)), *pieces])
+        return whole.reshape(*self.lead, *tail)
+
+    def column(self) -> tuple[LayeredModel, Array]:
+        model = LayeredModel(
+            POOLS, LAYERS, self.transfer_matrix(), self.turnover_rates(), *self.exchange(),
+            mixed=tuple(pool != "cwd" for pool in POOLS),
+        )
+        return model, self.input_by_depth()
+
+    def _site(self, columns: slice) -> tuple[NDArray[np.intp], ...]:
+        """Indices of some columns along the leading axes."""
+        rows = np.arange(columns.start, columns.stop)
+        return tuple(np.unravel_index(rows, self.lead)) if self.lead else ()
+
     def transfer_matrix(self) -> Array:
         A = np.zeros((*self.theta.shape[:-1], 7, 7))
         A[..., range(7), range(7)] = 1.0
@@ -383,7 +431,7 @@ class _Parts:
 
     def scalars(self) -> tuple[Array, Array]:
         """Yearly mean of ξ_T ξ_W ξ_O, and of the same with ξ_N, both (..., 20)."""
-        bare = np.empty((self._n, len(LAYERS)))
+        bare = np.empty((self.n, len(LAYERS)))
         litter = np.empty_like(bare)
         month = np.full(12, 1 / 12)
         for part, xi, _, _, N in self._months():
@@ -462,7 +510,7 @@ class _Parts:
 
     def _pull_scalars(self, bare: Array, litter: Array) -> tuple[Array, Array]:
         """∂J/∂q10 and ∂J/∂w_scaling from ∂J/∂ of the two yearly means."""
-        by_q10, by_w = np.empty(self._n), np.empty(self._n)
+        by_q10, by_w = np.empty(self.n), np.empty(self.n)
         bare, litter = (a.reshape(-1, len(LAYERS), 1) / 12 for a in (bare, litter))
         for part, xi, T, dry, N in self._months():
             xi *= bare[part] + litter[part] * N  # what each month adds to J
@@ -486,19 +534,14 @@ class _Parts:
         change = rise / LAYERS.thickness - profile * rise.sum(axis=-1, keepdims=True)
         return np.where(self._thaw[..., None] > 0, change / total, 0.0)
 
-    @property
-    def _n(self) -> int:
-        return int(np.prod(self.lead, dtype=int))
-
     def _months(self) -> Iterator[tuple[slice, Array, Array, NDArray[np.bool_], Array]]:
         """Some columns at a time: ξ_T ξ_W ξ_O and T (columns, 20, 12), where ξ_W < 1, and ξ_N."""
         f = self.forcing
-        for start in range(0, self._n, CHUNK):
-            part = slice(start, min(start + CHUNK, self._n))
-            site = np.unravel_index(np.arange(part.start, part.stop), self.lead) if self.lead else ()
-            q10, w = (self._take(a, 0, site)[..., None, None] for a in (self.q10, self.w_scaling))
+        for part in split_columns(self.n, CHUNK):
+            site = self._site(part)
+            q10, w = (_take(a, 0, site)[..., None, None] for a in (self.q10, self.w_scaling))
             T, W, O, N = (
-                self._take(a, 2, site) if a.ndim else a
+                _take(a, 2, site) if a.ndim else a
                 for a in (f.soil_temperature, f.water_scalar, f.oxygen_scalar, f.nitrogen_scalar)
             )
             slope = np.broadcast_to(np.log(q10) / 10.0, (part.stop - part.start, 1, 1))
@@ -510,12 +553,15 @@ class _Parts:
             xi *= O
             yield part, xi, T, dry, N
 
-    def _take(self, array: Array, own: int, site: tuple[Any, ...]) -> Array:
-        """Rows of an array whose leading axes broadcast to `lead`."""
-        axes = array.ndim - own
-        if axes == 0:
-            return array[None]
-        last = site[len(site) - axes :]
-        if axes == 1 and array.shape[0] == self._n:
-            return array[last[0][0] : last[0][-1] + 1]
-        return array[tuple(s if n > 1 else 0 for s, n in zip(last, array.shape))]
+
+def _take(array: NDArray[Any], own: int, site: tuple[NDArray[np.intp], ...]) -> NDArray[Any]:
+    """Rows (columns, ...) or (1, ...) of an array whose leading axes broadcast to those of `site`."""
+    axes = array.ndim - own
+    if axes == 0:
+        return array[None]
+    last = site[len(site) - axes :]
+    if axes == 1 and len(array) > 1:
+        first = int(last[0][0])
+        if len(site) == 1:  # a row of columns: a view
+            return array[first : first + len(last[0])]
+    return array[tuple(s if n > 1 else 0 * s[:1] for s, n in zip(last, array.shape))]

@@ -220,6 +220,17 @@ def test_the_adjoint_is_the_derivative(seed):
             )
 
 
+@pytest.mark.parametrize("method", METHODS[1:])
+def test_every_method_has_the_same_adjoint(method):
+    model, b = random_column(7, pools=5, layers=6, lead=(3,))
+    g = np.random.default_rng(0).normal(size=b.shape)
+    expected = model.steady_state_and_vjp(b)[1](g)
+    found = model.steady_state_and_vjp(b, method)[1](g)
+    for name in ("A", "K", "down", "up", "b"):
+        e, f = getattr(expected, name), getattr(found, name)
+        np.testing.assert_allclose(f, e, rtol=1e-9, atol=1e-11 * np.abs(e).max(), err_msg=name)
+
+
 def test_the_adjoint_can_be_pulled_twice():
     model, b = random_column(3, pools=4, layers=5, lead=(2,))
     X, pull = model.steady_state_and_vjp(b)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landcarbon.matrix import InputError
+from landcarbon.matrix import InputError, solve
 from landcarbon.matrix.solve import METHODS
 from landcarbon.models import clm5
 
@@ -289,6 +289,21 @@ def test_members_at_each_site():
     np.testing.assert_allclose(
         gradient[2, 4], pull_one(np.ones_like(one)), rtol=1e-10, atol=1e-12 * np.abs(gradient[2, 4]).max()
     )
+
+
+def test_columns_in_parts_equal_all_at_once(monkeypatch):
+    rng = np.random.default_rng(4)
+    theta, sites = random_parameters(rng, (3, 5)), random_site(rng, (3,)).expand()
+    X, pull = clm5.steady_state_and_vjp(theta, sites)
+    gradient = pull(np.ones_like(X))
+    monkeypatch.setattr(solve, "CHUNK", 4)
+    monkeypatch.setattr(clm5, "CHUNK", 3)
+    Y, pull_parts = clm5.steady_state_and_vjp(theta, sites)
+    np.testing.assert_allclose(Y, X, rtol=1e-13)
+    np.testing.assert_allclose(clm5.steady_state(theta, sites), X, rtol=1e-13)
+    np.testing.assert_allclose(pull_parts(np.ones_like(X)), gradient, rtol=1e-10, atol=1e-13)
+    none = clm5.steady_state(theta[:0, 0], sites[:0, 0])
+    assert none.shape == (0, 7, 20)
 
 
 @pytest.mark.parametrize("name", ["soil_temperature", "water_scalar", "oxygen_scalar", "litter_input"])
