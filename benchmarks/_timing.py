@@ -43,11 +43,11 @@ def peak_memory_mb() -> float:
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
-def heading(title: str) -> None:
+def heading(title: str, runs: str = "best of several runs") -> None:
     """What is measured, and with what."""
     print(f"\n{title}")
     print(f"Python {platform.python_version()}, NumPy {version('numpy')}, SciPy {version('scipy')}, "
-          f"{os.cpu_count()} cores, BLAS on one thread; best of several runs\n")
+          f"{os.cpu_count()} cores, BLAS on one thread; {runs}\n")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

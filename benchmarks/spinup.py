@@ -1,0 +1,150 @@
+"""Spin-up at equal true error: model years and wall time of every method, for linear and other models.
+
+    python benchmarks/spinup.py
+
+Every method starts from empty pools; the microbial model, whose pools change its rates, from the steady
+state of its mean temperature. The propagators of the steps are built beforehand.
+
+Counted are the model years, and the wall time, until the slowest pool is within 1e-3 of the exact
+periodic state and stays there; then the same for all pools at once. The slowest pool is the one with
+the longest turnover among those with at least 0.1 % of the carbon: in a soil column, traces far down
+take longer than any land model is ever run.
+"""
+
+from __future__ import annotations
+
+from _timing import heading, table  # first: it holds BLAS to one thread
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from landcarbon.matrix.spinup import (
+    Cycle,
+    FeedbackCycle,
+    SpinUp,
+    accelerated,
+    anderson,
+    native,
+    newton,
+    periodic,
+    sasu,
+)
+from landcarbon.models import clm5, microbial, teco
+from landcarbon.models.century import century7
+
+ERROR = 1e-3
+MOST_YEARS = 20_000.0
+
+MONTH = np.arange(12)
+
+
+def teco_days() -> Cycle:
+    """TECO, 8 pools, 365 days of synthetic weather."""
+    year = teco.synthetic_forcing(1, rng=0)
+    return Cycle.from_model(teco.teco8(), year.I, year.xi(), np.full(365, 1 / 365))
+
+
+def century_months() -> Cycle:
+    """CENTURY, 7 pools, 12 months."""
+    model = century7(lignin_to_nitrogen=20.0, structural_lignin=0.25)
+    scalar = 0.4 * (1 + 0.6 * np.sin(2 * np.pi * (MONTH - 3) / 12))
+    litter = 180 * (1 + 0.8 * np.sin(2 * np.pi * (MONTH - 4) / 12))
+    return Cycle.from_model(model, np.stack([litter, litter], axis=-1), scalar)
+
+
+def clm5_months(efolding: float) -> Cycle:
+    """CLM5's soil column, 140 pools, 12 months of a temperate site."""
+    z = clm5.LAYERS.node[:, None]
+    wave = np.exp(-z / 2) * np.sin(2 * np.pi * (MONTH - 3.5) / 12 - z / 2)
+    temperature = 283.15 + 9 * wave
+    water = np.broadcast_to(0.6 + 0.25 * np.cos(2 * np.pi * MONTH / 12), (20, 12))
+    site = clm5.Forcing(temperature, water, litter_input=[40, 120, 180, 60])
+    theta = clm5.PARAMETERS.array(efolding=efolding)
+    column, b = clm5.column(theta, site)
+    model, total = column.as_matrix_model(b)
+    scalar = theta[clm5.PARAMETERS.index("q10")] ** ((temperature - 298.15) / 10) * water
+    course = scalar / scalar.mean(axis=1, keepdims=True)  # K holds the mean of the year
+    xi = np.tile(course.T[:, None, :], (1, len(clm5.POOLS), 1)).reshape(12, -1)
+    season = 1 + 0.8 * np.sin(2 * np.pi * (MONTH - 4) / 12)
+    return Cycle.from_model(model, total * season, xi)
+
+
+def microbial_months() -> tuple[FeedbackCycle, np.ndarray]:
+    """Microbes and enzymes, 4 pools, 12 months, and a state to start from."""
+    temperature = 10 + 8 * np.sin(2 * np.pi * (MONTH - 3.5) / 12)
+    start = microbial.steady_state(temperature_c=10.0)
+    return microbial.cycle(temperature_c=temperature), start
+
+
+def turnover(loop: Cycle | FeedbackCycle, X: np.ndarray) -> np.ndarray:
+    """Mean rate at which each pool leaves over a loop from X [yr-1]."""
+    M = [h * M for h, (_, M, _, _) in zip(loop.dt, loop.steps(X))]
+    return np.diagonal(sum(M)) / loop.length
+
+
+def rows(
+    name: str,
+    loop: Cycle | FeedbackCycle,
+    methods: dict[str, Callable[..., SpinUp]],
+    X0: np.ndarray | None = None,
+) -> list[list[Any]]:
+    begin = perf_counter()
+    exact = periodic(loop, X0) if isinstance(loop, FeedbackCycle) else periodic(loop)
+    if isinstance(loop, Cycle):  # again, now that the propagators are there
+        begin = perf_counter()
+        exact = periodic(loop)
+    seconds_exact = perf_counter() - begin
+    rate = turnover(loop, exact.X)
+    pool = int(np.argmin(np.where(exact.X >= 1e-3 * exact.X.sum(), rate, np.inf)))
+    # Tight enough that a run goes on until the slowest pool is right, but not much longer.
+    tol = 0.2 * ERROR * rate[pool] * exact.X[pool]
+
+    lines: list[list[Any]] = []
+    base = float("nan")
+    for label, method in methods.items():
+        run = method(loop, X0=X0, tol=tol, max_years=MOST_YEARS)
+        years = run.years_to(ERROR, pool)
+        base = years if label == "native" else base
+        lines.append([name, label, shown(years), ratio(years, base),
+                      seconds_shown(run.seconds * years / run.years), shown(run.years_to(ERROR))])
+    lines.append([name, "periodic", shown(exact.years), ratio(exact.years, base),
+                  seconds_shown(seconds_exact), shown(exact.years)])
+    return lines
+
+
+def shown(years: float) -> str:
+    return f"{years:,.0f}" if np.isfinite(years) else "not reached"
+
+
+def seconds_shown(seconds: float) -> str:
+    return f"{seconds:.3g}" if np.isfinite(seconds) else "-"
+
+
+def ratio(years: float, base: float) -> str:
+    if not np.isfinite(years):
+        return "-"
+    if not np.isfinite(base):
+        return f"< {100 * years / MOST_YEARS:.2g} %"
+    return f"{100 * years / base:.3g} %"
+
+
+def main() -> None:
+    heading(f"Spin-up to a true relative error of {ERROR:g}", runs="single runs")
+    three = {"native": native, "accelerated": accelerated, "sasu": sasu}
+    five = three | {"anderson": anderson, "newton": newton}
+    lines = rows("TECO, daily", teco_days(), five)
+    lines += rows("CENTURY, monthly", century_months(), five)
+    lines += rows("CLM5, e-folding 10 m", clm5_months(10.0), three)
+    lines += rows("CLM5, e-folding 0.5 m", clm5_months(0.5), three)
+    loop, start = microbial_months()
+    lines += rows("microbes, monthly", loop, five, start)
+    table(["model", "method", "years, slowest pool", "of native", "seconds", "years, all pools"], lines)
+    print(f"\nnot reached: in {MOST_YEARS:,.0f} model years, or before nothing changed any more.")
+    print("periodic: loops passed with the whole matrix (one if linear), then solved; its error is rounding.")
+
+
+if __name__ == "__main__":
+    main()
