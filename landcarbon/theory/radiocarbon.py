@@ -1,13 +1,13 @@
 r"""Radiocarbon of pools, of soil layers and of what they respire.
 
-    dX/dt  = B I − M X
-    dX*/dt = F_a(t − lag) B I − (M + λ) X*            F = X* / X,      Δ¹⁴C = 1000 (F − 1)
+    dX/dt   = B I − M X
+    dX₁₄/dt = F_a(t − lag) B I − (M + λ) X₁₄          F = X₁₄ / X,     Δ¹⁴C = 1000 (F − 1)
 
 ====== ===================================================== ============ =========== ==============
 symbol meaning                                               shape        unit        code name
 ====== ===================================================== ============ =========== ==============
 X      carbon                                                (..., n)     gC m-2      X
-X*     radiocarbon, as the carbon that would hold as much at (..., n)     gC m-2      X14
+X₁₄    radiocarbon, as the carbon that would hold as much at (..., n)     gC m-2      X14
        the standard's ratio
 F      ratio ¹⁴C/C over that of the standard                 (..., n)     1           X14 / X
 F_a    the same of atmospheric CO₂                           (years,)     1           years, delta

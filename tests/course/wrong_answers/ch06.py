@@ -1,0 +1,68 @@
+"""Typical wrong answers of chapter 06, each with the kind of error its check must name."""
+
+import numpy as np
+from scipy.linalg import expm
+
+
+def _means(M, u):
+    X = np.linalg.solve(M, u)
+    return X.sum() / u.sum(), np.linalg.solve(M, X).sum() / X.sum()
+
+
+def _density(M, u, a):
+    return np.array([M.sum(axis=0) @ expm(-M * x) @ u for x in a]) / u.sum()
+
+
+def _ton_years(M, start, horizon):
+    return np.linalg.solve(M, start - expm(-M * horizon) @ start).sum()
+
+
+def _ranking(options, horizon):
+    return sorted(options, key=lambda name: _ton_years(*options[name], horizon), reverse=True)
+
+
+def _yearly(M, start, horizon):
+    return sum((expm(-M * t) @ start).sum() for t in range(int(min(horizon, 20000))))
+
+
+def _own(rates, start):
+    return lambda: (np.diag(rates), np.array(start))
+
+
+OPTIONS = {"wood": (np.array([[0.0214]]), np.array([1.0])), "litter": (np.array([[0.2]]), np.array([1.0]))}
+FIFTH = _own([1.0, 2e-4], [0.9, 0.1])
+
+WRONG = {
+    "06.1": [
+        (lambda M, u: _means(M, u)[::-1], "identity"),
+        (lambda M, u: (np.linalg.solve(M, u).sum(), _means(M, u)[1]), "limit"),
+        (lambda M, u: (u.sum() / np.linalg.solve(M, u).sum(), _means(M, u)[1]), "units"),
+        (lambda M, u: (np.linalg.solve(M.T, u).sum() / u.sum(), _means(M, u)[1]), "transposed"),
+        (lambda M, u: (_means(M, u)[0], _means(M, u)[0]), "value"),
+        (lambda M, u: np.linalg.solve(M, u), "shape"),
+    ],
+    "06.2": [
+        (lambda M, u, a: np.array([M.sum(axis=0) @ expm(-M * x) @ u for x in a]), "limit"),
+        (lambda M, u, a: np.array([(expm(-M * x) @ u).sum() for x in a]) / u.sum(), "units"),
+        (lambda M, u, a: np.array([M.sum(axis=0) @ expm(M * x) @ u for x in a]) / u.sum(), "sign"),
+        (lambda M, u, a: _density(M, np.linalg.solve(M, u), a), "identity"),
+        (
+            lambda M, u, a: np.array([np.diag(M) @ expm(-M * x) @ u for x in a]) / u.sum(),
+            "identity",
+        ),
+        (
+            lambda M, u, a: np.array([M.sum(axis=1) @ expm(-M.T * x) @ u for x in a]) / u.sum(),
+            "transposed",
+        ),
+        (lambda M, u, a: np.array([M.sum(axis=1) @ expm(-M * x) @ u for x in a]) / u.sum(), "transposed"),
+    ],
+    "06.3": [
+        ((lambda M, s, H: (expm(-M * H) @ s).sum(), _ranking, OPTIONS, FIFTH), "units"),
+        ((lambda M, s, H: np.linalg.solve(M, s).sum(), _ranking, OPTIONS, FIFTH), "limit"),
+        ((_yearly, _ranking, OPTIONS, FIFTH), "value"),
+        ((_ton_years, lambda options, horizon: _ranking(options, horizon)[::-1], OPTIONS, FIFTH), "sign"),
+        ((_ton_years, _ranking, OPTIONS, _own([1e-3], [1.0])), "choice"),
+        ((_ton_years, _ranking, OPTIONS, _own([1.0, 1e-2], [0.9, 0.1])), "choice"),
+        ((_ton_years, _ranking, OPTIONS, _own([1.0, 1e-4], [0.5, 1.0])), "mass balance"),
+    ],
+}
