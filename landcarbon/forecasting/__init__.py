@@ -15,6 +15,7 @@ from landcarbon.forecasting.ensemble import (
     add_observation_error,
     analogue_years,
     forecast,
+    layered_step,
     matrix_step,
 )
 from landcarbon.forecasting.null import climatology, persistence, random_walk
@@ -45,6 +46,7 @@ __all__ = [
     "horizon",
     "interval",
     "known_at",
+    "layered_step",
     "log_score",
     "matrix_step",
     "observation_table",

@@ -37,13 +37,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.layers import transport_matrix
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.simulate import propagator
+from landcarbon.matrix.solve import LayeredModel
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["SOURCES", "add_observation_error", "analogue_years", "forecast", "matrix_step"]
+__all__ = [
+    "SOURCES",
+    "add_observation_error",
+    "analogue_years",
+    "forecast",
+    "layered_step",
+    "matrix_step",
+]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator | int
@@ -354,6 +363,97 @@ def matrix_step(
         xi = _shared(np.asarray(xi, float))
         M = matrices.outflow_matrix(xi[..., None] if xi.ndim == 1 else xi)
         return advance(X, M, matrices.input(I))
+
+    return step
+
+
+def layered_step(column: LayeredModel, b: ArrayLike, dt: float) -> Step:
+    """One implicit step of soil columns with layers: (1 + dt M) X(t+dt) = X(t) + dt b.
+
+    Layers touch only their neighbours, so 1 + dt M is block-tridiagonal. It is eliminated once, for
+    all members; a step is then one sweep down and one sweep up.
+
+    Parameters
+    ----------
+    column : LayeredModel
+        One column, or one for each member (a leading axis of A, K, down or up).
+    b : array_like, (pool, layer) or (member, pool, layer)
+        Input [gC m-3 yr-1].
+    dt : float
+        Length of the step, yr. Stable for any length, with an error of first order.
+
+    Returns
+    -------
+    callable
+        `step(X, parameters, drivers) -> X` with X (member, pool * layer) [gC m-3], the layers of a
+        pool side by side. If there are drivers, "input" (member,) multiplies b.
+
+    Raises
+    ------
+    InputError
+        b of another shape, a step that is not positive.
+
+    Examples
+    --------
+    >>> from landcarbon.matrix.layers import SoilLayers, exchange_rates
+    >>> layers = SoilLayers([0.1, 0.2])
+    >>> column = LayeredModel(("litter", "soil"), layers, A=[[1, 0], [-0.5, 1]],
+    ...                       K=[[2, 2], [0.1, 0.1]], down=[0.01], up=[0.005])
+    >>> b = np.array([[100.0, 50.0], [0.0, 0.0]])
+    >>> X = column.steady_state(b).reshape(1, 4)
+    >>> bool(np.allclose(layered_step(column, b, dt=0.1)(X, None, None), X))
+    True
+    """
+    if not np.isfinite(dt) or dt <= 0:
+        raise InputError(f"dt is the length of a step in years, above 0, but {dt!r} was given.")
+    p, L = column.K.shape[-2:]
+    source = as_array("b", b, shape=(p, L), lower=0.0)
+    lead = np.broadcast_shapes(column.shape, source.shape[:-2])
+    if len(lead) > 1:
+        raise InputError(f"column and b have leading axes {lead}; one, the member, at most.")
+    V = dt * transport_matrix(column.down, column.up, column.layers)
+    mixed = np.array(column.mixed, float)
+    own = np.arange(p)
+
+    def between(l: int, k: int) -> Array:
+        return V[..., l, k, None] * mixed
+
+    # (1 + dt M) with a block (p, p) for each layer, coupled to its neighbours pool by pool.
+    inverse: list[Array] = []
+    passed: list[Array] = []  # of what a layer holds, the part that comes from the layer below
+    for l in range(L):  # noqa: E741
+        block = dt * column.A * column.K[..., None, :, l]
+        block = np.array(
+            np.broadcast_to(block, (*np.broadcast_shapes(block.shape[:-2], V.shape[:-2]), p, p))
+        )
+        block[..., own, own] += 1.0 + between(l, l)
+        if l:
+            block = block - between(l, l - 1)[..., None] * passed[-1]
+        inverse.append(np.asarray(np.linalg.inv(block), float))
+        if l < L - 1:
+            passed.append(inverse[-1] * between(l, l + 1)[..., None, :])
+    above = [between(l, l - 1) for l in range(1, L)]
+
+    def step(X: Array, parameters: Any, drivers: Any) -> Array:
+        if X.shape[-1] != p * L:
+            raise InputError(
+                f"The state has {X.shape[-1]} numbers a member; {p} pools in {L} layers are {p * L}."
+            )
+        given = source
+        if drivers is not None:
+            if not isinstance(drivers, Mapping) or set(drivers) != {"input"}:
+                raise InputError("A column is driven by a dict with 'input', a factor of b.")
+            given = source * np.asarray(drivers["input"], float)[:, None, None]
+        right = X.reshape(*X.shape[:-1], p, L) + dt * given
+        down: list[Array] = []
+        for l in range(L):  # noqa: E741
+            r = right[..., l] - above[l - 1] * down[-1] if l else right[..., l]
+            down.append((inverse[l] @ r[..., None])[..., 0])
+        out = np.empty(np.broadcast_shapes(right.shape, (*lead, p, L)))
+        out[..., -1] = down[-1]
+        for l in range(L - 2, -1, -1):  # noqa: E741
+            out[..., l] = down[l] - (passed[l] @ out[..., l + 1, None])[..., 0]
+        return out.reshape(*out.shape[:-2], p * L)
 
     return step
 

@@ -9,9 +9,11 @@ from landcarbon.forecasting.ensemble import (
     add_observation_error,
     analogue_years,
     forecast,
+    layered_step,
     matrix_step,
 )
 from landcarbon.matrix import InputError, MatrixModel
+from landcarbon.models import clm5
 
 MODEL = MatrixModel(("litter", "soil"), [[1, 0], [-0.3, 1]], [2.0, 0.02], [1, 0])
 
@@ -205,6 +207,44 @@ def test_analogue_years_are_whole_years_shared_by_all_drivers():
     assert (only == 2).all()
 
 
+def clm5_columns(n, seed=0):
+    """n soil columns that differ in parameters and climate."""
+    rng = np.random.default_rng(seed)
+    P = clm5.PARAMETERS
+    theta = P.lower + rng.uniform(0.2, 0.8, (n, len(P))) * (P.upper - P.lower)
+    site = clm5.Forcing(
+        soil_temperature=rng.normal(283, 5, (n, 1, 1)) * np.ones((20, 12)),
+        water_scalar=rng.uniform(0.3, 1.0, (n, 20, 12)),
+        litter_input=rng.uniform(20, 200, (n, 4)),
+    )
+    return clm5.column(theta, site)
+
+
+def test_a_layered_step_is_the_implicit_step_of_the_whole_matrix():
+    column, b = clm5_columns(6)
+    dt, n = 0.5, 7 * 20
+    X = np.random.default_rng(1).uniform(10, 1000, (6, n))
+    right = X + dt * 1.3 * b.reshape(6, n)
+    whole = np.linalg.solve(np.eye(n) + dt * column.outflow_matrix(), right[..., None])[..., 0]
+    stepped = layered_step(column, b, dt)(X, None, {"input": np.full(6, 1.3)})
+    assert np.allclose(stepped, whole, rtol=1e-9, atol=1e-12 * whole.max())
+
+
+def test_a_column_stays_at_its_steady_state_and_returns_to_it():
+    column, b = clm5_columns(4)
+    X = column.steady_state(b).reshape(4, -1)
+    step = layered_step(column, b, 1.0)
+    f = forecast(step, X, drivers={"input": np.ones(30)})
+    assert np.allclose(f["X"], X[:, None], rtol=1e-9, atol=1e-12 * X.max())
+    # Members with one column: 10 % more input raises the stock, by less than 10 % at first.
+    one = column.replace(A=column.A[0], K=column.K[0], down=column.down[0], up=column.up[0])
+    drivers = {"input": np.array([[1.0] * 40, [1.1] * 40])}
+    f = forecast(layered_step(one, b[0], 1.0), X[:1], members=2, drivers=drivers)
+    ratio = (f["X"].sel(member=1).sum("pool") / f["X"].sel(member=0).sum("pool")).values
+    assert (np.diff(ratio) > 0).all()
+    assert 1 < ratio[1] < ratio[-1] < 1.1
+
+
 def test_observation_error():
     f = forecast(MODEL, MODEL.steady_state(500.0), drivers={"I": np.full(3, 500.0)}, members=5000)
     measured = add_observation_error(f["X"].isel(time=-1), [10.0, 200.0])
@@ -253,6 +293,13 @@ def nan_step(X, parameters, drivers):
         (
             lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(4)}, method="explicit"),
             "too long for the explicit",
+        ),
+        (lambda: layered_step(clm5_columns(2)[0], np.ones((3, 3)), 1.0), "b must end"),
+        (lambda: layered_step(*clm5_columns(2), -1.0), "above 0"),
+        (lambda: layered_step(*clm5_columns(2), 1.0)(np.ones((2, 3)), None, None), "7 pools in 20"),
+        (
+            lambda: layered_step(*clm5_columns(2), 1.0)(np.ones((2, 140)), None, {"I": 1}),
+            "dict with 'input'",
         ),
         (lambda: analogue_years(np.ones(11), 12, 5, 2), "shorter than one year"),
         (lambda: analogue_years(np.ones(24), 12, 5, 2, start=12), "within the year"),
