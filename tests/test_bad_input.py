@@ -57,7 +57,8 @@ CASES = {
         "unit"),
     "layers that overlap": (lambda tmp: make_profiles(layers(upper_depth=[0.0, 0.05, 0.3])), "overlap"),
     "depth upside down": (
-        lambda tmp: make_profiles(layers(upper_depth=[0.1, 0.3, 0.6], lower_depth=[0.0, 0.1, 0.3])), "[Dd]epth|below|above"),
+        lambda tmp: make_profiles(layers(upper_depth=[0.1, 0.3, 0.6], lower_depth=[0.0, 0.1, 0.3])),
+        "[Dd]epth|below|above"),
     "per cent instead of g/kg": (
         lambda tmp: make_profiles(layers(organic_carbon=[3000.0, 20.0, 10.0])), "more than 1000 g carbon per kg"),
     "swapped coordinates": (lambda tmp: make_profiles(layers(latitude=[145.0] * 3)), "latitude"),
@@ -65,7 +66,8 @@ CASES = {
     "degrees Celsius": (lambda tmp: forcing(soil_temperature=np.full((20, 12), 12.0)), "kelvin.*273.15"),
     "scalar above 1": (lambda tmp: forcing(water_scalar=np.full((20, 12), 50.0)), "at most 1"),
     "parameters in the wrong number": (lambda tmp: clm5.steady_state(np.ones(20), forcing()), r"\(21\)"),
-    "carbon that cannot leave": (lambda tmp: MODEL.replace(K=[0.1, 0.8, 0.0]).steady_state(500.0), "soil can never leave"),
+    "carbon that cannot leave": (
+        lambda tmp: MODEL.replace(K=[0.1, 0.8, 0.0]).steady_state(500.0), "soil can never leave"),
     "no input": (lambda tmp: ages.transit_time(MODEL, 0.0), "input"),
     "observation before the run": (
         lambda tmp: SeriesObservations([1.0], 0.1, times=[2000, 2010], end=[1999]), "before the model starts"),
