@@ -37,6 +37,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.matrix.errors import InputError, as_array
 
 __all__ = [
+    "CLM45_LAYERS",
     "CLM5_LAYERS",
     "SoilLayers",
     "exchange_rates",
@@ -122,6 +123,15 @@ CLM5_LAYERS = SoilLayers(
     ),
 )
 """The 20 biogeochemically active layers of CLM5, 8.6 m deep (Lawrence et al. 2019, Table 2.3)."""
+
+
+_NODES = 0.025 * (np.exp(0.5 * (np.arange(1, 12) - 0.5)) - 1.0)  # m
+_FACES = np.append(0.0, 0.5 * (_NODES[1:] + _NODES[:-1]))  # halfway between nodes
+
+CLM45_LAYERS = SoilLayers(thickness=np.diff(_FACES), node=_NODES[:10])
+"""The 10 biogeochemically active layers of CLM4.5, 3.8 m deep: node of layer l at
+0.025 m × (e^(0.5 (l − 0.5)) − 1), faces halfway between nodes (Oleson et al. 2013, doi
+10.5065/D6RR1W7M)."""
 
 
 def face_diffusivity(diffusivity: ArrayLike, layers: SoilLayers) -> Array:

@@ -42,7 +42,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.layers import CLM5_LAYERS as LAYERS
-from landcarbon.matrix.layers import exchange_rates, face_diffusivity, input_profile
+from landcarbon.matrix.layers import SoilLayers, exchange_rates, face_diffusivity, input_profile
+from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.solve import LayeredGradient, LayeredModel, split_columns
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -53,6 +54,7 @@ __all__ = [
     "SOIL",
     "Forcing",
     "column",
+    "monthly_model",
     "soil_carbon",
     "soil_carbon_and_vjp",
     "steady_state",
@@ -145,8 +147,10 @@ class Forcing:
         Further limitations, 0 to 1; 1 if not given.
     active_layer_depth : array_like (...)
         Depth of thaw [m]; unfrozen soils have a large number. Deep by default.
-    bedrock_layer : array_like of int (...)
-        Number of layers above the bedrock, 2 to 20.
+    bedrock_layer : array_like of int (...), optional
+        Number of layers above the bedrock, 2 to 20; all if not given.
+    layers : SoilLayers, optional
+        Other layers than the 20 of CLM5; `landcarbon.models.clm45` has its own ten.
 
     Raises
     ------
@@ -160,10 +164,12 @@ class Forcing:
     oxygen_scalar: Array = 1.0  # type: ignore[assignment]
     nitrogen_scalar: Array = 1.0  # type: ignore[assignment]
     active_layer_depth: Array = 50.0  # type: ignore[assignment]
-    bedrock_layer: NDArray[np.intp] = 20  # type: ignore[assignment]
+    bedrock_layer: NDArray[np.intp] = None  # type: ignore[assignment]
+    layers: SoilLayers = LAYERS
 
     def __post_init__(self) -> None:
-        layers_months = (len(LAYERS), 12)
+        L = len(self.layers)
+        layers_months = (L, 12)
         T = as_array("soil_temperature", self.soil_temperature, shape=layers_months)
         if np.any((T < 150) | (T > 373)):
             odd = T[(T < 150) | (T > 373)][0]
@@ -184,9 +190,13 @@ class Forcing:
         checked["active_layer_depth"] = as_array(
             "active_layer_depth", self.active_layer_depth, lower=0.0, hint="In metres, downward."
         )
-        bedrock = as_array("bedrock_layer", self.bedrock_layer, lower=2, upper=len(LAYERS))
+        bedrock = as_array(
+            "bedrock_layer", L if self.bedrock_layer is None else self.bedrock_layer, lower=2, upper=L
+        )
         if np.any(bedrock != np.round(bedrock)):
-            raise InputError("bedrock_layer counts the layers above the bedrock: whole numbers, 2 to 20.")
+            raise InputError(
+                f"bedrock_layer counts the layers above the bedrock: whole numbers, 2 to {L}."
+            )
         checked["bedrock_layer"] = bedrock.astype(int)
         for name, array in checked.items():
             object.__setattr__(self, name, array)
@@ -213,18 +223,21 @@ class Forcing:
 
     def _map(self, change: Callable[[NDArray[Any], int], NDArray[Any]]) -> Forcing:
         copy = object.__new__(Forcing)  # already checked
-        for field, (array, k) in zip(dataclasses.fields(self), self._arrays()):
+        object.__setattr__(copy, "layers", self.layers)
+        for name, (array, k) in zip(_FORCING, self._arrays()):
             whole = array.ndim == 0 or array.ndim < k  # one for all sites
-            object.__setattr__(copy, field.name, array if whole else change(array, k))
+            object.__setattr__(copy, name, array if whole else change(array, k))
         return copy
 
     def _arrays(self) -> Iterator[tuple[NDArray[Any], int]]:
         """Every array, and how many of its axes belong to one site."""
         own = {"soil_temperature": 2, "litter_input": 1}
-        for field in dataclasses.fields(self):
-            array = getattr(self, field.name)
-            k = 2 if field.name.endswith("_scalar") and array.ndim else own.get(field.name, 0)
-            yield array, k
+        for name in _FORCING:
+            array = getattr(self, name)
+            yield array, 2 if name.endswith("_scalar") and array.ndim else own.get(name, 0)
+
+
+_FORCING = tuple(field.name for field in dataclasses.fields(Forcing) if field.name != "layers")
 
 
 def column(parameters: ArrayLike, forcing: Forcing) -> tuple[LayeredModel, Array]:
@@ -250,6 +263,44 @@ def column(parameters: ArrayLike, forcing: Forcing) -> tuple[LayeredModel, Array
         A parameter without meaning, or leading axes that do not fit.
     """
     return _Parts(parameters, forcing).column()
+
+
+def monthly_model(parameters: ArrayLike, forcing: Forcing) -> tuple[MatrixModel, Array, Array]:
+    """One column as a flat model with a scalar for each month, to be run forward in time.
+
+    Parameters
+    ----------
+    parameters : array_like (..., 21)
+    forcing : Forcing
+
+    Returns
+    -------
+    model : MatrixModel
+        140 pools 'cwd[1]' … 'soil3[20]' [gC m-2]; K at 25 °C with nothing limiting but depth.
+    I : ndarray (...)
+        Total input [gC m-2 yr-1], the same in all months.
+    xi : ndarray (12, ..., 140)
+        ξ_T ξ_W ξ_O of each month, for litter also × ξ_N. Their mean over the year is what
+        `steady_state` uses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from landcarbon.matrix.spinup import Cycle, periodic
+    >>> season = 285.15 + 10 * np.sin(2 * np.pi * np.arange(12) / 12)
+    >>> site = Forcing(soil_temperature=np.broadcast_to(season, (20, 12)),
+    ...                water_scalar=np.full((20, 12), 0.5), litter_input=[40, 120, 180, 60])
+    >>> model, I, xi = monthly_model(PARAMETERS.default, site)
+    >>> state = periodic(Cycle.from_model(model, I, xi)).X
+    >>> print(f"{state.sum() / 1000:.1f} kgC m-2 on the first of January")
+    47.5 kgC m-2 on the first of January
+    """
+    parts = _Parts(parameters, forcing)
+    model, b = parts.column()
+    flat, total = model.replace(K=parts.potential_rates()).as_matrix_model(b)
+    bare, litter = parts.monthly_scalars()
+    xi = np.stack([litter if is_litter else bare for is_litter in _LITTER], axis=-3)
+    return flat, total, np.moveaxis(xi.reshape(*parts.lead, -1, 12), -1, 0)
 
 
 def steady_state(parameters: ArrayLike, forcing: Forcing) -> Array:
@@ -282,7 +333,7 @@ def steady_state(parameters: ArrayLike, forcing: Forcing) -> Array:
     for _, part in parts.split():
         model, b = part.column()
         pieces.append(model.steady_state(b))
-    return parts.join(pieces, len(POOLS), len(LAYERS))
+    return parts.join(pieces, len(POOLS), len(forcing.layers))
 
 
 def steady_state_and_vjp(
@@ -304,7 +355,7 @@ def steady_state_and_vjp(
         X, pull = model.steady_state_and_vjp(b)
         pieces.append(X)
         pulls.append((columns, part, model, pull))
-    X = parts.join(pieces, len(POOLS), len(LAYERS))
+    X = parts.join(pieces, len(POOLS), len(forcing.layers))
 
     def pullback(dX: ArrayLike) -> Array:
         dX = as_array("dX", dX, shape=X.shape[-2:])
@@ -317,7 +368,7 @@ def steady_state_and_vjp(
 
 def soil_carbon(X: ArrayLike) -> Array:
     """What a soil profile measures: the three soil pools together, (..., 20) [gC m-3]."""
-    X = as_array("X", X, shape=(len(POOLS), len(LAYERS)))
+    X = as_array("X", X, shape=(len(POOLS), None))
     return X[..., SOIL, :].sum(axis=-2)
 
 
@@ -375,6 +426,10 @@ class _Parts:
         return self.theta[..., _INDEX[name]]
 
     @property
+    def layers(self) -> SoilLayers:
+        return self.forcing.layers
+
+    @property
     def n(self) -> int:
         """Number of columns."""
         return math.prod(self.lead)
@@ -399,7 +454,7 @@ class _Parts:
 
     def column(self) -> tuple[LayeredModel, Array]:
         model = LayeredModel(
-            POOLS, LAYERS, self.transfer_matrix(), self.turnover_rates(), *self.exchange(),
+            POOLS, self.layers, self.transfer_matrix(), self.turnover_rates(), *self.exchange(),
             mixed=tuple(pool != "cwd" for pool in POOLS),
         )
         return model, self.input_by_depth()
@@ -419,19 +474,26 @@ class _Parts:
 
     def turnover_rates(self) -> Array:
         slow = self.depth_scalar()
-        bare, litter = (scalar * slow for scalar in self.scalars())
-        K = np.empty((*self.lead, len(POOLS), len(LAYERS)))
+        return self._rates(*(scalar * slow for scalar in self.scalars()))
+
+    def potential_rates(self) -> Array:
+        """Turnover rates where only depth limits decomposition (..., 7, L)."""
+        slow = np.broadcast_to(self.depth_scalar(), (*self.lead, len(self.layers)))
+        return self._rates(slow, slow)
+
+    def _rates(self, bare: Array, litter: Array) -> Array:
+        K = np.empty((*self.lead, len(POOLS), len(self.layers)))
         for j, name in enumerate(_TAU):
             scalar = litter if _LITTER[j] else bare
             np.divide(scalar, getattr(self, name)[..., None], out=K[..., j, :])
         return K
 
     def depth_scalar(self) -> Array:
-        return np.exp(-LAYERS.node / self.efolding[..., None])
+        return np.exp(-self.layers.node / self.efolding[..., None])
 
     def scalars(self) -> tuple[Array, Array]:
         """Yearly mean of ξ_T ξ_W ξ_O, and of the same with ξ_N, both (..., 20)."""
-        bare = np.empty((self.n, len(LAYERS)))
+        bare = np.empty((self.n, len(self.layers)))
         litter = np.empty_like(bare)
         month = np.full(12, 1 / 12)
         for part, xi, _, _, N in self._months():
@@ -439,8 +501,16 @@ class _Parts:
             litter[part] = np.einsum("slm,slm->sl", xi, N) / 12 if N.ndim else bare[part] * N
         return bare.reshape(*self.lead, -1), litter.reshape(*self.lead, -1)
 
+    def monthly_scalars(self) -> tuple[Array, Array]:
+        """ξ_T ξ_W ξ_O of each month, and the same × ξ_N, both (..., L, 12)."""
+        bare = np.empty((self.n, len(self.layers), 12))
+        litter = np.empty_like(bare)
+        for part, xi, _, _, N in self._months():
+            bare[part], litter[part] = xi, xi * N
+        return bare.reshape(*self.lead, -1, 12), litter.reshape(*self.lead, -1, 12)
+
     def exchange(self) -> tuple[Array, Array]:
-        return exchange_rates(face_diffusivity(self.diffusivity(), LAYERS) * self._open(), LAYERS)
+        return exchange_rates(face_diffusivity(self.diffusivity(), self.layers) * self._open(), self.layers)
 
     def diffusivity(self) -> Array:
         """At each layer (..., 20), from animals or from frost [m2 yr-1]."""
@@ -451,7 +521,7 @@ class _Parts:
 
     def _frost_profile(self) -> Array:
         """1 down to the depth of thaw, then linearly to 0; 0 where it never thaws (..., 20)."""
-        thaw, z = self._thaw[..., None], LAYERS.bottom
+        thaw, z = self._thaw[..., None], self.layers.bottom
         under = np.append(z, np.inf)[self.forcing.bedrock_layer][..., None]
         span = np.minimum(CRYOTURBATION_DEPTH, under) - thaw
         faded = np.divide(z - thaw, span, out=np.ones(np.broadcast(z, span).shape), where=span > 0)
@@ -459,7 +529,7 @@ class _Parts:
 
     def _open(self) -> Array:
         """1 where a face between layers lies above the bedrock (..., 19)."""
-        return (np.arange(1, len(LAYERS)) < self.forcing.bedrock_layer[..., None]).astype(float)
+        return (np.arange(1, len(self.layers)) < self.forcing.bedrock_layer[..., None]).astype(float)
 
     @property
     def _thaw(self) -> Array:
@@ -467,12 +537,12 @@ class _Parts:
 
     def input_profile(self) -> Array:
         """Share of the input per metre (..., 20); all in the first layer where it never thaws."""
-        profile = input_profile(self.beta, LAYERS, self.forcing.bedrock_layer)
-        first = np.eye(len(LAYERS))[0] / LAYERS.thickness[0]
+        profile = input_profile(self.beta, self.layers, self.forcing.bedrock_layer)
+        first = np.eye(len(self.layers))[0] / self.layers.thickness[0]
         return np.where(self._thaw[..., None] > 0, profile, first)
 
     def input_by_depth(self) -> Array:
-        b = np.zeros((*self.lead, len(POOLS), len(LAYERS)))
+        b = np.zeros((*self.lead, len(POOLS), len(self.layers)))
         b[..., :4, :] = self.forcing.litter_input[..., None] * self.input_profile()[..., None, :]
         return b
 
@@ -489,7 +559,7 @@ class _Parts:
         share = g.K * model.K  # derivative with respect to ln K
         for j, name in enumerate(_TAU):
             add(name, -share[..., j, :].sum(axis=-1) / getattr(self, name))
-        add("efolding", (share.sum(axis=-2) @ LAYERS.node) / self.efolding**2)
+        add("efolding", (share.sum(axis=-2) @ self.layers.node) / self.efolding**2)
         tau = np.stack([getattr(self, name) for name in _TAU], axis=-1)[..., None]
         per_scalar = g.K / tau * self.depth_scalar()[..., None, :]
         q10, w = self._pull_scalars(
@@ -511,7 +581,7 @@ class _Parts:
     def _pull_scalars(self, bare: Array, litter: Array) -> tuple[Array, Array]:
         """∂J/∂q10 and ∂J/∂w_scaling from ∂J/∂ of the two yearly means."""
         by_q10, by_w = np.empty(self.n), np.empty(self.n)
-        bare, litter = (a.reshape(-1, len(LAYERS), 1) / 12 for a in (bare, litter))
+        bare, litter = (a.reshape(-1, len(self.layers), 1) / 12 for a in (bare, litter))
         for part, xi, T, dry, N in self._months():
             xi *= bare[part] + litter[part] * N  # what each month adds to J
             by_q10[part] = np.einsum("slm,slm->s", xi, T - REFERENCE_TEMPERATURE)
@@ -521,17 +591,17 @@ class _Parts:
 
     def _input_profile_slope(self) -> Array:
         """∂/∂β of `input_profile` (..., 20)."""
-        profile = input_profile(self.beta, LAYERS, self.forcing.bedrock_layer)
+        profile = input_profile(self.beta, self.layers, self.forcing.bedrock_layer)
         beta = self.beta[..., None]
 
         def slope(z: Array) -> Array:
             return 100 * z * beta ** (100 * z - 1)
 
-        above = np.arange(len(LAYERS)) < self.forcing.bedrock_layer[..., None]
-        share = np.where(above, beta ** (100 * LAYERS.top) - beta ** (100 * LAYERS.bottom), 0.0)
-        rise = np.where(above, slope(LAYERS.top) - slope(LAYERS.bottom), 0.0)
+        above = np.arange(len(self.layers)) < self.forcing.bedrock_layer[..., None]
+        share = np.where(above, beta ** (100 * self.layers.top) - beta ** (100 * self.layers.bottom), 0.0)
+        rise = np.where(above, slope(self.layers.top) - slope(self.layers.bottom), 0.0)
         total = share.sum(axis=-1, keepdims=True)
-        change = rise / LAYERS.thickness - profile * rise.sum(axis=-1, keepdims=True)
+        change = rise / self.layers.thickness - profile * rise.sum(axis=-1, keepdims=True)
         return np.where(self._thaw[..., None] > 0, change / total, 0.0)
 
     def _months(self) -> Iterator[tuple[slice, Array, Array, NDArray[np.bool_], Array]]:
