@@ -25,8 +25,9 @@ small system is block-tridiagonal and is solved from the deepest layer up.
 the air. The elimination keeps this reading: to remove a layer is to ask what becomes of carbon that
 sinks into it. Part is lost there; the rest comes back up, perhaps in another pool. Both parts are sums
 and products of numbers that are not negative, so nothing cancels, no stock comes out negative, and
-each is accurate in its own digits however slowly the deep layers turn over. An elimination that
-subtracts loses them: M is then singular to working precision.
+each is accurate in its own digits however slowly the deep layers turn over. Where layers that hardly
+decompose are cut off from the others, M is singular to working precision: the diagonal of M holds K
+and V in one number, and K is lost in it. An elimination that subtracts then returns noise.
 
 Source of the elimination: Grassmann, Taksar & Heyman (1985), Operations Research 33, 1107,
 doi 10.1287/opre.33.5.1107, there for Markov chains.

@@ -194,8 +194,8 @@ class LayeredModel:
         b : array_like (..., p, L)
             Input of each pool and layer [gC m-3 yr-1], not negative.
         method : {"cascade", "block", "banded", "dense"}
-            How to solve. All give the same numbers while M is well conditioned; only the cascade
-            stays accurate, and positive, when deep layers hardly decompose.
+            How to solve. All give the same numbers, but where layers that hardly decompose are cut
+            off from the others: there only the cascade stays accurate, and positive.
 
         Returns
         -------
@@ -254,7 +254,7 @@ class LayeredModel:
                 if method == "cascade":
                     cascade.solve(plan, part.rates, Y, part.factors)
                 else:
-                    _OTHER[method](*_blocks(part.rates, self._mixed(plan)), Y)
+                    self._other(method, *_blocks(part.rates, self._mixed(plan)), Y)
             Y /= dz
             for k, pool in enumerate(plan.order):
                 X[part.columns, pool] = Y[:, k].T
@@ -282,7 +282,7 @@ class LayeredModel:
                 cascade.solve_transposed(plan, rates, lam, factors)
             else:
                 D, down, up = _blocks(rates, mixed)
-                _OTHER[method](np.swapaxes(D, -1, -2), up, down, lam)
+                self._other(method, np.swapaxes(D, -1, -2), up, down, lam)
             Y = _fill(Y, X[c], order)
             Y *= dz
             drop = np.diff(lam, axis=0)
@@ -335,6 +335,16 @@ class LayeredModel:
 
     def _mixed(self, plan: Plan) -> NDArray[np.bool_]:
         return np.array(self.mixed, dtype=bool)[list(plan.order)]
+
+    @staticmethod
+    def _other(method: str, D: Array, down: Array, up: Array, Y: Array) -> None:
+        try:
+            _OTHER[method](D, down, up, Y)
+        except np.linalg.LinAlgError:
+            raise InputError(
+                f"M is singular to rounding for method {method!r}. Try 'cascade', which finds the steady "
+                "state if there is one, and says where carbon cannot leave if there is none."
+            ) from None
 
     def _explain(self, X: Array) -> None:
         site, i, l = (int(v) for v in np.argwhere(~np.isfinite(X.reshape(-1, *X.shape[-2:])))[0])
