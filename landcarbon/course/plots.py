@@ -330,7 +330,8 @@ def matrix(
 
 
 def pool_diagram(
-    model: MatrixModel, *, I: float | None = None, title: str = "", ax: Axes | None = None
+    model: MatrixModel, *, I: float | None = None, title: str = "", ax: Axes | None = None,
+    unit: str = "gC m⁻² yr⁻¹", leaves: str = "fraction respired",
 ) -> Figure:
     """Draw a model as boxes and arrows, laid out like its transfer matrix.
 
@@ -348,6 +349,10 @@ def pool_diagram(
     ax : Axes, optional
         Draw here, beside something else, instead of in a figure of its own. Give it about one inch
         of width for each pool.
+    unit : str
+        Unit of the input.
+    leaves : str
+        What the broken arrows mean, where it is not respiration.
 
     Returns
     -------
@@ -369,7 +374,7 @@ def pool_diagram(
     if ax is None:
         side = 7.5 if crowded else max(5.4, 1.55 * n + 1.2)
         fig, own = figure(side, side * (0.5 + 0.045 * n) if crowded else 0.95 * n + 1.1)
-        key = _draw_pools(own, model, I, crowded)
+        key = _draw_pools(own, model, I, crowded, unit, leaves)
         for place, (text, colour) in enumerate(key):
             fig.text(0.02 + 0.96 * place / len(key), 0.01, text, color=colour,
                      fontsize=8 if crowded else 9, va="bottom")
@@ -380,7 +385,7 @@ def pool_diagram(
         parent = ax.get_figure()
         assert isinstance(parent, Figure)
         fig = parent
-        key = _draw_pools(ax, model, I, crowded)
+        key = _draw_pools(ax, model, I, crowded, unit, leaves)
         bottom, top = ax.get_ylim()
         ax.set_ylim(bottom + 0.28 * (bottom - top), top)  # room for the key, of the same size always
         for line, (text, colour) in enumerate(key):
@@ -391,7 +396,7 @@ def pool_diagram(
 
 
 def _draw_pools(
-    ax: Axes, model: MatrixModel, I: float | None, crowded: bool
+    ax: Axes, model: MatrixModel, I: float | None, crowded: bool, unit: str, leaves: str
 ) -> list[tuple[str, str]]:
     """Boxes and arrows; returns the key as texts with their colours."""
     n = model.n
@@ -440,10 +445,10 @@ def _draw_pools(
     ax.set_xlim(-0.75, n - 0.25)
     ax.set_ylim(n - 0.6, -0.85)
     ax.axis("off")
-    unit = "input [gC m$^{-2}$ yr$^{-1}$]" if I is not None else "share of the input"
-    key = [(f"→ {unit}", enter, bool(np.any(share > 0))),
+    entering = f"input [{unit}]" if I is not None else "share of the input"
+    key = [(f"→ {entering}", enter, bool(np.any(share > 0))),
            ("→ fraction passed on", flow, bool(np.any(f > 0))),
-           ("⇢ fraction respired", leave, bool(np.any(r > 1e-9)))]
+           (f"⇢ {leaves}", leave, bool(np.any(r > 1e-9)))]
     return [(text, colour) for text, colour, used in key if used]
 
 
