@@ -115,9 +115,9 @@ def block_table(model: LayeredModel, matrix: str = "A") -> pd.DataFrame:
     >>> model = LayeredModel(("litter", "soil"), soil, [[1, 0], [-0.5, 1]], np.ones((2, 3)),
     ...                      *exchange_rates([1e-3, 1e-3], soil))
     >>> print(block_table(model, "A"))
-                 litter soil
-    litter            1    0
-    soil    diag(−0.50)    1
+                litter soil
+    litter           1    0
+    soil    diag(−0.5)    1
     """
     import pandas as pd
 
@@ -136,5 +136,5 @@ def _describe(block: np.ndarray) -> str:
         return "0"
     if np.ptp(diagonal) > 1e-12 * np.abs(diagonal).max():
         return "diagonal"
-    value = f"{diagonal[0]:.2f}".replace("-", "−")
+    value = f"{diagonal[0]:.3g}".replace("-", "−")
     return "1" if diagonal[0] == 1 else f"diag({value})"

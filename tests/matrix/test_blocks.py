@@ -35,14 +35,14 @@ def test_blocks_put_together_are_the_matrix():
 
 def test_what_stands_in_each_block():
     A, V, M = (block_table(column(), name) for name in "AVM")
-    assert A.loc["fast", "wood"] == "diag(−0.50)"
+    assert A.loc["fast", "wood"] == "diag(−0.5)"
     assert A.loc["wood", "wood"] == "1"
     assert A.loc["wood", "fast"] == "0"
     assert V.loc["wood", "wood"] == "0"
     assert V.loc["slow", "slow"] == "tridiagonal"
     assert V.loc["slow", "fast"] == "0"
     assert M.loc["wood", "wood"] == "diagonal"
-    assert M.loc["fast", "slow"] == "diag(−0.00)"
+    assert M.loc["fast", "slow"] == "diag(−0.002)"
 
 
 @pytest.mark.parametrize(
