@@ -1,7 +1,9 @@
 """Data into models: priors, observations, posteriors, samplers, many sites."""
 
+from landcarbon.assimilation.calibration import calibrate
 from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.ensemble import es_mda
+from landcarbon.assimilation.hmc import hamiltonian
 from landcarbon.assimilation.mcmc import adaptive_metropolis, differential_evolution
 from landcarbon.assimilation.observations import (
     GaussianLikelihood,
@@ -23,8 +25,10 @@ __all__ = [
     "SeriesObservations",
     "adaptive_metropolis",
     "assimilate",
+    "calibrate",
     "differential_evolution",
     "es_mda",
+    "hamiltonian",
     "importance_sampling",
     "sample",
     "tempered_smc",

@@ -21,6 +21,7 @@ Kong et al. 1994: J. Am. Stat. Assoc. 89, 278-288. Vehtari et al. 2021: doi:10.1
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -230,7 +231,9 @@ class Draws(_Statistics):
         import arviz as az
 
         x = np.moveaxis(self.draws, (-3, -2), (0, 1))
-        out = getattr(az, function)(az.convert_to_dataset({"x": x}), **options)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "More chains")  # meant: many chains side by side
+            out = getattr(az, function)(az.convert_to_dataset({"x": x}), **options)
         return np.asarray(out["x"])
 
     def rhat(self) -> NDArray[np.float64]:

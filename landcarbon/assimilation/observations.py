@@ -21,9 +21,9 @@ mask   True where an observation is used     (..., obs)               mask
 ====== ===================================== ================= ====== ============ ==========
 
 Every kind of observations offers `data`, `sd`, `mask`, `sites`, `predict`, `log_likelihood`,
-`gradient`, `simulate`, and `[index]` to select sites; samplers ask for nothing else. The leading
-axes of the data are the sites. Model values may have further axes (chains, members) between the
-sites and the last axis.
+`gradient`, `simulate`, `with_values` (other data, the same errors), and `[index]` to select sites;
+samplers ask for nothing else. The leading axes of the data are the sites. Model values may have
+further axes (chains, members) between the sites and the last axis.
 
 The interpolation is log-linear in depth: carbon stays positive and monotone between two nodes.
 Above the first node and between the last node and the bottom of the column it is held constant.
@@ -92,6 +92,12 @@ class GaussianLikelihood:
 
     def __getitem__(self, index: Any) -> GaussianLikelihood:
         return GaussianLikelihood(self.observed[index], self.sd[index], self.mask[index])
+
+    def with_values(self, values: ArrayLike) -> GaussianLikelihood:
+        """Other values (sites..., obs) with the same errors and mask."""
+        values = np.asarray(values, dtype=float)
+        mask = np.broadcast_to(self.mask, values.shape)
+        return GaussianLikelihood(values, np.broadcast_to(self.sd, values.shape), mask)
 
     def predict(self, model_values: ArrayLike) -> NDArray[np.float64]:
         """The model values themselves, checked: (sites..., any..., obs)."""
@@ -265,6 +271,20 @@ class ProfileObservations:
         object.__setattr__(picked, "kind", self.kind)
         object.__setattr__(picked, "node_depth", self.node_depth)
         return picked
+
+    def with_values(self, values: ArrayLike) -> ProfileObservations:
+        """Other carbon (sites..., obs), gC m-3, at the same depths with the same errors and mask."""
+        values = np.asarray(values, dtype=float)
+        data = np.log(values) if self.kind == "log" else values
+        other = object.__new__(ProfileObservations)
+        object.__setattr__(other, "depth", np.broadcast_to(self.depth, values.shape))
+        object.__setattr__(other, "value", np.where(self.mask, values, 0.0))
+        object.__setattr__(other, "kind", self.kind)
+        object.__setattr__(other, "node_depth", self.node_depth)
+        shape = (*values.shape, self.node_depth.size)
+        object.__setattr__(other, "weights", np.broadcast_to(self.weights, shape))
+        object.__setattr__(other, "likelihood", self.likelihood.with_values(data))
+        return other
 
     def _log_values(
         self, model_values: ArrayLike
@@ -450,6 +470,16 @@ class SeriesObservations:
         for name in ("weights", "likelihood"):
             object.__setattr__(picked, name, getattr(self, name)[index])
         return picked
+
+    def with_values(self, values: ArrayLike) -> SeriesObservations:
+        """Other values (sites..., obs) of the same times with the same errors and mask."""
+        other = object.__new__(SeriesObservations)
+        object.__setattr__(other, "kind", self.kind)
+        object.__setattr__(other, "times", self.times)
+        shape = (*np.shape(values), self.times.size)
+        object.__setattr__(other, "weights", np.broadcast_to(self.weights, shape))
+        object.__setattr__(other, "likelihood", self.likelihood.with_values(values))
+        return other
 
     def predict(self, model_values: ArrayLike) -> NDArray[np.float64]:
         """What the model's series (sites..., any..., time) says: (sites..., any..., obs)."""

@@ -27,7 +27,7 @@ The first three lines to type:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,12 @@ class Posterior:
         if self.observations is not None:
             object.__setattr__(self, "sites", tuple(self.observations.sites))
 
+    def at(self, index: Any) -> Posterior:
+        """Some of the sites, for a model that is the same everywhere (no forcing by site)."""
+        if self.observations is None or not self.sites:
+            raise InputError("at() selects sites, but this Posterior has no observations by site.")
+        return replace(self, observations=self.observations[index], sites=())
+
     @property
     def names(self) -> tuple[str, ...]:
         """Parameter names (p)."""
@@ -143,8 +149,14 @@ class Posterior:
         return self.log_likelihood(theta) + self.prior.log_density(theta)
 
     def log_density_real(self, z: ArrayLike) -> NDArray[np.float64]:
-        """The same in real coordinates, Jacobian included."""
-        return self.log_likelihood(self.prior.from_real(z)) + self.prior.log_density_real(z)
+        """The same in real coordinates, Jacobian included.
+
+        Beyond |z| = 30, where parameters round to their bounds, the density is taken as zero; of a
+        uniform prior 1e-13 lies there.
+        """
+        z, outside = _near(z)
+        density = self.log_likelihood(self.prior.from_real(z)) + self.prior.log_density_real(z)
+        return np.where(outside, -np.inf, density)
 
     def gradient(self, theta: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """ln L (sites..., any...) and d ln L / d theta (sites..., any..., p) at `theta`.
@@ -169,22 +181,37 @@ class Posterior:
 
     def gradient_real(self, z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """`log_density_real` at `z` and its gradient (sites..., any..., p)."""
-        z = np.asarray(z, dtype=float)
+        z, outside = _near(z)
         ll, slope = self.gradient(self.prior.from_real(z))
-        density = ll + self.prior.log_density_real(z)
+        density = np.where(outside, -np.inf, ll + self.prior.log_density_real(z))
         return density, slope * self.prior.slope(z) + self.prior.gradient_real(z)
 
     def numerical_gradient_real(
         self, z: ArrayLike, step: float = 1e-5
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The same by central differences: 2 p + 1 runs of the model."""
+        """The same by central differences: 2 p + 1 runs of the model.
+
+        Zero in a direction that leads into the impossible within one step.
+        """
         z = np.asarray(z, dtype=float)
         moves = step * np.eye(len(self.prior))
         apart = z[..., None, :] + np.concatenate([np.zeros_like(moves[:1]), moves, -moves])
         flat = apart.reshape(*z.shape[: len(self.sites)], -1, len(self.prior))
         lp = self.log_density_real(flat).reshape(apart.shape[:-1])
         p = len(self.prior)
-        return lp[..., 0], (lp[..., 1 : p + 1] - lp[..., p + 1 :]) / (2.0 * step)
+        up, down = lp[..., 1 : p + 1], lp[..., p + 1 :]
+        possible = np.isfinite(up) & np.isfinite(down)
+        rise = np.subtract(up, down, out=np.zeros_like(up), where=possible)
+        return lp[..., 0], rise / (2.0 * step)
+
+
+FAR = 30.0
+
+
+def _near(z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Real coordinates, moved in where the map to parameters would round, and where that was."""
+    z = np.asarray(z, dtype=float)
+    return np.clip(z, -FAR, FAR), (np.abs(z) > FAR).any(-1)
 
 
 METHODS: dict[str, tuple[str, str]] = {

@@ -41,7 +41,7 @@ from scipy.special import logsumexp
 
 from landcarbon.assimilation.draws import Ensemble
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.assimilation.posterior import Posterior
+from landcarbon.assimilation.posterior import FAR, Posterior
 from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array
 
@@ -375,9 +375,13 @@ def _smc_real(
 ) -> Ensemble:
     check_counts(n=n)
     prior = posterior.prior
+
+    def log_prior(z: Array) -> Array:
+        return np.where((np.abs(z) > FAR).any(-1), -np.inf, prior.log_density_real(z))
+
     return tempered_smc(
-        lambda z: posterior.log_likelihood(prior.from_real(z)),
-        prior.log_density_real,
+        lambda z: posterior.log_likelihood(prior.from_real(np.clip(z, -FAR, FAR))),
+        log_prior,
         prior.to_real(prior.sample(n, source, sites=posterior.sites)),
         rng=source,
         ess=ess,

@@ -23,10 +23,12 @@ class LinearGaussian:
         return z, z @ self.H.T + self.sd * rng.standard_normal((*sites, len(self.H)))
 
     def posterior(self, data):
+        def model_vjp(theta):
+            pull = lambda g: (g @ self.H) / self.prior.slope(self.prior.to_real(theta))  # noqa: E731
+            return self.prior.to_real(theta) @ self.H.T, pull
+
         return Posterior(
-            self.prior,
-            lambda theta: self.prior.to_real(theta) @ self.H.T,
-            GaussianLikelihood(data, self.sd),
+            self.prior, observations=GaussianLikelihood(data, self.sd), model_vjp=model_vjp
         )
 
     def exact(self, data):

@@ -1,0 +1,182 @@
+"""A museum of wrong samplers. **Do not use them**: they are here to be caught.
+
+::
+
+    control        u' = u + L xi;  outside the unit cube: refused;  alpha = min(1, p(u')/p(u))    right
+    annealed       the same, but alpha = min(1, (p(u')/p(u))^ln(t + 2)) in step t                 too narrow
+    redrawn        xi drawn again until u' is inside; alpha as if nothing had happened           too central
+    accepted_only  as control, but a refused proposal does not repeat the state                   wrong weights
+    reflected      u' folded back into the cube, whatever the correlations in L                   bent at walls
+
+====== ================================= ===================== ==== =========
+symbol meaning                           shape                 unit code name
+====== ================================= ===================== ==== =========
+u      state, unit-cube coordinates      (sites..., chain, p)  1    u
+p(u)   posterior density in the cube     (sites..., chain)          density
+L      factor of the step's covariance   (p, p)                1    step
+t      number of the step                ()                    1    t
+====== ================================= ===================== ==== =========
+
+All walk in the unit cube of the prior, where a uniform prior is flat and the posterior density is the
+likelihood. The first three faults stand together in the published code of a widely read study of soil
+carbon (chapter 15 shows where and what they do); the fourth was our own, and looked fine until an
+exact answer stood beside it.
+
+Why they are wrong:
+
+- *annealed* raises the likelihood to the power ln(t + 2): after 50,000 steps to the power 10.8. That
+  is the way to find an optimum (simulated annealing), and a posterior 3.3 times too narrow.
+- *redrawn* proposes from a truncated density whose constant differs from place to place; it cancels
+  only with the Hastings correction. Without it states near a wall are visited too rarely.
+- *accepted_only* counts each visited state once. A good state, which refuses many proposals, should
+  count many times.
+- *reflected* is right when the steps in the coordinates are independent. A correlated step is
+  mirrored at a wall into one that the reverse step could not make.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.assimilation.draws import Draws
+from landcarbon.assimilation.posterior import Posterior
+from landcarbon.assimilation.smc import check_counts
+from landcarbon.assimilation.streams import Streams, streams
+from landcarbon.matrix.errors import InputError, as_array
+
+__all__ = ["EXHIBITS", "visit"]
+
+Array = NDArray[np.float64]
+
+EXHIBITS = ("control", "annealed", "redrawn", "accepted_only", "reflected")
+
+
+def visit(
+    posterior: Posterior,
+    exhibit: str,
+    rng: np.random.Generator | int | None = None,
+    *,
+    step: ArrayLike = 0.1,
+    n_chains: int = 4,
+    n_warmup: int = 1000,
+    n_draws: int = 2000,
+    thin: int = 1,
+    clock: int = 0,
+    start: ArrayLike | None = None,
+) -> Draws:
+    """Walk with one of the wrong samplers, or with "control", the right one beside them.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        With uniform priors between the bounds.
+    exhibit : {"control", "annealed", "redrawn", "accepted_only", "reflected"}
+    rng : Generator or int
+    step : float, (p,) or (p, p)
+        Standard deviation of the step in each unit-cube coordinate, or its covariance.
+    n_chains, n_warmup, n_draws, thin : int
+        Nothing is learned in the warm-up; it is only left out.
+    clock : int
+        Number of steps already walked, for "annealed".
+    start : array_like, (sites..., chain, p), optional
+        In physical units; prior draws by default.
+
+    Returns
+    -------
+    Draws
+        In physical units. Chains of "accepted_only" hold their accepted states only, spread evenly
+        over the number asked for.
+
+    Raises
+    ------
+    InputError
+        An exhibit that is not in the museum, a prior that is not flat in the unit cube.
+
+    Examples
+    --------
+    >>> from landcarbon.assimilation import problems
+    >>> jar = problems.incubation()
+    >>> right, wrong = (visit(jar, e, rng=1, clock=50_000) for e in ("control", "annealed"))
+    >>> bool((wrong.sd() < 0.6 * right.sd()).any())
+    True
+    """
+    if exhibit not in EXHIBITS:
+        raise InputError(f"there is no exhibit {exhibit!r}; the museum has {', '.join(EXHIBITS)}.")
+    check_counts(n_chains=n_chains, n_draws=n_draws, thin=thin)
+    prior, source = posterior.prior, streams(rng, posterior.sites)
+
+    def density(u: Array) -> Array:
+        inside = ((u > 0.0) & (u < 1.0)).all(-1)
+        lp = posterior.log_likelihood(prior.from_unit(np.clip(u, 1e-12, 1.0 - 1e-12)))
+        return np.where(inside, lp, -np.inf)
+
+    if start is None:
+        start = prior.sample(n_chains, source, sites=posterior.sites)
+    u = prior.to_unit(start)
+    n_chains, p = u.shape[-2:]
+    factor = _factor(step, p)
+    propose = {"redrawn": _redraw, "reflected": _reflect}.get(exhibit, _plain)
+    lp = density(u)
+    kept, kept_lp = np.empty((n_draws * thin, *u.shape)), np.empty((n_draws * thin, *lp.shape))
+    moved = np.empty(kept_lp.shape, dtype=bool)
+    for t in range(n_warmup + n_draws * thin):
+        power = np.log(clock + t + 2.0) if exhibit == "annealed" else 1.0
+        new = propose(u, factor, source)
+        lp_new = density(new)
+        with np.errstate(invalid="ignore"):
+            alpha = np.exp(np.minimum(0.0, power * (lp_new - lp)))
+        accept = source.uniform((n_chains,)) < alpha
+        u, lp = np.where(accept[..., None], new, u), np.where(accept, lp_new, lp)
+        if t >= n_warmup:
+            k = t - n_warmup
+            kept[k], kept_lp[k], moved[k] = u, lp, accept
+    chosen = _accepted(moved, n_draws) if exhibit == "accepted_only" else None
+    every = np.arange(thin - 1, n_draws * thin, thin).reshape(-1, *(1,) * lp.ndim)
+    pick = every if chosen is None else chosen
+    walk = Draws(
+        posterior.names,
+        np.moveaxis(np.take_along_axis(kept, pick[..., None], axis=0), 0, -2),
+        np.moveaxis(np.take_along_axis(kept_lp, pick, axis=0), 0, -1),
+        moved.mean(axis=0),
+    )
+    return replace(walk, draws=prior.from_unit(np.clip(walk.draws, 0.0, 1.0)))
+
+
+def _factor(step: ArrayLike, p: int) -> Array:
+    step = as_array("step", step)
+    if step.ndim == 2:
+        return np.asarray(np.linalg.cholesky(step), dtype=float)
+    return np.asarray(step * np.eye(p))
+
+
+def _plain(u: Array, factor: Array, source: Streams) -> Array:
+    xi = source.normal(u.shape[len(source.sites) :])
+    return u + xi @ np.swapaxes(factor, -1, -2)
+
+
+def _redraw(u: Array, factor: Array, source: Streams) -> Array:
+    new = _plain(u, factor, source)
+    generator = source.generators[0]
+    while True:
+        rows = np.nonzero(((new <= 0.0) | (new >= 1.0)).any(-1))
+        if not rows[0].size:
+            return new
+        steps = np.broadcast_to(factor, (*u.shape, u.shape[-1]))[rows]
+        xi = generator.standard_normal((rows[0].size, u.shape[-1], 1))
+        new[rows] = u[rows] + (steps @ xi)[..., 0]
+
+
+def _reflect(u: Array, factor: Array, source: Streams) -> Array:
+    folded = np.abs(_plain(u, factor, source)) % 2.0
+    return np.minimum(folded, 2.0 - folded)
+
+
+def _accepted(moved: NDArray[np.bool_], n: int) -> NDArray[np.int_]:
+    """Positions (n, sites..., chain) of n accepted states, evenly spread over those there are."""
+    order = np.argsort(~moved, axis=0, kind="stable")  # the accepted ones first, in their order
+    count = np.maximum(moved.sum(axis=0), 1)
+    share = np.linspace(0.0, 1.0, n).reshape(-1, *(1,) * count.ndim)
+    return np.take_along_axis(order, np.round(share * (count - 1)).astype(int), axis=0)

@@ -1,0 +1,78 @@
+"""Every sampler against the exact reference at a soil column of 21 parameters, weakly informed.
+
+The bounds follow from the numbers of effective draws; the long run is in benchmarks/mcmc.py.
+"""
+
+import numpy as np
+import pytest
+
+from landcarbon.assimilation import Posterior, Prior, ProfileObservations, sample
+from landcarbon.models import clm5
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    """Six depths with an error of 30 %, drawn from known parameters (synthetic)."""
+    month, z = np.arange(12), clm5.LAYERS.node[:, None]
+    damped = np.exp(-z / 2.0)
+    forcing = clm5.Forcing(
+        soil_temperature=283.15 + 10 * damped * np.sin(2 * np.pi * (month - 3) / 12 - z / 2.0),
+        water_scalar=0.6 + 0.25 * np.cos(2 * np.pi * month / 12) * damped,
+        litter_input=[60, 120, 180, 60],
+    )
+    prior, rng = Prior(clm5.PARAMETERS), np.random.default_rng(7)
+    depth = [0.05, 0.15, 0.3, 0.6, 1.0, 1.5]
+    blank = ProfileObservations(depth, np.ones(6), 0.3, clm5.LAYERS.node)
+    truth = clm5.soil_carbon(clm5.steady_state(prior.sample(rng=rng), forcing))
+    return Posterior(
+        prior,
+        lambda theta: clm5.soil_carbon(clm5.steady_state(theta, forcing)),
+        blank.with_values(blank.simulate(truth, rng)),
+        model_vjp=lambda theta: clm5.soil_carbon_and_vjp(theta, forcing),
+    )
+
+
+@pytest.fixture(scope="module")
+def reference(posterior):
+    return sample(posterior, "importance", rng=1, n=60_000, chunk=2000)
+
+
+def test_gradient_agrees_with_differences(posterior):
+    z = posterior.prior.to_real(posterior.prior.sample(4, rng=2))
+    gradient, numeric = posterior.gradient_real(z)[1], posterior.numerical_gradient_real(z)[1]
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-5, atol=1e-6)
+
+
+def test_the_reference_is_worth_thousands_of_draws(reference):
+    assert reference.ess > 2000
+
+
+def in_unit_cube(posterior, draws, weight=None):
+    u = posterior.prior.to_unit(draws.reshape(-1, 21))
+    w = np.full(len(u), 1 / len(u)) if weight is None else weight
+    mean = w @ u
+    return mean, np.sqrt(w @ (u - mean) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("hmc", {"n_chains": 64, "n_warmup": 100, "n_draws": 40, "n_leapfrog": 6}),
+        ("metropolis", {"n_chains": 160, "n_warmup": 150, "n_draws": 250}),
+        ("differential-evolution", {"n_chains": 160, "n_warmup": 150, "n_draws": 250}),
+        ("smc", {"n": 1000}),
+    ],
+)
+def test_samplers_agree_with_the_reference(posterior, reference, method, options):
+    result = sample(posterior, method, rng=3, **options)
+    # Particles are resampled twice and moved half-way on: count three quarters as lost.
+    ess = result.ess() if method != "smc" else np.full(21, 250.0)
+    se = np.sqrt(1 / ess + 1 / reference.ess)
+    mean, sd = in_unit_cube(posterior, result.draws)
+    exact, spread = in_unit_cube(posterior, reference.draws, reference.weight)
+    assert (np.abs(mean - exact) / spread < 4 * se).all()
+    assert (np.abs(sd / spread - 1) < 4 * se / np.sqrt(2)).all()
+    assert se.max() < 0.1
+    if method == "smc":
+        error = np.hypot(result.log_evidence_error, reference.log_evidence_error)
+        assert abs(result.log_evidence - reference.log_evidence) < 4 * error

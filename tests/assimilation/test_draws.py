@@ -1,0 +1,77 @@
+"""What draws say: quantiles that cover, summaries, ArviZ."""
+
+import numpy as np
+import pytest
+
+from landcarbon.assimilation import Draws, Ensemble, Prior, sample
+from landcarbon.matrix.errors import InputError
+from landcarbon.models.parameters import Parameter, ParameterTable
+
+UNIFORM = Prior(
+    ParameterTable([Parameter("k", "1/yr", 0.1, 2.0, 0.5), Parameter("q10", "1", 1.2, 3.0, 2.0)])
+)
+
+
+def test_weighted_quantiles_agree_with_resampling(linear_gaussian):
+    _, data = linear_gaussian.simulate((2,), rng=51)
+    ensemble = sample(linear_gaussian.posterior(data), "importance", rng=52, n=20_000)
+    many = ensemble.resample(20_000, rng=53)
+    gap = (ensemble.quantile([0.05, 0.5, 0.95]) - many.quantile([0.05, 0.5, 0.95])) / many.sd()
+    np.testing.assert_allclose(gap, 0.0, atol=0.02)
+    np.testing.assert_allclose(ensemble.quantile(0.5), ensemble.quantile([0.5])[0])
+    np.testing.assert_allclose(ensemble.sd() / many.sd(), 1.0, atol=0.02)
+
+
+def test_an_interval_of_few_draws_covers_as_often_as_it_says():
+    """100 draws and a new one from the same distribution; the plain quantile would cover 93 %."""
+    draws = UNIFORM.sample(100, rng=55, sites=(4000,))
+    new = UNIFORM.sample(rng=56, sites=(4000,))
+    equal = Ensemble(UNIFORM.names, draws)
+    weighted = Ensemble(UNIFORM.names, draws, np.full((4000, 100), -np.log(100)))
+    low, high = equal.quantile([0.025, 0.975])
+    assert ((low < new) & (new < high)).mean() == pytest.approx(0.95, abs=0.006)
+    np.testing.assert_allclose(weighted.quantile([0.025, 0.975]), [low, high])
+
+
+def chains(**changes):
+    rng = np.random.default_rng(1)
+    parts = {
+        "names": ("a", "b", "c"),
+        "draws": rng.standard_normal((2, 16, 500, 3)),
+        "log_density": rng.standard_normal((2, 16, 500)),
+        "accept_rate": np.full((2, 16), 0.3),
+        "diverging": rng.random((2, 16, 500)) < 0.01,
+    }
+    return Draws(**(parts | changes))
+
+
+def test_summary_and_arviz():
+    walk = chains()[1]
+    table = walk.summary()
+    assert list(table.index) == ["a", "b", "c"]
+    assert list(table.columns) == [
+        "mean", "sd", "2.5%", "50%", "97.5%", "r_hat", "ess_bulk", "ess_tail",
+    ]  # fmt: skip
+    idata = walk.to_arviz()
+    assert dict(idata.posterior.sizes) == {"chain": 16, "draw": 500}
+    assert float(idata.posterior.b.mean()) == pytest.approx(table.loc["b", "mean"])
+    assert int(idata.sample_stats.diverging.sum()) == walk.diverging.sum()
+    data = walk.ensemble().to_dataset()
+    assert data["mean"].sel(parameter="b").item() == pytest.approx(table.loc["b", "mean"])
+
+
+def test_r_hat_sees_a_chain_that_stays_apart():
+    draws = chains().draws
+    assert (chains().rhat() < 1.01).all()
+    draws[0, 3] += 4.0
+    assert (chains(draws=draws).rhat()[0] > 1.05).all()
+    assert (chains(draws=draws).rhat()[1] < 1.01).all()
+
+
+def test_one_site_only():
+    with pytest.raises(InputError, match="summary describes one site"):
+        chains().summary()
+    with pytest.raises(InputError, match="to_arviz takes one site"):
+        chains().to_arviz()
+    with pytest.raises(InputError, match="selects sites"):
+        chains()[0][0]

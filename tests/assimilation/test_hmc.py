@@ -1,0 +1,88 @@
+"""Hamiltonian Monte Carlo: exact answers, energy, divergences, adaptation, bad input."""
+
+import numpy as np
+import pytest
+
+from landcarbon.assimilation import hamiltonian, problems, sample
+from landcarbon.assimilation.hmc import halton
+from landcarbon.matrix.errors import InputError
+
+
+def normal(x):
+    return -0.5 * (x**2).sum(-1), -x
+
+
+def test_a_normal_in_fifty_dimensions_with_scales_from_one_to_a_thousand():
+    sd = np.logspace(0, 3, 50)
+
+    def density(x):
+        return -0.5 * ((x / sd) ** 2).sum(-1), -x / sd**2
+
+    start = sd * np.random.default_rng(1).standard_normal((16, 50))
+    walk = hamiltonian(density, start, 400, 400, rng=2)
+    x = walk.draws.reshape(-1, 50) / sd
+    np.testing.assert_allclose(x.mean(0), 0.0, atol=4 / np.sqrt(walk.ess().min()))
+    np.testing.assert_allclose(x.std(0), 1.0, atol=0.08)
+    assert (walk.rhat() < 1.02).all()
+    assert walk.accept_rate.mean() == pytest.approx(0.8, abs=0.08)
+    assert not walk.diverging.any()
+
+
+@pytest.mark.parametrize("gradient", ["adjoint", "numerical"])
+def test_equals_the_exact_posterior(linear_gaussian, gradient):
+    _, data = linear_gaussian.simulate((4,), rng=3)
+    mean, cov = linear_gaussian.exact(data)
+    posterior, z_of = linear_gaussian.posterior(data), linear_gaussian.prior.to_real
+    walk = sample(posterior, "hmc", 4, gradient=gradient, n_chains=16, n_warmup=200, n_draws=150)
+    z, sd = z_of(walk.ensemble().draws), np.sqrt(np.diag(cov))
+    np.testing.assert_allclose((z.mean(-2) - mean) / sd, 0.0, atol=4 / np.sqrt(walk.ess().min()))
+    np.testing.assert_allclose(z.std(-2) / sd, 1.0, atol=3 / np.sqrt(walk.ess().min()))
+    np.testing.assert_allclose(np.corrcoef(z[0].T)[0, 1], cov[0, 1] / (sd[0] * sd[1]), atol=0.1)
+
+
+def test_a_wrong_gradient_costs_acceptance_not_truth():
+    def crooked(x):
+        return -0.5 * (x**2).sum(-1), -x + 0.3
+
+    walk = hamiltonian(crooked, np.zeros((32, 2)), 300, 500, rng=4)
+    np.testing.assert_allclose(walk.draws.mean((0, 1)), 0.0, atol=0.05)
+    np.testing.assert_allclose(walk.draws.std((0, 1)), 1.0, atol=0.05)
+
+
+def test_a_cliff_is_counted_as_divergence():
+    """Beyond x = 1.5 the gradient pushes a trajectory off to where nothing is possible."""
+
+    def cliff(x):
+        steep = np.maximum(x - 1.5, 0.0)
+        return (-0.5 * x**2 - 1e6 * steep**4).sum(-1), -x - 4e6 * steep**3
+
+    with np.errstate(over="ignore"):
+        walk = hamiltonian(cliff, np.full((8, 1), -1.0), 100, 200, rng=5)
+    assert walk.diverging.shape == (8, 200)
+    assert walk.diverging.any()
+    assert (walk.draws < 1.6).all()
+
+
+def test_lengths_of_trajectories_fill_the_interval_evenly():
+    assert [halton(k) for k in range(1, 8)] == [0.5, 0.25, 0.75, 0.125, 0.625, 0.375, 0.875]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: hamiltonian(lambda x: (normal(x)[0], x[..., :1]), np.zeros((3, 2))), "the same"),
+        (
+            lambda: hamiltonian(lambda x: (normal(x)[0], x * np.nan), np.zeros((3, 2))),
+            "gradient is nan at index",
+        ),
+        (lambda: hamiltonian(normal, np.zeros((3, 2)), target_accept=0.0), "lie in .0, 1."),
+        (lambda: hamiltonian(normal, np.zeros((3, 2)), n_leapfrog=0), "n_leapfrog must be"),
+        (
+            lambda: sample(problems.banana(), "hmc", gradient="auto"),
+            "use 'adjoint' or 'numerical'",
+        ),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
