@@ -94,7 +94,8 @@ class Issue:
     drivers : pandas.DataFrame or None
         The drivers up to that date.
     previous : xarray.Dataset or None
-        The analysis of the issue before: yesterday's posterior is today's prior. None at the first.
+        The analysis of the issue before, with its date in `previous.issue`: yesterday's posterior
+        is today's prior. None at the first.
     rng : Generator
         Random numbers of this issue date and this stage; they depend on the seed and on the date
         alone, not on what was issued before.
@@ -761,7 +762,7 @@ def _save(data: xr.Dataset, path: Path) -> None:
 
 def _analysis(one: xr.Dataset) -> xr.Dataset | None:
     names = [n for n in one.attrs["analysis"].split(",") if n]
-    return _bare(one[names].drop_vars("issue")) if names else None
+    return _bare(one[names]) if names else None
 
 
 def _same_start(dates: NDArray[Any], there: NDArray[Any], folder: Path) -> None:
