@@ -2,8 +2,15 @@
 
 from landcarbon.assimilation.calibration import calibrate
 from landcarbon.assimilation.draws import Draws, Ensemble
-from landcarbon.assimilation.ensemble import es_mda
+from landcarbon.assimilation.ensemble import (
+    enkf,
+    ensemble_update,
+    es_mda,
+    gaspari_cohn,
+    particle_filter,
+)
 from landcarbon.assimilation.hmc import hamiltonian
+from landcarbon.assimilation.kalman import kalman_filter, kalman_smoother
 from landcarbon.assimilation.mcmc import adaptive_metropolis, differential_evolution
 from landcarbon.assimilation.observations import (
     GaussianLikelihood,
@@ -14,22 +21,38 @@ from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior, sample
 from landcarbon.assimilation.sites import assimilate
 from landcarbon.assimilation.smc import importance_sampling, tempered_smc
+from landcarbon.assimilation.state_space import (
+    LinearSystem,
+    Normal,
+    StateObservations,
+    linear_system,
+)
 
 __all__ = [
     "Draws",
     "Ensemble",
     "GaussianLikelihood",
+    "LinearSystem",
+    "Normal",
     "Posterior",
     "Prior",
     "ProfileObservations",
     "SeriesObservations",
+    "StateObservations",
     "adaptive_metropolis",
     "assimilate",
     "calibrate",
     "differential_evolution",
+    "enkf",
+    "ensemble_update",
     "es_mda",
+    "gaspari_cohn",
     "hamiltonian",
     "importance_sampling",
+    "kalman_filter",
+    "kalman_smoother",
+    "linear_system",
+    "particle_filter",
     "sample",
     "tempered_smc",
 ]
