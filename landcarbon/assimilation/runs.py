@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,35 @@ from landcarbon.matrix.errors import InputError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["claim", "load", "piece", "save"]
+__all__ = ["bar", "claim", "load", "piece", "save"]
+
+
+def bar(
+    steps: Iterable[Any], total: int, desc: str, unit: str, progress: bool | None = None
+) -> Iterable[Any]:
+    """The steps of a run behind a progress bar.
+
+    Parameters
+    ----------
+    steps : iterable
+    total : int
+        How many there are.
+    desc, unit : str
+        What is counted: "sites", "chunk".
+    progress : bool, optional
+        Show the bar; by default on a terminal only, so that stored notebooks stay the same.
+
+    Examples
+    --------
+    >>> list(bar(range(3), 3, "issues", "issue", progress=False))
+    [0, 1, 2]
+    """
+    show = sys.stderr.isatty() if progress is None else progress
+    if not show:
+        return steps
+    from tqdm.auto import tqdm
+
+    return tqdm(steps, total=total, desc=desc, unit=unit)
 
 
 def claim(folder: Path, card: Mapping[str, Any], same: str) -> None:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.assimilation.runs import claim, load, piece, save
+from landcarbon.assimilation.runs import bar, claim, load, piece, save
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.matrix.errors import InputError
 
@@ -145,15 +145,11 @@ def _run(
     n_chunks: int,
 ) -> None:
     from joblib import Parallel, delayed
-    from tqdm.auto import tqdm
 
-    disable = None if progress is None else not progress
     finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
         delayed(_one_chunk)(run_chunk, positions, seed) for positions in work
     )
-    for positions, pieces, reasons in tqdm(
-        finished, total=n_chunks, desc="sites", unit="chunk", disable=disable
-    ):
+    for positions, pieces, reasons in bar(finished, n_chunks, "sites", "chunk", progress):
         save(_label(pieces, reasons, ids, positions), piece(folder, "chunks", int(positions[0])))
 
 

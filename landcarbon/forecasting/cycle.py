@@ -52,7 +52,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.runs import claim, load, piece, save
+from landcarbon.assimilation.runs import bar, claim, load, piece, save
 from landcarbon.forecasting import scores as _scores
 from landcarbon.forecasting.ensemble import add_observation_error
 from landcarbon.matrix.errors import InputError, as_array
@@ -327,8 +327,6 @@ def _run(
     seed: int,
     progress: bool | None,
 ) -> xr.Dataset:
-    from tqdm.auto import tqdm
-
     claim(folder, {"seed": seed, "issue dates are": _kind(dates)}, "seed and kind of issue dates")
     final = folder / "archive.nc"
     archived = load(final) if final.exists() else None
@@ -339,8 +337,8 @@ def _run(
             _same_knowledge(dates, archived, ingest, drivers)
     (folder / "issues").mkdir(exist_ok=True)
     previous = None if archived is None else _analysis(archived.isel(issue=-1))
-    disable = None if progress is None else not progress
-    for k in tqdm(range(n_archived, dates.size), desc="issues", unit="issue", disable=disable):
+    todo = range(n_archived, dates.size)
+    for k in bar(todo, len(todo), "issues", "issue", progress):
         path = piece(folder, "issues", k)
         if not path.exists():
             try:
