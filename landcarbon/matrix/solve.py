@@ -124,6 +124,23 @@ class LayeredModel:
             self.A.shape[:-2], self.K.shape[:-2], self.down.shape[:-1], self.up.shape[:-1]
         )
 
+    @property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of pools that feed each other, in an order in which carbon only moves forward.
+
+        >>> soil = SoilLayers([0.1, 0.2])
+        >>> A = [[1, 0, 0], [-0.4, 1, -0.2], [-0.1, -0.3, 1]]
+        >>> LayeredModel(("litter", "fast", "slow"), soil, A, np.ones((3, 2)), [0.1], [0.05]).stages
+        (('litter',), ('fast', 'slow'))
+        """
+        plan = self._plan()
+        places = [
+            np.arange(s.pools.start, s.pools.stop).reshape(s.size, -1).T for s in plan.stages
+        ]
+        return tuple(
+            tuple(self.pools[plan.order[k]] for k in group) for stage in places for group in stage
+        )
+
     def replace(self, **changes: Any) -> LayeredModel:
         """A copy of the column with some of its parts changed."""
         try:

@@ -1,0 +1,190 @@
+"""Exercises of chapter 11: pools with depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from landcarbon.course.checks import exercise, expect
+
+
+@exercise(
+    "11.1",
+    level=1,
+    title="which row is it",
+    hints=(
+        "How many entries stand before the first layer of pool number 2?",
+        "Each pool before it takes L places; then come the layers above it, of which there are layer − 1.",
+        "The function is one line: `return` pool times something, plus layer, minus something.",
+    ),
+)
+def row(answer: Callable[[Any, Any, Any], Any]) -> None:
+    """pool · L + layer − 1: every place once, in order."""
+    first = answer(0, 1, 20)
+    expect(np.shape(first) == (), "shape", "For one pool and one layer return one number.")
+    expect(first == int(first), "value", "A place is a whole number.")
+    expect(
+        first == 0,
+        "off by one",
+        "The first layer of the first pool must stand at place 0: Python counts from 0, layers here from 1.",
+    )
+    expect(
+        answer(0, 2, 20) == 1,
+        "transposed",
+        "The second layer of the same pool must stand next to the first: all layers of a pool come first.",
+    )
+    all_rows = [answer(i, layer, 4) for i in range(3) for layer in range(1, 5)]
+    expect(
+        len(set(all_rows)) == 12, "identity", "Two different places of a model with 4 layers share a row."
+    )
+    expect(
+        all_rows == list(range(12)),
+        "value",
+        "Three pools of 4 layers must fill the rows 0 to 11, pool after pool.",
+    )
+
+
+def _V(g: np.ndarray, dz: np.ndarray) -> np.ndarray:
+    V = np.zeros((len(dz), len(dz)))
+    for l, conductance in enumerate(g):  # noqa: E741
+        V[l, l] += conductance / dz[l]
+        V[l, l + 1] -= conductance / dz[l]
+        V[l + 1, l + 1] += conductance / dz[l + 1]
+        V[l + 1, l] -= conductance / dz[l + 1]
+    return V
+
+
+@exercise(
+    "11.2",
+    level=2,
+    title="a matrix that loses nothing",
+    hints=(
+        "One face between two layers changes four entries of V. Which ones?",
+        "Layer l gains g (X_{l+1} − X_l) per m²; per m³ that is divided by its own thickness. Write it into "
+        "row l of V with the sign of +V X on the left side, then do row l + 1.",
+        "`V = np.zeros((L, L))`, then a loop over faces with four lines, `V[l, l] += …`, "
+        "`V[l, l + 1] -= …`, and two for row l + 1.",
+    ),
+)
+def mixing_matrix(answer: Callable[[Any, Any], Any]) -> None:
+    """Rows of zero sum, columns of zero sum once weighted by thickness, signs of an outflow matrix."""
+    g, dz = np.array([2e-3, 5e-4, 1e-3]), np.array([0.05, 0.1, 0.4, 0.2])
+    V = np.asarray(answer(g, dz), dtype=float)
+    expect(V.shape == (4, 4), "shape", "Four layers need a 4 × 4 matrix.")
+    expect(np.all(np.isfinite(V)), "not finite", "Some entries of V are not finite numbers.")
+    expect(np.any(V != 0), "value", "V is zero: nothing is mixed.")
+    expect(
+        np.all(np.diagonal(V) >= 0) and np.all(V - np.diag(np.diagonal(V)) <= 0),
+        "sign",
+        "V stands in the equation as −V X: its diagonal is positive (what leaves), the rest negative.",
+    )
+    size = np.abs(V).max()
+    even, kept = np.abs(V @ np.ones(4)).max() / size, np.abs(dz @ V).max() / (size * dz.max())
+    back = V.T
+    turned = np.abs(back @ np.ones(4)).max() / size < 1e-9 and np.abs(dz @ back).max() / size < 1e-9
+    expect(
+        not (even > 1e-9 and turned),
+        "transposed",
+        "Row l is the balance of layer l, divided by its own thickness. Yours is the transposed matrix: rows and "
+        "columns swapped, or divided by the thickness of the layer the carbon comes from (right for stocks).",
+    )
+    expect(
+        np.allclose(answer(2 * g, 2 * dz), V),
+        "units",
+        "Twice the conductance in layers twice as thick must give the same V: conductance [m/yr] over "
+        "thickness [m] is a rate [1/yr].",
+    )
+    expect(
+        even < 1e-9,
+        "limit",
+        "A uniform column must stay as it is: V times a vector of ones is not zero.",
+    )
+    expect(
+        kept < 1e-9,
+        "mass balance",
+        "What leaves a layer per m² must enter its neighbour: the columns of V, weighted by thickness, do "
+        "not sum to zero. By whose thickness did you divide?",
+    )
+    expect(
+        np.allclose(V, _V(g, dz)), "value", "The flux through a face must be g times the difference of both layers."
+    )
+
+
+@exercise(
+    "11.3",
+    level=3,
+    title="a hundred times faster",
+    hints=(
+        "Solve the first pool alone: it is a tridiagonal system in depth. What does the second pool receive?",
+        "For each pool: input plus what earlier pools pass on, then one sweep up through the layers and one "
+        "down. Every step is arithmetic on arrays with one entry a column.",
+        "Outer loop over pools; inside, `loss = K[:, i, -1]` for the deepest layer, a loop upwards that keeps "
+        "`loss` and the carbon that comes up, and a loop downwards that fills X.",
+    ),
+)
+def solve_cascade(answer: Callable[..., Any]) -> None:
+    """Equal to a dense solve to 1e-10, balanced, positive."""
+    rng = np.random.default_rng(113)
+    n, p, L = 6, 3, 5
+    f = np.tril(rng.uniform(0.1, 0.45, (n, p, p)), -1)
+    A = np.eye(p) - f
+    K = 10.0 ** rng.uniform(-3, 0.5, (n, p, L))
+    down, up = 10.0 ** rng.uniform(-3, -1, (2, n, L - 1))
+    b = rng.uniform(0, 100, (n, p, L))
+    X = np.asarray(answer(A.copy(), K.copy(), down.copy(), up.copy(), b.copy()), dtype=float)
+    expect(X.shape == (n, p, L), "shape", "Return an array (columns, pools, layers).")
+    expect(np.all(np.isfinite(X)), "not finite", "Some pools are not finite numbers.")
+    expect(np.all(X > 0), "sign", "Some pools are negative.")
+    respired = (A.sum(axis=1)[:, :, None] * K * X).sum(axis=(1, 2))
+    none = np.zeros_like(down)
+    alone = np.asarray(answer(A.copy(), K.copy(), none, none, b.copy()), dtype=float)
+    expect(
+        np.allclose(alone[:, 0], b[:, 0] / K[:, 0]),
+        "limit",
+        "Without mixing the first pool must hold input over turnover rate in each layer.",
+    )
+    received = b[:, 1] + f[:, 1, :1] * b[:, 0]
+    expect(
+        np.allclose(alone[:, 1], received / K[:, 1]),
+        "mass balance",
+        "Without mixing the second pool must receive its own input and the share f that the first passes on.",
+    )
+    first = _dense(A[:, :1, :1], K[:, :1], down, up, b[:, :1])
+    other = _dense(A[:, :1, :1], K[:, :1], up, down, b[:, :1])
+    expect(
+        not np.allclose(X[:, :1], other),
+        "transposed",
+        "down and up are swapped: `down[:, l]` takes carbon from layer l to layer l + 1.",
+    )
+    expect(
+        np.allclose(X[:, :1], first, rtol=1e-8),
+        "value",
+        "The first pool, alone with its mixing, differs from a dense solve.",
+    )
+    expect(
+        np.allclose(respired, b.sum(axis=(1, 2)), rtol=1e-8),
+        "mass balance",
+        "What comes in must be respired: the sums differ. Are you passing carbon on before mixing?",
+    )
+    expect(
+        np.allclose(X, _dense(A, K, down, up, b), rtol=1e-10, atol=0),
+        "value",
+        "Some later pool differs from a dense solve by more than 1e-10.",
+    )
+
+
+def _dense(A: np.ndarray, K: np.ndarray, down: np.ndarray, up: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Stocks of each column from the whole matrix."""
+    n, p, L = b.shape
+    M = np.zeros((n, p, L, p, L))
+    layer = np.arange(L)
+    for i in range(p):
+        for j in range(p):
+            M[:, i, layer, j, layer] = A[:, i, j, None] * K[:, j]
+        M[:, i, layer[:-1], i, layer[:-1]] += down
+        M[:, i, layer[1:], i, layer[:-1]] -= down
+        M[:, i, layer[1:], i, layer[1:]] += up
+        M[:, i, layer[:-1], i, layer[1:]] -= up
+    return np.linalg.solve(M.reshape(n, p * L, p * L), b.reshape(n, -1, 1)).reshape(b.shape)

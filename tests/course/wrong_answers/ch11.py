@@ -1,0 +1,79 @@
+"""Typical wrong answers of chapter 11, each with the kind of error its check must name."""
+
+import numpy as np
+
+
+def right(g, dz):
+    V = np.zeros((len(dz), len(dz)))
+    for l, conductance in enumerate(g):  # noqa: E741
+        V[l, l : l + 2] += conductance / dz[l] * np.array([1, -1])
+        V[l + 1, l : l + 2] += conductance / dz[l + 1] * np.array([-1, 1])
+    return V
+
+
+def thickness_of_the_giver(g, dz):
+    """Divides by the thickness of the layer the carbon comes from: right for stocks."""
+    V = np.zeros((len(dz), len(dz)))
+    for l, conductance in enumerate(g):  # noqa: E741
+        V[l : l + 2, l] += conductance / dz[l] * np.array([1, -1])
+        V[l : l + 2, l + 1] += conductance / dz[l + 1] * np.array([-1, 1])
+    return V
+
+
+def mean_thickness(g, dz):
+    V = np.zeros((len(dz), len(dz)))
+    for l, conductance in enumerate(g):  # noqa: E741
+        rate = conductance / ((dz[l] + dz[l + 1]) / 2)
+        V[l : l + 2, l : l + 2] += rate * np.array([[1, -1], [-1, 1]])
+    return V
+
+
+def no_thickness(g, dz):
+    return right(g, np.ones(len(dz)))
+
+
+def cascade(A, K, down, up, b, pass_on=True, swap=False, mix=True):
+    """A right answer, with switches for what goes wrong."""
+    down, up = (up, down) if swap else (down, up)
+    if not mix:
+        down, up = 0 * down, 0 * up
+    X = np.zeros_like(b)
+    L = b.shape[-1]
+    for i in range(b.shape[1]):
+        enters = b[:, i].copy()
+        if pass_on:
+            for j in range(i):
+                enters -= A[:, i, j, None] * K[:, j] * X[:, j]
+        stay, k = np.zeros_like(enters), K[:, i]
+        loss = k[:, L - 1]
+        for l in range(L - 1, 0, -1):  # noqa: E741
+            stay[:, l] = 1 / (loss + up[:, l - 1])
+            enters[:, l - 1] += up[:, l - 1] * stay[:, l] * enters[:, l]
+            loss = k[:, l - 1] + down[:, l - 1] * loss * stay[:, l]
+        stay[:, 0] = 1 / loss
+        X[:, i, 0] = stay[:, 0] * enters[:, 0]
+        for l in range(1, L):  # noqa: E741
+            X[:, i, l] = stay[:, l] * (enters[:, l] + down[:, l - 1] * X[:, i, l - 1])
+    return X
+
+
+WRONG = {
+    "11.1": [
+        (lambda pool, layer, L: pool * L + layer, "off by one"),
+        (lambda pool, layer, L: (layer - 1) * 7 + pool, "transposed"),
+        (lambda pool, layer, L: pool + layer - 1, "identity"),
+    ],
+    "11.2": [
+        (lambda g, dz: -right(g, dz), "sign"),
+        (thickness_of_the_giver, "transposed"),
+        (mean_thickness, "mass balance"),
+        (no_thickness, "units"),
+        (lambda g, dz: 2 * right(g, dz), "value"),
+    ],
+    "11.3": [
+        (lambda *parts: cascade(*parts, pass_on=False), "mass balance"),
+        (lambda *parts: cascade(*parts, swap=True), "transposed"),
+        (lambda *parts: cascade(*parts, mix=False), "value"),
+        (lambda A, K, down, up, b: cascade(A, K, down, up, b)[0], "shape"),
+    ],
+}
