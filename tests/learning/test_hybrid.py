@@ -1,0 +1,215 @@
+"""End to end through the matrix solve: exact gradients, honest recovery, sentences for bad input."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from landcarbon.assimilation import GaussianLikelihood, Prior, ProfileObservations
+from landcarbon.learning import hybrid, proda
+from landcarbon.learning.mlp import MLP
+from landcarbon.learning.validation import blocked_folds
+from landcarbon.matrix.errors import InputError
+from landcarbon.models import Parameter, ParameterTable, clm5
+
+PRIOR = Prior(clm5.PARAMETERS)
+NODES, BOTTOM = np.asarray(clm5.LAYERS.node), clm5.LAYERS.bottom[-1]
+
+
+def world(n, follow, error=0.1, noise=0.0, seed=0):
+    """Sites whose parameters `follow` ({name: slopes on three covariates}); the rest at default."""
+    rng = np.random.default_rng(seed)
+    c = rng.uniform(-1.5, 1.5, (n, 3))
+    z = np.tile(PRIOR.to_real(clm5.PARAMETERS.default), (n, 1))
+    for name, slopes in follow.items():
+        z[:, PRIOR.names.index(name)] += c @ slopes + noise * rng.standard_normal(n)
+    season = 10 * np.sin(2 * np.pi * np.arange(12) / 12)
+    forcing = clm5.Forcing(
+        soil_temperature=np.broadcast_to((rng.normal(283, 4, (n, 1)) + season)[:, None, :], (n, 20, 12)),
+        water_scalar=np.broadcast_to(rng.uniform(0.3, 0.9, (n, 1, 1)), (n, 20, 12)),
+        litter_input=rng.uniform(0.5, 1.5, (n, 1)) * np.array([40.0, 120.0, 180.0, 60.0]),
+    )
+    depth = np.broadcast_to([0.05, 0.15, 0.3, 0.6, 1.0], (n, 5))
+    exact = ProfileObservations(depth, np.ones((n, 5)), error, NODES, bottom=BOTTOM)
+    carbon = clm5.soil_carbon(clm5.steady_state(PRIOR.from_real(z), forcing))
+    values = exact.predict_values(carbon) * np.exp(error * rng.standard_normal((n, 5)))
+    return pd.DataFrame(c, columns=["a", "b", "c"]), exact.with_values(values), forcing, z, rng
+
+
+SLOPES = {"efolding": (0.8, 0.0, 0.0), "w_scaling": (0.0, 0.7, 0.0), "beta": (0.0, 0.0, 0.9)}
+
+
+def task(streams, forcing, free=None):
+    return hybrid._task(hybrid._streams(streams, clm5), forcing, PRIOR, free, None)
+
+
+@pytest.mark.parametrize("two_streams", [False, True])
+def test_gradient_of_all_weights_is_the_finite_difference(two_streams):
+    """To 1e-6 of the largest entry, through network, bounds, column and profile, both streams."""
+    covariates, obs, forcing, _, rng = world(7, SLOPES)
+    flux = GaussianLikelihood(rng.uniform(100, 300, (7, 1)), sd=15.0)
+    data = [obs, hybrid.soil_respiration_stream(flux)] if two_streams else obs
+    end = task(data, forcing)
+    net = MLP.start((3, 6, 21), 1, last=1.0)
+    x, rows = covariates.to_numpy(), np.array([5, 0, 3, 6])
+    _, got = end.cost_of_weights(net, x, rows)
+    v = net.vector()
+    for k in rng.choice(net.size, 40, replace=False):
+        h = 1e-5 * np.eye(net.size)[k]
+        up, down = (end.cost_of_weights(net.with_vector(v + s * h), x, rows)[0] for s in (1, -1))
+        assert abs((up - down) / 2e-5 - got[k]) <= 1e-6 * np.abs(got).max()
+    assert np.abs(got).max() > 0.1
+
+
+def test_parameters_that_are_not_free_never_move():
+    covariates, obs, forcing, _, _ = world(40, SLOPES)
+    free = ("beta", "efolding")
+    net = hybrid.fit(covariates, obs, forcing, free=free, members=2, hidden=(8,), epochs=6, rng=1)
+    z = net.parameters(covariates).reshape(-1, 21)
+    fixed = [i for i, name in enumerate(PRIOR.names) if name not in free]
+    np.testing.assert_array_equal(z[:, fixed], np.broadcast_to(PRIOR.to_real(clm5.PARAMETERS.default)[fixed], (80, 19)))
+    assert net.free == free
+    assert (z.std(axis=0)[[i for i in range(21) if i not in fixed]] > 0.05).all()
+    theta = net.predict(covariates)
+    assert ((clm5.PARAMETERS.lower <= theta) & (theta <= clm5.PARAMETERS.upper)).all()
+
+
+def test_same_seed_same_bits():
+    covariates, obs, forcing, _, _ = world(30, SLOPES)
+    runs = [hybrid.fit(covariates, obs, forcing, members=2, hidden=(6,), epochs=3, rng=s) for s in (1, 1, 2)]
+    a, b, c = (np.concatenate([m.net.vector() for m in run.members]) for run in runs)
+    np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(runs[0].sample(covariates, 5, 3), runs[1].sample(covariates, 5, 3))
+    assert not np.array_equal(a, c)
+
+
+def test_soil_respiration_is_what_the_column_respires():
+    """The short formula against K, A and X of the solved column; and its derivative."""
+    rng = np.random.default_rng(3)
+    theta = PRIOR.from_unit(rng.uniform(0.1, 0.9, (6, 21)))
+    forcing = world(6, SLOPES)[2]
+    model, b = clm5.column(theta, forcing)
+    X = model.steady_state(b)
+    leaves = model.K * X
+    respired = leaves[:, 4:] * (model.A[:, :, 4:].sum(axis=1)[..., None])
+    want = (respired.sum(axis=1) * clm5.LAYERS.thickness).sum(axis=-1)
+    stream = hybrid.soil_respiration_stream(GaussianLikelihood(np.full((6, 1), 200.0), sd=10.0))
+    values, pull = stream.run(theta, forcing)
+    np.testing.assert_allclose(values[:, 0], want, rtol=1e-8)
+    d = pull(np.ones((6, 1)))
+    for k in range(21):
+        h = 1e-6 * theta[:, k : k + 1] * np.eye(21)[k]
+        slope = (stream.run(theta + h, forcing)[0] - stream.run(theta - h, forcing)[0])[:, 0] / (2 * h[:, k])
+        np.testing.assert_allclose(d[:, k], slope, rtol=1e-6, atol=1e-6)
+
+
+def test_recovers_what_the_data_can_see_and_flags_the_rest():
+    """Three parameters that vary are seen; tau_s3 and fs1s3 show as one product, not as two."""
+    free = ("efolding", "w_scaling", "beta", "tau_s3", "fs1s3")
+    follow = SLOPES | {"tau_s3": (0.5, 0.5, 0.0), "fs1s3": (-0.5, 0.0, 0.5)}
+    covariates, obs, forcing, z, _ = world(200, follow, error=0.05)
+    net = hybrid.fit(covariates, obs, forcing, free=free, members=2, hidden=(16,), epochs=50, batch=50, rng=1)
+    seen = hybrid.directions(obs, forcing, PRIOR.from_real(z), free=free)
+    table = hybrid.recovery(seen, z, net.parameters(covariates).mean(axis=0))
+    assert table["identified"].sum() >= 3
+    assert (table.loc[table["identified"], "r"] >= 0.8).all()
+    assert not table["identified"].iloc[-1]
+    a, b = seen.vectors[[free.index("tau_s3"), free.index("fs1s3")], -1]
+    assert a * b < 0, "what nobody sees is their ratio"
+    assert a**2 + b**2 > 0.9
+
+
+def test_directions_of_a_linear_model_are_known():
+    """Values = two sums of three parameters: two directions are seen, the third is not."""
+    table = ParameterTable([Parameter(n, "1", 0.0, 1.0, 0.5) for n in "pqr"])
+    H = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]])
+
+    def run(theta, forcing):
+        return theta @ H.T, lambda d: d @ H
+
+    stream = hybrid.Stream(GaussianLikelihood(np.full((4, 2), 0.5), sd=0.1), run)
+    seen = hybrid.directions(stream, np.zeros(4), table.default, Prior(table))
+    # dθ/dz = 1/4 at the middle, prior sd of z is π/√3
+    unit = 0.25 * np.pi / np.sqrt(3) / 0.1
+    lam = np.array([4 * unit**2, 2 * unit**2, 0.0])
+    np.testing.assert_allclose(seen.information, lam / (1 + lam), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(np.abs(seen.vectors[:, 0]), [0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(np.abs(seen.vectors[:, 2]), [0.5**0.5, 0.5**0.5, 0], atol=1e-12)
+    assert seen.identified.tolist() == [True, True, False]
+    assert np.isclose(seen.degrees_of_freedom, (lam / (1 + lam)).sum())
+
+
+def test_wood_turnover_is_never_seen():
+    _, obs, forcing, z, _ = world(5, SLOPES)
+    seen = hybrid.directions(obs, forcing, PRIOR.from_real(z))
+    wood = np.abs(seen.vectors[PRIOR.names.index("tau_cwd")]) * seen.information
+    assert wood.max() < 1e-9
+
+
+def test_held_out_intervals_and_proda_maps():
+    """Parameters with a part that no covariate tells: the intervals must make up for it."""
+    n = 200
+    covariates, obs, forcing, _, rng = world(n, SLOPES, error=0.2, noise=0.5, seed=4)
+    lat, lon = rng.uniform(30, 48, n), rng.uniform(-120, -75, n)
+    folds = blocked_folds(lat, lon, 2.0, 2, rng=0)
+    quick = dict(members=2, hidden=(8,), epochs=25, batch=50, rng=1)
+    held = hybrid.cross_predict(
+        covariates, obs, forcing, folds, free=tuple(SLOPES), **quick
+    )
+    assert 0.85 < held.coverage(obs) < 0.95
+    flat = (obs.data - obs.data.mean()).std()
+    assert (obs.data - held.mean).std() < 0.75 * flat
+    net = hybrid.fit(covariates, obs, forcing, free=tuple(SLOPES), **quick)
+    assert 0.2 < net.scatter[PRIOR.names.index("beta")] < 1.0
+    assert net.scatter[PRIOR.names.index("tau_s2")] == 0
+    maps = proda.predict(net, covariates.iloc[:9], forcing[:9], draws=20)
+    assert (maps.stock_lower < maps.stock).all()
+    assert (maps.stock < maps.stock_upper).all()
+
+
+def small():
+    covariates, obs, forcing, _, _ = world(8, SLOPES)
+    return covariates, obs, forcing
+
+
+CASES = {
+    "covariates missing": (
+        lambda c, o, f: hybrid.fit(c.where(c.index.to_series() != 3), o, f, members=2),
+        "missing at 1 site.*'a' at site 3"),
+    "covariates of other sites": (lambda c, o, f: hybrid.fit(c.iloc[:5], o, f, members=2), "5 rows for 8 sites"),
+    "covariates in words": (
+        lambda c, o, f: hybrid.fit(c.assign(biome="steppe"), o, f, members=2), "'biome' is not a number"),
+    "an array": (lambda c, o, f: hybrid.fit(c.to_numpy(), o, f, members=2), "pandas DataFrame"),
+    "forcing of other sites": (lambda c, o, f: hybrid.fit(c, o, f[:6], members=2), "forcing has 6 sites.*8"),
+    "fewer sites than shares": (lambda c, o, f: hybrid.fit(c, o, f, members=5), "there are 8 sites. Take fewer"),
+    "fewer blocks than shares": (
+        lambda c, o, f: hybrid.fit(c, o, f, members=3, groups=[0, 0, 0, 0, 1, 1, 1, 1]), "fewer folds|cannot fill"),
+    "a block for some sites": (lambda c, o, f: hybrid.fit(c, o, f, members=2, groups=[0, 1]), "one label a site"),
+    "an unknown parameter": (lambda c, o, f: hybrid.fit(c, o, f, free=["tau_s9"]), "'tau_s9'.*no parameter"),
+    "nothing free": (lambda c, o, f: hybrid.fit(c, o, f, free=[]), "at least one parameter"),
+    "no data": (lambda c, o, f: hybrid.fit(c, [], f), "no data"),
+    "data without sites": (
+        lambda c, o, f: hybrid.fit(c, GaussianLikelihood([1.0, 2.0], 0.1), f), "one axis of sites"),
+    "streams of other sites": (
+        lambda c, o, f: hybrid.fit(
+            c, [o, hybrid.soil_respiration_stream(GaussianLikelihood(np.ones((5, 1)), 1.0))], f),
+        "8, 5 sites"),
+    "start on a bound": (
+        lambda c, o, f: hybrid.fit(c, o, f, start=clm5.PARAMETERS.lower, members=2), "strictly between"),
+    "folds over other sites": (
+        lambda c, o, f: hybrid.cross_predict(
+            c, o, f, blocked_folds([1.0, 5, 9, 13], [1.0, 5, 9, 13], n_folds=2), members=2),
+        "over 4 sites.*have 8"),
+    "another covariate at prediction": (
+        lambda c, o, f: hybrid.fit(c, o, f, members=2, epochs=1).predict(c[["a", "b"]]), "trained with 'c'"),
+    "truth of other sites": (
+        lambda c, o, f: hybrid.recovery(
+            hybrid.directions(o, f, clm5.PARAMETERS.default), np.zeros((8, 21)), np.zeros((7, 21))),
+        "alike"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_gets_a_sentence(name):
+    call, words = CASES[name]
+    with pytest.raises(InputError, match=words):
+        call(*small())

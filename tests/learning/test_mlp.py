@@ -1,0 +1,136 @@
+"""The network in plain NumPy: gradients to rounding, the same seed the same bits, early stopping."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from landcarbon.learning.mlp import MLP, train
+from landcarbon.matrix.errors import InputError
+
+SIZES = [(1, 1), (3, 2), (4, 7, 3), (2, 5, 6, 1)]
+
+
+def quadratic(target):
+    def cost(y, rows):
+        e = y - target[rows]
+        return 0.5 * float((e**2).sum(axis=-1).mean()), e / len(rows)
+
+    return cost
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_gradient_is_the_complex_step(sizes):
+    """Every weight and bias, to rounding; the output is tanh after tanh, written out here."""
+    rng = np.random.default_rng(1)
+    net = MLP.start(sizes, rng, last=1.0)
+    net = net.with_vector(net.vector() + 0.1 * rng.standard_normal(net.size))
+    x, c = rng.standard_normal((6, sizes[0])), rng.standard_normal((6, sizes[-1]))
+
+    def J(vector):
+        h, at = x.astype(complex), 0
+        shapes = list(pairwise(sizes))
+        W = []
+        for a, b in shapes:
+            W.append(vector[at : at + a * b].reshape(a, b))
+            at += a * b
+        for k, (_, b) in enumerate(shapes):
+            h = h @ W[k] + vector[at : at + b]
+            at += b
+            h = np.tanh(h) if k + 1 < len(shapes) else h
+        return (c * h**2).sum()
+
+    y, pull = net.forward_and_vjp(x)
+    got = pull(2 * c * y).vector()
+    v = net.vector().astype(complex)
+    step = 1e-30j
+    want = [J(v + step * np.eye(net.size)[k]).imag / 1e-30 for k in range(net.size)]
+    np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-13)
+    assert np.isclose(J(v).real, (c * y**2).sum(), rtol=1e-12)
+
+
+def test_vector_goes_there_and_back():
+    net = MLP.start((3, 5, 2), rng=3)
+    again = net.with_vector(net.vector())
+    for a, b in zip((*net.weights, *net.biases), (*again.weights, *again.biases)):
+        np.testing.assert_array_equal(a, b)
+    assert net.size == 3 * 5 + 5 + 5 * 2 + 2
+
+
+def test_start_is_small_at_the_end_and_of_unit_size_before():
+    net = MLP.start((400, 300, 5), rng=0, last=0.01)
+    x = np.random.default_rng(1).standard_normal((500, 400))
+    assert 0.9 < (x @ net.weights[0]).std() < 1.1
+    assert np.abs(net(x)).max() < 0.1
+
+
+def test_same_seed_same_bits():
+    rng = np.random.default_rng(5)
+    x, t = rng.standard_normal((90, 2)), rng.standard_normal((90, 1))
+    held = np.arange(90) % 4 == 0
+
+    def run(seed):
+        return train(MLP.start((2, 8, 1), seed), x, quadratic(t), held, epochs=5, batch=16, rng=seed)
+
+    a, b, c = run(1), run(1), run(2)
+    np.testing.assert_array_equal(a.net.vector(), b.net.vector())
+    np.testing.assert_array_equal(a.history, b.history)
+    assert not np.array_equal(a.net.vector(), c.net.vector())
+
+
+def test_learns_a_curve_that_a_line_cannot():
+    rng = np.random.default_rng(6)
+    x = rng.uniform(-2, 2, (400, 1))
+    t = np.sin(2 * x) + 0.05 * rng.standard_normal(x.shape)
+    held = np.arange(400) % 5 == 0
+    net = train(MLP.start((1, 16, 1), 1), x, quadratic(t), held, rate=0.02, epochs=200, rng=1).net
+    new = np.linspace(-2, 2, 101)[:, None]
+    slope = np.polyfit(x[:, 0], t[:, 0], 1)
+    assert np.abs(net(new) - np.sin(2 * new)).max() < 0.15
+    assert np.abs(np.polyval(slope, new) - np.sin(2 * new)).max() > 0.5
+
+
+def test_stops_early_and_returns_the_best_epoch():
+    """Noise alone: validation cost must rise, and the network before it rose is kept."""
+    rng = np.random.default_rng(7)
+    x, t = rng.standard_normal((60, 10)), rng.standard_normal((60, 1))
+    held = np.arange(60) % 2 == 0
+    cost = quadratic(t)
+    done = train(MLP.start((10, 64, 1), 1), x, cost, held, rate=0.01, epochs=400, patience=15, decay=0.0, rng=1)
+    assert len(done.history) < 400
+    assert len(done.history) == done.best + 16
+    rows = np.flatnonzero(held)
+    assert np.isclose(cost(done.net(x[rows]), rows)[0], done.history[:, 1].min())
+    assert done.history[-1, 0] < done.history[done.best, 0]
+
+
+def test_validation_rows_never_move_a_weight():
+    rng = np.random.default_rng(8)
+    x, t = rng.standard_normal((40, 2)), rng.standard_normal((40, 1))
+    held = np.arange(40) % 4 == 0
+    other = np.where(held[:, None], t + 1e-9, t)
+    runs = [train(MLP.start((2, 6, 1), 1), x, quadratic(y), held, epochs=8, patience=8, rng=2) for y in (t, other)]
+    np.testing.assert_array_equal(runs[0].history[:, 0], runs[1].history[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: MLP.start((3,)), "widths of the layers"),
+        (lambda: MLP.start((3, 0, 1)), "at least 1"),
+        (lambda: MLP.start((3, 2))(np.ones((4, 2))), "x must end in axes of length"),
+        (lambda: MLP.start((3, 2))([[np.nan, 0, 0]]), "NaN"),
+        (lambda: MLP.start((3, 2)).with_vector(np.ones(7)), "vector must end"),
+        (lambda: train(MLP.start((1, 1)), np.ones((4, 1)), None, np.ones(4, bool)), "not all"),
+        (lambda: train(MLP.start((1, 1)), np.ones((4, 1)), None, [False] * 4), "mark some"),
+        (lambda: train(MLP.start((1, 1)), np.ones((4, 1)), None, [True]), "one True or False a row"),
+        (lambda: train(MLP.start((1, 1)), np.ones((4, 1)), None, [True, 0, 0, 0], epochs=0), "at least 1"),
+        (
+            lambda: train(MLP.start((1, 1)), np.ones((4, 1)), lambda y, r: (np.nan, y), [True, 0, 0, 0]),
+            "smaller rate",
+        ),
+    ],
+)
+def test_bad_input_gets_a_sentence(call, words):
+    with pytest.raises(InputError, match=words):
+        call()
