@@ -315,25 +315,11 @@ def gpp(
     """
     a = as_array("acm", acm, shape=(10,))
     lai = as_array("lai", lai, lower=0.0)
-    high, low = _celsius("max_temperature", max_temperature), _celsius("min_temperature", min_temperature)
-    light = as_array("radiation", radiation, lower=0.0, hint="MJ m-2 d-1.")
-    co2 = as_array("co2", co2, lower=0.0, hint="ppm.")
-    nitrogen = as_array("leaf_nitrogen", leaf_nitrogen, lower=0.0)
-    pull = np.abs(as_array("water_potential_difference", water_potential_difference))
-    resistance = as_array("hydraulic_resistance", hydraulic_resistance, lower=0.0)
-    spread = 0.5 * (high - low)
-    if np.any(spread < 0):
-        raise InputError("The lowest temperature of a day lies above its highest; swap the two?")
-    conductance = pull ** a[9] / (a[5] * resistance + spread)
-    use = lai * nitrogen / conductance * a[0] * np.exp(a[7] * high)
-    q = a[2] - a[3]
-    outside = co2 + q - use
-    inside = 0.5 * (outside + np.sqrt(outside**2 - 4.0 * (co2 * q - use * a[2])))
-    diffusing = conductance * (co2 - inside)
-    captured = a[6] * lai**2 / (lai**2 + a[8]) * light
-    both = captured + diffusing
-    rate = np.divide(captured * diffusing, both, out=np.zeros_like(both), where=both > 0)
-    return rate * (a[1] * day_length(doy, latitude) + a[4])
+    weather = _weather(
+        a, latitude, doy, max_temperature, min_temperature, radiation, co2, leaf_nitrogen,
+        water_potential_difference, hydraulic_resistance,
+    )  # fmt: skip
+    return _photosynthesis(lai, a, *weather)
 
 
 def simulate_dalec(
@@ -380,25 +366,80 @@ def simulate_dalec(
     model = dalec5(theta)
     X = as_array("X0", X0, shape=(5,), lower=0.0, hint=f"Pools: {', '.join(POOLS)}.")
     leaf_mass = as_array("leaf_mass", leaf_mass, lower=0.0, strict=True)
-    lead = np.broadcast_shapes(X.shape[:-1], model.K.shape[:-1], leaf_mass.shape)
-    X = np.broadcast_to(X, (*lead, 5))
-    respired = np.broadcast_to(p["respired"], lead)
-    warmth = temperature_rate(drivers.max_temperature, drivers.min_temperature)
-    loss, M, B = model.respired_fraction * model.K / DAYS, model.outflow_matrix() / DAYS, model.B
-    states, photo, plants, soil, leaves = [X], [], [], [], []
-    for k in range(len(drivers)):
-        lai = np.maximum(LEAST_LAI, X[..., 0] / leaf_mass)
-        G = np.broadcast_to(gpp(lai, **drivers.day(k), latitude=latitude), lead)
-        xi = np.ones((*np.shape(warmth[k]), 5))
-        xi[..., 3:] = np.asarray(warmth[k])[..., None]
-        leaving = xi * X
-        soil.append((loss * leaving).sum(axis=-1))
-        X = X + B * G[..., None] - (M @ leaving[..., None])[..., 0]
-        states.append(X)
-        photo.append(G)
-        plants.append(respired * G)
-        leaves.append(lai)
-    return Run(*(np.stack(rows) for rows in (states, photo, plants, soil, leaves)))
+    days, given = len(drivers), [getattr(drivers, field.name) for field in fields(drivers)]
+    sites = max(value.ndim for value in given) - 1
+    given = [v.reshape(days, *(1,) * (sites + 1 - v.ndim), *v.shape[1:]) for v in given]
+    a = np.array(ACM)
+    weather = _weather(a, latitude, *given)
+    warmth = temperature_rate(given[1], given[2])[:, None]
+    lead = np.broadcast_shapes(
+        X.shape[:-1], model.K.shape[:-1], leaf_mass.shape, *(value.shape[1:] for value in given)
+    )
+    # A day is a few operations on long rows: pools stand first here, members last.
+    B, M = _pools_first(model.B, 1, lead), _pools_first(model.outflow_matrix() / DAYS, 2, lead)
+    loss = _pools_first(model.respired_fraction * model.K / DAYS, 1, lead)
+    states = np.empty((days + 1, 5, *lead))
+    photo, soil, leaves = (np.empty((days, *lead)) for _ in range(3))
+    states[0] = _pools_first(X, 1, lead)
+    leaving = np.empty((5, *lead))
+    for k in range(days):
+        X = states[k]
+        leaves[k] = np.maximum(LEAST_LAI, X[0] / leaf_mass)
+        photo[k] = _photosynthesis(leaves[k], a, *(value[k] for value in weather))
+        leaving[:3] = X[:3]
+        leaving[3:] = warmth[k] * X[3:]
+        soil[k] = (loss * leaving).sum(axis=0)
+        states[k + 1] = X + B * photo[k] - (M * leaving).sum(axis=1)
+    return Run(np.moveaxis(states, 1, -1), photo, p["respired"] * photo, soil, leaves)
+
+
+def _pools_first(value: Array, axes: int, lead: tuple[int, ...]) -> Array:
+    """The last axes of `value` before its members, which are broadcast to `lead`."""
+    full = np.broadcast_to(value, (*lead, *value.shape[value.ndim - axes :]))
+    return np.ascontiguousarray(np.moveaxis(full, range(-axes, 0), range(axes)))
+
+
+def _weather(
+    a: Array,
+    latitude: ArrayLike,
+    doy: ArrayLike,
+    max_temperature: ArrayLike,
+    min_temperature: ArrayLike,
+    radiation: ArrayLike,
+    co2: ArrayLike,
+    leaf_nitrogen: ArrayLike,
+    water_potential_difference: ArrayLike,
+    hydraulic_resistance: ArrayLike,
+) -> tuple[Array, ...]:
+    """All of the canopy model that does not depend on the leaves, for `_photosynthesis`."""
+    high, low = _celsius("max_temperature", max_temperature), _celsius("min_temperature", min_temperature)
+    light = as_array("radiation", radiation, lower=0.0, hint="MJ m-2 d-1.")
+    co2 = as_array("co2", co2, lower=0.0, hint="ppm.")
+    nitrogen = as_array("leaf_nitrogen", leaf_nitrogen, lower=0.0)
+    pull = np.abs(as_array("water_potential_difference", water_potential_difference))
+    resistance = as_array("hydraulic_resistance", hydraulic_resistance, lower=0.0)
+    spread = 0.5 * (high - low)
+    if np.any(spread < 0):
+        raise InputError("The lowest temperature of a day lies above its highest; swap the two?")
+    conductance = pull ** a[9] / (a[5] * resistance + spread)
+    use = nitrogen / conductance * a[0] * np.exp(a[7] * high)
+    hours = a[1] * day_length(doy, latitude) + a[4]
+    return conductance, use, co2, a[6] * light, hours
+
+
+def _photosynthesis(
+    lai: Array, a: Array, conductance: Array, use: Array, co2: Array, light: Array, hours: Array
+) -> Array:
+    """G: the CO₂ inside the leaf as the root of a square, then diffusion against light."""
+    use = lai * use
+    outside = co2 + a[2] - a[3] - use
+    inside = 0.5 * (outside + np.sqrt(outside**2 - 4.0 * (co2 * (a[2] - a[3]) - use * a[2])))
+    diffusing = conductance * (co2 - inside)
+    squared = lai * lai
+    captured = squared / (squared + a[8]) * light
+    both = captured + diffusing
+    rate = np.divide(captured * diffusing, both, out=np.zeros_like(both), where=both > 0)
+    return rate * hours
 
 
 def _named(theta: ArrayLike | None) -> dict[str, Array]:

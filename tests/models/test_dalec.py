@@ -64,6 +64,17 @@ def test_members_at_once():
     np.testing.assert_allclose(one.X, many.X[:, 3], rtol=1e-13)
 
 
+def test_drivers_of_several_sites_beside_shared_ones():
+    year = weather(40)
+    warmer = year.max_temperature[:, None] + [0.0, 3.0]
+    rest = {name: getattr(year, name) for name in ("doy", "min_temperature", "radiation")}
+    both = d.simulate_dalec(Drivers(max_temperature=warmer, **rest))
+    for k in range(2):
+        one = d.simulate_dalec(Drivers(max_temperature=warmer[:, k], **rest))
+        np.testing.assert_allclose(both.X[:, k], one.X, rtol=1e-13)
+        np.testing.assert_allclose(both.nee[:, k], one.nee, rtol=1e-10)
+
+
 def test_steady_state_closes():
     m = dalec5()
     X = m.steady_state(600.0, xi=[1, 1, 1, 0.8, 0.8])
