@@ -10,6 +10,12 @@ from landcarbon.assimilation.ensemble import (
     particle_filter,
 )
 from landcarbon.assimilation.hmc import hamiltonian
+from landcarbon.assimilation.information import (
+    greedy_design,
+    identify,
+    information_gain,
+    marginal_bits,
+)
 from landcarbon.assimilation.kalman import kalman_filter, kalman_smoother
 from landcarbon.assimilation.mcmc import adaptive_metropolis, differential_evolution
 from landcarbon.assimilation.observations import (
@@ -47,11 +53,15 @@ __all__ = [
     "ensemble_update",
     "es_mda",
     "gaspari_cohn",
+    "greedy_design",
     "hamiltonian",
+    "identify",
     "importance_sampling",
+    "information_gain",
     "kalman_filter",
     "kalman_smoother",
     "linear_system",
+    "marginal_bits",
     "particle_filter",
     "sample",
     "tempered_smc",

@@ -21,7 +21,7 @@ mask   True where an observation is used     (..., obs)               mask
 ====== ===================================== ================= ====== ============ ==========
 
 Every kind of observations offers `data`, `sd`, `mask`, `sites`, `predict`, `log_likelihood`,
-`gradient`, `simulate`, `with_values` (other data, the same errors), and `[index]` to select sites;
+`gradient`, `pull`, `simulate`, `with_values` (other data, the same errors), and `[index]` to select sites;
 samplers ask for nothing else. The leading axes of the data are the sites. Model values may have
 further axes (chains, members) between the sites and the last axis.
 
@@ -110,6 +110,11 @@ class GaussianLikelihood:
     def gradient(self, model_values: ArrayLike) -> NDArray[np.float64]:
         """d ln L / d model_values, the shape of `model_values`."""
         return self._pull(self.predict(model_values))
+
+    def pull(self, model_values: ArrayLike, g: ArrayLike) -> NDArray[np.float64]:
+        """The derivative of sum_i g_i h_i with respect to `model_values`, for any g of its shape."""
+        h = self.predict(model_values)
+        return np.where(self._lift(self.mask, h.ndim), np.broadcast_to(np.asarray(g), h.shape), 0.0)
 
     def simulate(self, model_values: ArrayLike, rng: Random = None) -> NDArray[np.float64]:
         """Observations the model would make with these errors; NaN where the mask is False."""
@@ -344,11 +349,14 @@ class ProfileObservations:
 
     def gradient(self, model_values: ArrayLike) -> NDArray[np.float64]:
         """d ln L / d model_values (sites..., any..., layer); zero where a layer is not read."""
+        return self.pull(model_values, self.likelihood._pull(self.predict(model_values)))
+
+    def pull(self, model_values: ArrayLike, g: ArrayLike) -> NDArray[np.float64]:
+        """The derivative of sum_i g_i h_i with respect to `model_values`, g (sites..., any..., obs)."""
         h = self.predict(model_values)
         X, _, _ = self._log_values(model_values)
-        r = self.likelihood._pull(h)
-        back = _multiply(r if self.kind == "log" else r * h, self.weights, self.sites)
-        return back / X
+        g = np.broadcast_to(np.asarray(g, dtype=float), h.shape)
+        return _multiply(g if self.kind == "log" else g * h, self.weights, self.sites) / X
 
     def simulate(self, model_values: ArrayLike, rng: Random = None) -> NDArray[np.float64]:
         """Profiles (sites..., any..., obs), gC m-3, with errors drawn; NaN where masked."""
@@ -492,9 +500,12 @@ class SeriesObservations:
 
     def gradient(self, model_values: ArrayLike) -> NDArray[np.float64]:
         """d ln L / d model_values (sites..., any..., time)."""
-        return _multiply(
-            self.likelihood._pull(self.predict(model_values)), self.weights, self.sites
-        )
+        return self.pull(model_values, self.likelihood._pull(self.predict(model_values)))
+
+    def pull(self, model_values: ArrayLike, g: ArrayLike) -> NDArray[np.float64]:
+        """The derivative of sum_i g_i h_i with respect to `model_values`, g (sites..., any..., obs)."""
+        g = np.broadcast_to(np.asarray(g, dtype=float), self.predict(model_values).shape)
+        return _multiply(g, self.weights, self.sites)
 
     def simulate(self, model_values: ArrayLike, rng: Random = None) -> NDArray[np.float64]:
         """Observations with errors drawn (sites..., any..., obs); NaN where masked."""
