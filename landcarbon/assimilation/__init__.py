@@ -1,6 +1,7 @@
 """Data into models: priors, observations, posteriors, samplers, many sites."""
 
 from landcarbon.assimilation.calibration import calibrate
+from landcarbon.assimilation.constraints import Constraints
 from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.ensemble import (
     enkf,
@@ -35,6 +36,7 @@ from landcarbon.assimilation.state_space import (
 )
 
 __all__ = [
+    "Constraints",
     "Draws",
     "Ensemble",
     "GaussianLikelihood",
