@@ -338,6 +338,7 @@ def _run(
     (folder / "issues").mkdir(exist_ok=True)
     previous = None if archived is None else _analysis(archived.isel(issue=-1))
     todo = range(n_archived, dates.size)
+    parts = [] if archived is None else [archived]
     for k in bar(todo, len(todo), "issues", "issue", progress):
         path = piece(folder, "issues", k)
         if not path.exists():
@@ -353,9 +354,9 @@ def _run(
         if isinstance(ingest, _Table):
             _same_knowledge(dates[k : k + 1], one, ingest, drivers)
         previous = _analysis(one.isel(issue=0))
-    if dates.size > n_archived:
-        new = [load(piece(folder, "issues", k)) for k in range(n_archived, dates.size)]
-        _save(_joined([*([] if archived is None else [archived]), *new]), final)
+        parts.append(one)
+    if todo:
+        _save(_joined(parts), final)
     shutil.rmtree(folder / "issues", ignore_errors=True)
     return open_archive(final).isel(issue=slice(dates.size))
 
