@@ -252,6 +252,9 @@ def check_rates(K: Array, pools: tuple[str, ...], axis: int = -1) -> None:
 def check_transfers(A: Array, pools: tuple[str, ...]) -> None:
     n = len(pools)
     flat = A.reshape(-1, n, n)
+    if len(flat) == 0:
+        return
+    largest, kept = flat.max(axis=0), flat.sum(axis=1)
     diagonal = np.diagonal(flat, axis1=1, axis2=2)
     if np.any(diagonal != 1):
         j = int(np.argwhere(diagonal != 1)[0, 1])
@@ -261,18 +264,17 @@ def check_transfers(A: Array, pools: tuple[str, ...]) -> None:
             f"A[{j}, {j}] is {value:g}, but the diagonal of A is 1: all that leaves pool "
             f"{pools[j]!r} leaves it once.{extra}"
         )
-    off = flat - np.eye(n)
+    off = largest - np.eye(n)
     if np.any(off > 0):
-        _, i, j = (int(v) for v in np.argwhere(off > 0)[0])
+        i, j = (int(v) for v in np.argwhere(off > 0)[0])
         raise InputError(
-            f"A[{i}, {j}] is {off[off > 0][0]:g}, but the transfer from {pools[j]!r} to {pools[i]!r} "
+            f"A[{i}, {j}] is {off[i, j]:g}, but the transfer from {pools[j]!r} to {pools[i]!r} "
             "is written with a minus sign: −f_ij."
         )
-    sent = -off.sum(axis=1)
-    if np.any(sent > 1 + ROUNDING):
-        j = int(np.argwhere(sent > 1 + ROUNDING)[0, 1])
+    if kept.min() < -ROUNDING:
+        row, j = (int(v) for v in np.argwhere(kept < -ROUNDING)[0])
         raise InputError(
-            f"Column {j} of A sends out {sent[sent > 1 + ROUNDING][0]:.4g} of what leaves {pools[j]!r}: "
+            f"Column {j} of A sends out {1 - kept[row, j]:.4g} of what leaves {pools[j]!r}: "
             "the fractions must sum to at most 1, the rest is respired."
         )
 

@@ -412,9 +412,16 @@ def _columns(a: Array, own: int, lead: tuple[int, ...]) -> Array:
 
 
 def together(shapes: list[tuple[int, ...]]) -> list[Array]:
-    """Empty arrays cut from one block: fresh memory is handed out in large pages only if asked at once."""
+    """Empty arrays cut from one block.
+
+    Fresh memory costs more than the arithmetic done in it: the system hands it out page by page, and
+    the C library returns what is free as soon as it is more than twice the largest block it has seen.
+    So one block is asked for, half as large again as is used; what is never touched costs nothing.
+    """
     ends = np.cumsum([math.prod(shape) for shape in shapes])
-    return [part.reshape(shape) for part, shape in zip(np.split(np.empty(ends[-1]), ends[:-1]), shapes)]
+    block = np.empty(3 * ends[-1] // 2)
+    parts = np.split(block[: ends[-1]], ends[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes)]
 
 
 def _fill(out: Array, a: Array, order: tuple[int, ...]) -> Array:

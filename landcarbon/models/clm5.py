@@ -496,7 +496,7 @@ class _Parts:
         bare = np.empty((self.n, len(self.layers)))
         litter = np.empty_like(bare)
         month = np.full(12, 1 / 12)
-        for part, xi, _, _, N in self._months():
+        for part, xi, *_, N in self._months():
             bare[part] = xi @ month
             litter[part] = np.einsum("slm,slm->sl", xi, N) / 12 if N.ndim else bare[part] * N
         return bare.reshape(*self.lead, -1), litter.reshape(*self.lead, -1)
@@ -505,7 +505,7 @@ class _Parts:
         """ξ_T ξ_W ξ_O of each month, and the same × ξ_N, both (..., L, 12)."""
         bare = np.empty((self.n, len(self.layers), 12))
         litter = np.empty_like(bare)
-        for part, xi, _, _, N in self._months():
+        for part, xi, *_, N in self._months():
             bare[part], litter[part] = xi, xi * N
         return bare.reshape(*self.lead, -1, 12), litter.reshape(*self.lead, -1, 12)
 
@@ -582,10 +582,10 @@ class _Parts:
         """∂J/∂q10 and ∂J/∂w_scaling from ∂J/∂ of the two yearly means."""
         by_q10, by_w = np.empty(self.n), np.empty(self.n)
         bare, litter = (a.reshape(-1, len(self.layers), 1) / 12 for a in (bare, litter))
-        for part, xi, T, dry, N in self._months():
+        for part, xi, T, wet, N in self._months():
             xi *= bare[part] + litter[part] * N  # what each month adds to J
             by_q10[part] = np.einsum("slm,slm->s", xi, T - REFERENCE_TEMPERATURE)
-            xi *= dry
+            xi *= wet < 1
             by_w[part] = xi.sum(axis=(-2, -1))
         return by_q10.reshape(self.lead) / (10.0 * self.q10), by_w.reshape(self.lead) / self.w_scaling
 
@@ -604,8 +604,8 @@ class _Parts:
         change = rise / self.layers.thickness - profile * rise.sum(axis=-1, keepdims=True)
         return np.where(self._thaw[..., None] > 0, change / total, 0.0)
 
-    def _months(self) -> Iterator[tuple[slice, Array, Array, NDArray[np.bool_], Array]]:
-        """Some columns at a time: ξ_T ξ_W ξ_O and T (columns, 20, 12), where ξ_W < 1, and ξ_N."""
+    def _months(self) -> Iterator[tuple[slice, Array, Array, Array, Array]]:
+        """Some columns at a time: ξ_T ξ_W ξ_O, T and ξ_W (columns, L, 12), and ξ_N."""
         f = self.forcing
         for part in split_columns(self.n, CHUNK):
             site = self._site(part)
@@ -618,10 +618,9 @@ class _Parts:
             xi = (T - REFERENCE_TEMPERATURE) * slope
             np.exp(xi, out=xi)
             wet = W * w
-            dry = wet < 1
             xi *= np.minimum(wet, 1.0, out=wet)
             xi *= O
-            yield part, xi, T, dry, N
+            yield part, xi, T, wet, N
 
 
 def _take(array: NDArray[Any], own: int, site: tuple[NDArray[np.intp], ...]) -> NDArray[Any]:
