@@ -1,4 +1,4 @@
-"""Ecological forecasting: ensembles, who owns the variance, scores, and the cycle (module 5)."""
+"""Ecological forecasting: ensembles, their scores, the cycle, decisions (module 5)."""
 
 from landcarbon.forecasting.cycle import (
     Issue,
@@ -9,6 +9,12 @@ from landcarbon.forecasting.cycle import (
     run_cycle,
     score,
     to_long_table,
+)
+from landcarbon.forecasting.decision import (
+    consequences,
+    portfolios,
+    value_of_forecast,
+    value_of_perfect_forecast,
 )
 from landcarbon.forecasting.ensemble import (
     SOURCES,
@@ -39,6 +45,7 @@ __all__ = [
     "add_observation_error",
     "analogue_years",
     "climatology",
+    "consequences",
     "coverage",
     "crps",
     "forecast",
@@ -55,6 +62,7 @@ __all__ = [
     "persistence",
     "pit",
     "pit_uniformity",
+    "portfolios",
     "random_walk",
     "reliability",
     "run_cycle",
@@ -62,4 +70,6 @@ __all__ = [
     "skill",
     "spread_skill",
     "to_long_table",
+    "value_of_forecast",
+    "value_of_perfect_forecast",
 ]

@@ -98,7 +98,9 @@ def test_a_planted_late_observation_is_refused_with_a_sentence():
     def leaky(date):
         return table()[lambda rows: rows["time"] <= date + pd.Timedelta("2D")]
 
-    with pytest.raises(InputError, match=r"2 of 42 rows are stamped after the issue date 2001-02-09"):
+    with pytest.raises(
+        InputError, match=r"2 of 42 rows are stamped after the issue date 2001-02-09"
+    ):
         cycle(leaky)
 
     def measured_but_not_reported(date):
@@ -264,7 +266,9 @@ def test_a_twin_cycle_with_assimilation_is_calibrated():
     """k and X0 of a decaying pool, assimilated at each issue with ES-MDA, forecast a year ahead."""
     t = np.arange(0.0, 1.51, 0.05)
     prior = Prior(
-        ParameterTable([Parameter("k", "yr-1", 0.1, 3.0, 1.0), Parameter("X0", "gC m-2", 50, 150, 100)])
+        ParameterTable(
+            [Parameter("k", "yr-1", 0.1, 3.0, 1.0), Parameter("X0", "gC m-2", 50, 150, 100)]
+        )
     )
     rng = np.random.default_rng(5)
     hits, cases = 0.0, 0
