@@ -17,6 +17,7 @@ from landcarbon.assimilation.information import (
     information_gain,
     marginal_bits,
 )
+from landcarbon.assimilation.joint import JointObservations, independent_share
 from landcarbon.assimilation.kalman import kalman_filter, kalman_smoother
 from landcarbon.assimilation.mcmc import adaptive_metropolis, differential_evolution
 from landcarbon.assimilation.observations import (
@@ -40,6 +41,7 @@ __all__ = [
     "Draws",
     "Ensemble",
     "GaussianLikelihood",
+    "JointObservations",
     "LinearSystem",
     "Normal",
     "Posterior",
@@ -59,6 +61,7 @@ __all__ = [
     "hamiltonian",
     "identify",
     "importance_sampling",
+    "independent_share",
     "information_gain",
     "kalman_filter",
     "kalman_smoother",
