@@ -180,11 +180,13 @@ def _factorise(stage: Stage, rates: Rates, G: Array) -> None:
     T = np.zeros(G.shape[1:])
     lost = np.zeros(K.shape[1:])
     for l in range(len(K) - 1, -1, -1):  # noqa: E741
-        below, lost = lost, K[l] * kept
+        below, lost = lost, K[l] * kept if F else K[l].copy()
         if moves and l + 1 < len(K):
             # What sinks to the layer below is lost there, or rises again, perhaps in another pool.
             down, up = moves[0][l], moves[1][l]
-            lost += down * _flow(below, G[l + 1])
+            sunk = _flow(below, G[l + 1])
+            sunk *= down
+            lost += sunk
             if stage.size > 1:
                 np.multiply(G[l + 1], up[:, None] * down, out=T)
         elif F:
