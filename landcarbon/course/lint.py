@@ -37,6 +37,10 @@ PNG_KB = 60
 NOTEBOOK_KB = 1500
 FETCH = {"urlopen", "urlretrieve", "requests", "httpx", "aiohttp", "urllib", "http", "wget", "curl"}
 PATH = re.compile(r"(?<![\w.:/~-])/(?:home|root|tmp|work|Users|var|opt|mnt)/[\w.-]+|[A-Z]:\\\\?Users")
+EXERCISE = re.compile(
+    r"^(?P<fence>[`:]{3,})\{exercise\} *(?P<title>.*?)$.*?^(?P=fence)\s*$", flags=re.M | re.S
+)
+
 
 @cache
 def samplers() -> frozenset[str]:
@@ -250,17 +254,29 @@ def active(notebook: Notebook) -> Iterator[str]:
         yield "no widget has a static twin: pass twin=True to `explore`"
     if not re.search(r"\bquiz\(", code):
         yield "no quiz: call `quiz`"
-    exercises = re.findall(r"^[`:]{3,}\{exercise\}.*?^[`:]{3,}\s*$", text, flags=re.M | re.S)
+    exercises = [block[0] for block in EXERCISE.finditer(text)]
     for level in (1, 2, 3):
         if not any(f"Level {level}" in block for block in exercises):
             yield f"no exercise of level {level}: an `{{exercise}}` block with **Level {level}, …**"
+
+
+def numbered(notebook: Notebook) -> Iterator[str]:
+    """Exercises are called NN.1, NN.2 … on the page too, as in `check("NN.1", …)`."""
+    chapter = notebook.cells[0].source[2:4] if notebook.cells else ""
+    text = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    for number, block in enumerate(EXERCISE.finditer(text), 1):
+        if not block["title"].startswith(f"{chapter}.{number} · "):
+            yield f"the exercise {block['title']!r} must be called '{chapter}.{number} · Title'"
+        for option in (f":label: ex-{chapter}-{number}", ":nonumber:"):
+            if option not in block[0].splitlines():
+                yield f"the exercise {block['title']!r} lacks the option {option}"
 
 
 Rule = Callable[[Notebook], Iterator[str]]
 RULES: tuple[Rule, ...] = (
     executed, quiet, pictures, seeded, offline, marked, portable, levels
 )
-SHAPE: tuple[Rule, ...] = (title, sections, active)
+SHAPE: tuple[Rule, ...] = (title, sections, active, numbered)
 
 
 def lint(notebook: Notebook, *, chapter: bool) -> list[str]:

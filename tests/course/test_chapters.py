@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from landcarbon.matrix.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = chapters(ROOT)
+CHAPTERS = [path for path in NOTEBOOKS if path.parent.name != "solutions"]
 GOOD = ROOT / "book/module0/00_first_run.ipynb"
 
 
@@ -35,10 +37,23 @@ def test_notebook_is_stored_in_normal_form(path: Path) -> None:
 
 
 def test_every_chapter_has_solutions_and_a_quiz() -> None:
-    for path in NOTEBOOKS:
-        if path.parent.name != "solutions":
-            assert (ROOT / "solutions" / path.name).exists(), path.name
-            assert (ROOT / "book/quizzes" / f"{path.name[:2]}.json").exists(), path.name
+    for path in CHAPTERS:
+        assert (ROOT / "solutions" / path.name).exists(), path.name
+        assert (ROOT / "book/quizzes" / f"{path.name[:2]}.json").exists(), path.name
+
+
+def names_of_exercises(notebook, pattern: str) -> list[str]:
+    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    return re.findall(pattern, text, flags=re.M)
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_exercise_has_one_name_on_the_page_and_in_the_notebook(path: Path) -> None:
+    solution = ROOT / "solutions" / path.name
+    if not solution.exists():
+        pytest.skip("said by test_every_chapter_has_solutions_and_a_quiz")
+    page = names_of_exercises(read(path), r"\{exercise\} (.+)$")
+    assert page == names_of_exercises(read(solution), r"^## Exercise (.+)$")
 
 
 def first_code(notebook):
@@ -122,6 +137,12 @@ FAULTS = {
     "twin": (replace("twin=True", "twin=False"), "static twin"),
     "quiz": (replace('quiz("00")', "pass"), "no quiz"),
     "level": (replace("**Level 2,", "**Middle,"), "no exercise of level 2"),
+    "exercise number": (replace("{exercise} 00.2 · ", "{exercise} "), "must be called '00.2 · Title'"),
+    "exercise order": (replace("{exercise} 00.2 · ", "{exercise} 00.3 · "), "must be called '00.2"),
+    "exercise label": (replace(":label: ex-00-2\n", ":label: ex-00-9\n"), "lacks the option :label:"),
+    "numbered twice": (
+        replace(":label: ex-00-2\n:nonumber:", ":label: ex-00-2"), "lacks the option :nonumber:"
+    ),
 }
 
 
