@@ -65,7 +65,7 @@ Run = Callable[[Array], ArrayLike]
 
 KINDS = ("ridge", "gp", "network")
 """Ridge regression on all squares and products; Gaussian processes, one a principal component, with
-a length for each parameter; a network of two layers."""
+a length for each parameter; a network with one hidden layer."""
 
 KEPT = 1.0 - 1e-7  # share of the outputs' variance that the principal components keep
 
@@ -220,7 +220,7 @@ def fit(
     *,
     folds: int = 5,
     judged: ArrayLike | None = None,
-    hidden: tuple[int, ...] = (48, 48),
+    hidden: tuple[int, ...] = (64,),
     rng: Rng = 0,
 ) -> Emulator:
     """Learn a model from its runs.

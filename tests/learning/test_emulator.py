@@ -64,7 +64,7 @@ def by_runs(n, kind="network", seed=1):
 
 @cache
 def refined(seed):
-    return em.refine(by_runs(60, seed=seed), century, DATA, n=20, rounds=2, rng=seed)
+    return em.refine(by_runs(60, seed=seed), century, DATA, n=20, rounds=2, candidates=200, rng=seed)
 
 
 @pytest.fixture(scope="module")
