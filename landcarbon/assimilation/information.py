@@ -320,12 +320,13 @@ class Identifiability:
         return self.S.reshape(-1, *self.S.shape[-2:])
 
     def __str__(self) -> str:
-        n_obs, p = self.S.shape[-2:]
+        p = self.S.shape[-1]
         places = len(self._flat)
+        used = (self._flat != 0).any(-1).sum(-1).mean()
         left = self.sd_left.reshape(-1, p).mean(0)
         known, weights = self.directions()
         lines = [
-            f"{p} parameters, {n_obs} data" + (f", mean of {places} places" if places > 1 else ""),
+            f"{p} parameters, {used:.3g} data" + (f", mean of {places} places" if places > 1 else ""),
             f"degrees of freedom for signal  {self.dfs.mean():.1f} of {p}",
             f"information                    {self.bits.mean():.1f} bits",
             "narrowed most                  "

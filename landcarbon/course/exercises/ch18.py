@@ -1,0 +1,228 @@
+"""Exercises of chapter 18: a scalar Kalman filter, the ensemble one, and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from landcarbon.course.checks import exercise, expect
+
+
+@exercise(
+    "18.1",
+    level=1,
+    title="a scalar Kalman filter",
+    hints=(
+        "If the forecast is vague and the datum sharp, where should the belief end up? And the other "
+        "way round?",
+        "The gain G = P / (P + R). The mean moves by G times the difference, the variance shrinks to "
+        "(1 − G) P.",
+        "Three lines: `G = …`, then `return x + G * (…), (…) * P`.",
+    ),
+)
+def update(answer: Callable[..., Any]) -> None:
+    """Conjugate normal update, its limits and its independence of order."""
+    found = answer(6885.0, 1607.0**2, 7439.0, 600.0**2)
+    expect(
+        isinstance(found, tuple) and len(found) == 2,
+        "shape",
+        "Return two numbers, the mean and the variance: `return mean, variance`.",
+    )
+    x, P = (float(v) for v in found)
+    expect(np.isfinite([x, P]), "not finite", "Mean or variance is not a finite number.")
+    expect(P > 0, "sign", "A variance cannot be negative.")
+    scaled = answer(6.885, 1.607**2, 7.439, 0.6**2)
+    expect(
+        np.isclose(scaled[1], P / 1e6) and np.isclose(scaled[0], x / 1000),
+        "units",
+        "In kilograms the mean must be a thousandth and the variance a millionth: P and R are "
+        "variances, and so is what you return.",
+    )
+    expect(
+        P < 600.0**2 and P < 1607.0**2,
+        "limit",
+        "After a datum the belief must be narrower than the forecast and than the datum alone.",
+    )
+    sharp = answer(10.0, 4.0, 20.0, 1e-12)[0]
+    vague = answer(10.0, 4.0, 20.0, 1e12)[0]
+    expect(
+        np.isclose(sharp, 20.0) and np.isclose(vague, 10.0, atol=1e-6),
+        "limit",
+        "An exact datum must be believed, a worthless one must change nothing.",
+    )
+    once = answer(10.0, 4.0, 20.0, 1.0)
+    twice = answer(*answer(10.0, 4.0, 20.0, 2.0), 20.0, 2.0)
+    expect(
+        np.allclose(once, twice),
+        "identity",
+        "Two data of variance 2 are worth one of variance 1, but yours are not. Is the gain made of "
+        "variances?",
+    )
+    expect(
+        np.isclose(once[0], 18.0) and np.isclose(once[1], 0.8),
+        "value",
+        "The precisions, one over the variances, must add up, and the mean lie between in their "
+        "proportion.",
+    )
+
+
+@exercise(
+    "18.2",
+    level=2,
+    title="the ensemble finds the Kalman filter",
+    hints=(
+        "Each member is updated like the mean in `analysis` of the chapter. Which variance plays the part "
+        "of P, and should all members see the same datum?",
+        "P is the variance of the members. Each member gets a datum of its own: d plus a normal "
+        "number times the standard deviation √R.",
+        "Three lines: `P = members.var(ddof=1)`, `own = d + np.sqrt(R) * rng.standard_normal(…)`, "
+        "`return members + … * (own - members)`.",
+    ),
+)
+def ensemble(answer: Callable[..., Any]) -> None:
+    """Mean and variance of many members; limits; errors that fall with the square root of N."""
+
+    def run(members: Any, d: float, R: float, seed: int) -> Any:
+        return answer(members.copy(), d, R, np.random.default_rng(seed))
+
+    rng = np.random.default_rng(1)
+    some = 10.0 + 2.0 * rng.standard_normal(30)
+    after = np.asarray(run(some, 20.0, 1.0, 2), dtype=float)
+    expect(
+        after.shape == (30,),
+        "shape",
+        "Return the members after the update: 30 in, 30 out.",
+    )
+    expect(np.isfinite(after), "not finite", "Some member is not a finite number.")
+    expect(
+        np.array_equal(after, run(some, 20.0, 1.0, 2)),
+        "seed",
+        "Two updates with the same generator differ: draw all random numbers from `rng`.",
+    )
+    kept = some.copy()
+    answer(kept, 20.0, 1.0, np.random.default_rng(2))
+    expect(
+        np.array_equal(kept, some),
+        "identity",
+        "The members that were given have changed: build new ones, as in `members + …`.",
+    )
+    moved = np.asarray(run(some, 20.0, 1e-12, 3))
+    expect(
+        np.allclose(moved, 20.0, atol=1e-3),
+        "limit",
+        "An exact datum (R nearly 0) must bring all members there.",
+    )
+    many = 10.0 + 2.0 * rng.standard_normal(200_000)
+    after = np.asarray(run(many, 20.0, 1.0, 4))
+    expect(
+        abs(after.mean() - 18.0) < 0.05,
+        "value",
+        "The mean of very many members is not that of the Kalman filter. Is the gain P / (P + R), "
+        "with variances?",
+    )
+    expect(
+        after.std() > 0.7,
+        "value",
+        "The mean is right, but the spread is too small: each member must see a datum of its own, "
+        "perturbed by the error of measurement.",
+    )
+    expect(
+        after.std() < 1.1,
+        "units",
+        "The mean is right, but the spread is too large or too small for the error: R is a variance, "
+        "its square root perturbs the datum.",
+    )
+    other = np.asarray(run(10.0 + 6.0 * rng.standard_normal(200_000), 20.0, 9.0, 5))
+    expect(
+        abs(other.std() - 6.0 / np.sqrt(5.0)) < 0.05,
+        "units",
+        "With R = 9 the spread is wrong, with R = 1 it is right: the datum is perturbed by √R.",
+    )
+
+    still = np.asarray(run(some, 20.0, 1e12, 3))
+    expect(
+        np.abs(still - some).max() < 0.1,
+        "limit",
+        "A worthless datum (R very large) must leave the members where they are.",
+    )
+    def error(n: int) -> float:
+        """Root mean square error of the mean over ensembles of n members."""
+        draws = np.random.default_rng(6)
+        means = [
+            np.mean(answer(10.0 + 2.0 * draws.standard_normal(n), 20.0, 1.0, draws))
+            for _ in range(400)
+        ]
+        return float(np.sqrt(np.mean((np.array(means) - 18.0) ** 2)))
+
+    ratio = error(25) / error(400)
+    expect(
+        3.0 < ratio < 5.3,
+        "limit",
+        "Sixteen times the members must make the error four times smaller, and do not. Does every "
+        "member have its own perturbation?",
+    )
+
+
+@exercise(
+    "18.3",
+    level=3,
+    title="find the mechanism",
+    hints=(
+        "Before the data are seen, what would a model with parameters of width `prior_sd` expect of "
+        "them? They are normal, with mean zero. What is their covariance?",
+        "d = G θ + e with θ ~ Normal(0, prior_sd²) and e ~ Normal(0, sd²): the covariance of d is "
+        "S = prior_sd² G Gᵀ + sd² 1. The evidence is the normal density of d with it.",
+        "`S = …`, then −½ (dᵀ S⁻¹ d + ln det S + n ln 2π), with `np.linalg.solve` and "
+        "`np.linalg.slogdet(S)[1]`.",
+    ),
+)
+def log_evidence(answer: Callable[..., Any]) -> None:
+    """The density of the data, averaged over the prior; its limits and units."""
+    rng = np.random.default_rng(7)
+    G = rng.standard_normal((12, 2))
+    d = G @ [1.0, -0.5] + 0.3 * rng.standard_normal(12)
+    found = answer(G, d, 0.3, 1.0)
+    expect(np.shape(found) == (), "shape", "Return one number, the logarithm of the evidence.")
+    found = float(found)
+    expect(np.isfinite(found), "not finite", "The logarithm of the evidence is not finite.")
+    noise = -0.5 * ((d / 0.3) ** 2).sum() - 12 * np.log(0.3) - 6 * np.log(2 * np.pi)
+    empty = float(answer(np.zeros((12, 1)), d, 0.3, 1.0))
+    expect(
+        np.isclose(empty, noise),
+        "identity",
+        "A mechanism without any effect must leave the density of pure noise, with its ln det and its "
+        "2π; yours differs.",
+    )
+    gain = float(answer(1000 * G, 1000 * d, 300.0, 1.0)) - found
+    expect(
+        np.isclose(gain, -12 * np.log(1000.0)),
+        "units",
+        "In other units the density must change by n ln of the factor, and nothing else.",
+    )
+    wide = float(answer(G, d, 0.3, 1e4)) - float(answer(G, d, 0.3, 1e3))
+    expect(
+        np.isclose(wide, -2 * np.log(10.0), atol=1e-3),
+        "limit",
+        "A prior ten times as wide must cost a factor of ten for each parameter: average over the "
+        "prior, do not take the best fit.",
+    )
+    useless = np.column_stack([G, rng.standard_normal(12)])
+    expect(
+        float(answer(useless, d, 0.3, 1.0)) < found,
+        "limit",
+        "A third mechanism that did not make the data should lower the evidence here.",
+    )
+    theta = np.linspace(-8, 8, 40_001)
+    one = G[:, :1]
+    each = -0.5 * (((d[:, None] - one * theta) / 0.3) ** 2).sum(0) - 0.5 * (theta / 2.0) ** 2
+    top = each.max()
+    integral = np.exp(each - top).sum() * (theta[1] - theta[0])
+    expected = top + np.log(integral) - 12 * np.log(0.3) - 6 * np.log(2 * np.pi)
+    expected -= np.log(2.0) + 0.5 * np.log(2 * np.pi)
+    expect(
+        np.isclose(float(answer(one, d, 0.3, 2.0)), expected, rtol=1e-6),
+        "value",
+        "For one parameter the evidence can be integrated on a grid, and yours differs from it.",
+    )

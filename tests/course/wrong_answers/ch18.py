@@ -1,0 +1,93 @@
+"""Typical wrong answers of chapter 18, each with the kind of error its check must name."""
+
+import numpy as np
+
+
+def scalar(gain, variance=lambda G, P: (1 - G) * P):
+    """A scalar update with its gain or its variance changed."""
+
+    def update(x, P, d, R):
+        G = gain(P, R)
+        return x + G * (d - x), variance(G, P)
+
+    return update
+
+
+def right(P, R):
+    return P / (P + R)
+
+
+def members_update(gain=right, noise=lambda R, n, rng: np.sqrt(R) * rng.standard_normal(n)):
+    """A stochastic update with its gain or its noise changed."""
+
+    def enkf_update(members, d, R, rng):
+        P = members.var(ddof=1)
+        return members + gain(P, R) * (d + noise(R, members.size, rng) - members)
+
+    return enkf_update
+
+
+def in_place(members, d, R, rng):
+    P = members.var(ddof=1)
+    members += right(P, R) * (d + np.sqrt(R) * rng.standard_normal(members.size) - members)
+    return members
+
+
+def mean_only(members, d, R, rng):
+    P = members.var(ddof=1)
+    return members.mean() + right(P, R) * (d - members.mean())
+
+
+def evidence(covariance, logdet=True, two_pi=True):
+    """Density of the data with parts of it changed."""
+
+    def log_evidence(G, d, sd, prior_sd):
+        S = covariance(G, sd, prior_sd)
+        out = -0.5 * d @ np.linalg.solve(S, d)
+        if logdet:
+            out -= 0.5 * np.linalg.slogdet(S)[1]
+        return out - 0.5 * d.size * np.log(2 * np.pi) if two_pi else out
+
+    return log_evidence
+
+
+def marginal(G, sd, prior_sd):
+    return prior_sd**2 * G @ G.T + sd**2 * np.eye(len(G))
+
+
+def best_fit(G, d, sd, prior_sd):
+    theta = np.linalg.lstsq(G, d, rcond=None)[0]
+    r = (d - G @ theta) / sd
+    return -0.5 * r @ r - d.size * (np.log(sd) + 0.5 * np.log(2 * np.pi))
+
+
+WRONG = {
+    "18.1": [
+        (lambda x, P, d, R: x + P / (P + R) * (d - x), "shape"),
+        (scalar(right, lambda G, P: ((1 - G) * P) ** 0.5), "units"),
+        (scalar(right, lambda G, P: (1 + G) * P), "limit"),
+        (scalar(lambda P, R: R / (P + R)), "limit"),
+        (scalar(lambda P, R: P**0.5 / (P**0.5 + R**0.5)), "limit"),
+        (scalar(right, lambda G, P: (1 - G) ** 2 * P), "identity"),
+        (scalar(right, lambda G, P: (G - 1) * P), "sign"),
+    ],
+    "18.2": [
+        (members_update(noise=lambda R, n, rng: 0.0), "value"),
+        (members_update(noise=lambda R, n, rng: np.sqrt(R) * rng.standard_normal()), "value"),
+        (members_update(noise=lambda R, n, rng: R * rng.standard_normal(n)), "units"),
+        (members_update(gain=lambda P, R: R / (P + R)), "limit"),
+        (members_update(gain=lambda P, R: P**0.5 / (P**0.5 + R**0.5)), "value"),
+        (members_update(noise=lambda R, n, rng: np.sqrt(R) * np.random.default_rng().standard_normal(n)),
+         "seed"),
+        (in_place, "identity"),
+        (mean_only, "shape"),
+    ],
+    "18.3": [
+        (best_fit, "limit"),
+        (evidence(marginal, logdet=False), "identity"),
+        (evidence(marginal, two_pi=False), "identity"),
+        (evidence(lambda G, sd, p: p * G @ G.T + sd**2 * np.eye(len(G))), "limit"),
+        (evidence(lambda G, sd, p: p**2 * G @ G.T + sd * np.eye(len(G))), "identity"),
+        (lambda G, d, sd, p: np.exp(evidence(marginal)(G, d, sd, p)), "identity"),
+    ],
+}
