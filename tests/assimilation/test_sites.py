@@ -1,7 +1,10 @@
 """Many sites: independent of chunking, resumed to the same bits, failures recorded."""
 
+import random
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,6 +103,70 @@ t.assimilate(t.IDS, dying, sys.argv[1], seed=3, chunk=5)
     (chunks / "00000015.part").write_bytes(b"half a file")
     resumed = assimilate(IDS, run_chunk, tmp_path, seed=3, chunk=5)
     xr.testing.assert_identical(resumed, uninterrupted)
+
+
+MANY = [f"plot {k:03d}" for k in range(300)]
+MANY_DATA = np.random.default_rng(2).uniform(0.3, 0.8, (300, 3))
+
+
+def run_many(positions, rngs):
+    posterior = Posterior(PRIOR, left_after_a_year, GaussianLikelihood(MANY_DATA[positions], 0.05))
+    return sample(posterior, "es-mda", rngs, n_members=30, n_iter=3).to_dataset()
+
+
+@pytest.fixture(scope="module")
+def three_hundred(tmp_path_factory):
+    return assimilate(MANY, run_many, tmp_path_factory.mktemp("many") / "run", seed=8, chunk=100)
+
+
+def test_killed_at_three_random_moments_it_equals_the_uninterrupted_run(three_hundred, tmp_path):
+    """SIGKILL from outside, wherever the run happens to be: in the model, or while it writes."""
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_sites as t
+t.assimilate(t.MANY, t.run_many, sys.argv[1], seed=8, chunk=6)
+"""
+    moments = random.Random(time.time_ns())
+    finished = 0
+    for _ in range(3):
+        run = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
+        stop_at = moments.randint(finished + 1, finished + 12)
+        try:
+            while (done := len(list(tmp_path.glob("chunks/*.nc")))) < stop_at:
+                assert run.poll() is None, f"the run ended by itself after {done} chunks"
+                time.sleep(0.002)
+            time.sleep(moments.uniform(0.0, 0.03))
+        finally:
+            run.kill()
+            assert run.wait(timeout=30) != 0
+        finished = len(list(tmp_path.glob("chunks/*.nc")))
+        assert stop_at <= finished < 50
+        assert not (tmp_path / "sites.nc").exists()
+    calls = []
+
+    def counted(positions, rngs):
+        calls.extend(positions)
+        return run_many(positions, rngs)
+
+    resumed = assimilate(MANY, counted, tmp_path, seed=8, chunk=6)
+    assert len(calls) == 300 - 6 * finished  # what was finished is not computed again
+    xr.testing.assert_identical(resumed, three_hundred)
+
+
+def test_a_dask_cluster_gives_the_same_bits(three_hundred, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="dask[distributed] is not installed")
+    import joblib
+
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=tmp_path
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config("dask"),
+    ):
+        on_dask = assimilate(MANY, run_many, tmp_path / "run", seed=8, chunk=30, n_jobs=-1)
+    xr.testing.assert_identical(on_dask, three_hundred)
 
 
 def test_a_failed_site_is_recorded_and_the_rest_go_on(uninterrupted, tmp_path):
