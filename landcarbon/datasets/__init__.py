@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 from landcarbon.datasets.readers import load
 from landcarbon.datasets.registry import (
     DataChanged,
@@ -11,4 +14,29 @@ from landcarbon.datasets.registry import (
     path,
 )
 
-__all__ = ["DataChanged", "DataUnavailable", "available", "is_available", "load", "path"]
+__all__ = [
+    "DataChanged",
+    "DataUnavailable",
+    "available",
+    "forcing_at",
+    "is_available",
+    "load",
+    "load_profiles",
+    "path",
+    "read_profiles_csv",
+    "twin_world",
+]
+
+# What needs the process model or a map loads on first use.
+_WHERE = {
+    "forcing_at": "landcarbon.datasets.climate",
+    "load_profiles": "landcarbon.datasets.profiles",
+    "read_profiles_csv": "landcarbon.datasets.profiles",
+    "twin_world": "landcarbon.datasets.twin",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'landcarbon.datasets' has no attribute {name!r}")

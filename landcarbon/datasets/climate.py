@@ -558,12 +558,9 @@ def forcing_from_climate(
         if npp is None
         else np.broadcast_to(as_array("npp", npp, lower=0.0), lat.shape)
     )
-    soil = soil_temperature(t)
     forcing = Forcing(
-        soil_temperature=soil,
+        soil_temperature=soil_temperature(t),
         water_scalar=water_scalar(water.wetness),
-        oxygen_scalar=np.ones_like(soil),
-        nitrogen_scalar=np.ones_like(soil),
         litter_input=litter_input(production, fractions),
         active_layer_depth=active_layer_depth(t),
         bedrock_layer=np.broadcast_to(np.asarray(bedrock_layer), lat.shape),
