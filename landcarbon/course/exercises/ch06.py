@@ -83,7 +83,7 @@ def means(answer: Callable[[Any, Any], Any]) -> None:
         "left there of the input.",
         "The rates to the air are the column sums of M; what is left is exp(−M a) u. Divide by the "
         "whole input.",
-        "With z = M.sum(axis=0), for each age: z @ scipy.linalg.expm(−M * age) @ u / u.sum().",
+        "z = M.sum(axis=0); for each age, `z @ scipy.linalg.expm(…) @ …`, and a division at the end.",
     ),
 )
 def transit_time_density(answer: Callable[[Any, Any, Any], Any]) -> None:
@@ -151,7 +151,7 @@ def transit_time_density(answer: Callable[[Any, Any, Any], Any]) -> None:
     hints=(
         "The area under a curve of the form exp(−M t) is known without adding up years.",
         "∫ exp(−M t) dt from 0 to H is M⁻¹ (1 − exp(−M H)). Sort the names by it.",
-        "`np.linalg.solve(M, start − expm(−M * horizon) @ start).sum()`, and "
+        "`np.linalg.solve(M, start − … @ start).sum()` with `expm` of scipy in the gap, and "
         "`sorted(options, key=…, reverse=True)`.",
     ),
 )

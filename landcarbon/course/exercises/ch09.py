@@ -29,8 +29,8 @@ def seasons() -> tuple[Any, Any]:
     title="Is nitrogen conserved?",
     hints=(
         "What should be there at the end, if you know what was there, what came and what went?",
-        "Supply and loss are fluxes per year; multiply by the years.",
-        "return before + (supply - lost) * years - after",
+        "Supply and loss are fluxes per year; multiply by the years, then compare with what is there.",
+        "One line: `return before + (…) * years - …`; it is 0 if nothing is missing.",
     ),
 )
 def missing(answer: Any) -> None:
@@ -50,7 +50,7 @@ def missing(answer: Any) -> None:
     hints=(
         "Which of the four quantities can you know without knowing any of the others?",
         "Mineral nitrogen is supply over loss rate; that gives φ; with φ the carbon equation is linear.",
-        "m = supply / loss; phi = m / (m + half); X = solve(A * K, phi * B * I); N = X / c_to_n",
+        "Four lines: m = …; phi = …; X = np.linalg.solve(A * K, …); and N from X and the ratios.",
     ),
 )
 def coupled(answer: Any) -> None:

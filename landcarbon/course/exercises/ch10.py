@@ -41,7 +41,8 @@ def fractionation() -> tuple[Any, Any]:
     hints=(
         "Everything that leaves a pool, by whatever way, makes up its turnover rate.",
         "K of a pool is the sum of its outgoing rates and its loss; the entry of A is minus the share of K.",
-        "K = losses + sums of rates; A = eye(n); A[to, from] = -rate / K[from]",
+        "K = a copy of losses; for source, _, rate in moves: K[source] += …; then A = np.eye(n) and "
+        "A[target, source] = … once K is complete.",
     ),
 )
 def build(answer: Any) -> None:
@@ -70,7 +71,7 @@ def build(answer: Any) -> None:
     hints=(
         "Implicit: what leaves during the step is taken from the state at its end, which you do not know yet.",
         "m_new = m − h M m_new is a linear system for m_new.",
-        "for _ in range(steps): m = np.linalg.solve(np.eye(len(m)) + h * M, m)",
+        "for _ in range(steps): m = np.linalg.solve(…, m), with a matrix made of 1, h and M.",
     ),
 )
 def implicit_steps(answer: Any) -> None:
@@ -100,7 +101,8 @@ def implicit_steps(answer: Any) -> None:
     hints=(
         "Rates are positive and span powers of ten, and the error is relative. Which scale suits both?",
         "Least squares on logarithms: parameters ln(rate), residuals ln(model) − ln(data).",
-        "least_squares(lambda p: np.log(forms(np.exp(p)) / data).ravel(), np.log([1e-3, 1e-4, 1e-6]))",
+        "np.exp(least_squares(residual, np.log([1e-3, 1e-4, 1e-6])).x), where residual(p) compares the "
+        "logarithms of forms(np.exp(p), ages) and of data where data > 1e-3; below that is only rounding.",
     ),
 )
 def fit(answer: Any) -> None:

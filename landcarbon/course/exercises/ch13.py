@@ -17,7 +17,7 @@ from landcarbon.datasets.synthetic_mip import synthetic_mip
     hints=(
         "What is the bias at one place? And in which unit should it be measured to have no unit?",
         "Per place: difference of the means over time, over the standard deviation of the reference in time.",
-        "np.exp(-abs(model.mean(-1) - ref.mean(-1)) / ref.std(-1)).mean()",
+        "bias = … - …, one number a place; return np.exp(-abs(bias) / …).mean()",
     ),
 )
 def bias_score(answer: Any) -> None:
