@@ -1,0 +1,37 @@
+"""Typical wrong answers of chapter 25, each with the kind of error its check must name."""
+
+import numpy as np
+
+
+def optimist(table):
+    return int(table.max(axis=1).argmax()), table.max()
+
+
+def pessimist(table):
+    row = int(table.min(axis=1).argmax())
+    return row, table[row].mean()
+
+
+def by_member(table):
+    return int(table.mean(axis=0).argmax()), table.mean(axis=0).max()
+
+
+def worth_of_the_sum(table):
+    return int(table.mean(axis=1).argmax()), table.sum(axis=1).max()
+
+
+WRONG = {
+    "25.1": [
+        (optimist, "choice"),
+        (pessimist, "choice"),
+        (by_member, "choice"),
+        (worth_of_the_sum, "value"),
+    ],
+    "25.2": [
+        (lambda t: t.mean(axis=1).max() - t.max(axis=0).mean(), "sign"),
+        (lambda t: t.max(axis=0).mean(), "limit"),
+        (lambda t: (t.max(axis=0) - t[t.mean(axis=1).argmax()]).sum(), "units"),
+        (lambda t: t.max() - t.mean(axis=1).max(), "limit"),
+        (lambda t: np.abs(t).max(axis=0).mean() - np.abs(t.mean(axis=1).max()), "limit"),
+    ],
+}
