@@ -126,9 +126,10 @@ class Sites:
         Time it took.
     n_iter : int
         Steps of the smoother.
-    first : tuple (Prior, ndarray, ndarray), optional
-        Where there were two rounds: the prior of the first, and mean and variance (site, p) of each
-        site's members after it.
+    rounds : int
+        Number of assimilations, each from what the one before had found.
+    first : Sites, optional
+        After the first round, where there were more.
     """
 
     prior: Prior
@@ -137,7 +138,8 @@ class Sites:
     site: NDArray[Any]
     seconds: float = 0.0
     n_iter: int = 6
-    first: tuple[Prior, Array, Array] | None = None
+    rounds: int = 1
+    first: Sites | None = None
 
     def __len__(self) -> int:
         return int(self.draws.shape[0])
@@ -154,7 +156,7 @@ class Sites:
 
     def select(self, index: Any) -> Sites:
         """Some of the sites."""
-        first = self.first and (self.first[0], self.first[1][index], self.first[2][index])
+        first = self.first and self.first.select(index)
         return replace(
             self,
             draws=self.draws[index],
@@ -164,14 +166,12 @@ class Sites:
         )
 
     def population(self) -> Prior:
-        """What the sites have in common: the prior of the second round.
+        """What the sites have in common, as the prior of a next round.
 
-        Normal in unbounded coordinates, with the mean and the variance of the members of all sites
-        after the first round.
+        Normal in unbounded coordinates, with the mean and the variance of the members of all sites.
         """
-        _, mean, var = self.first or (self.prior, self.mean, self.draws.var(axis=1))
-        centre, spread = mean.mean(axis=0), np.sqrt(var.mean(axis=0) + mean.var(axis=0))
-        middle = self.prior.from_real(centre)
+        z = self.draws.reshape(-1, len(self.prior))
+        middle, spread = self.prior.from_real(z.mean(axis=0)), z.std(axis=0)
         table = ParameterTable(
             replace(row, default=float(value)) for row, value in zip(self.prior.table, middle)
         )
@@ -218,9 +218,9 @@ def assimilate(
 ) -> Sites:
     """First call: condition the parameters of every site on its own profile (ES-MDA).
 
-    In the first round a site's result depends on its own data and random stream only. The second
-    round starts from the distribution of all sites (`Sites.population`); `evaluate` repeats it for
-    each fold without the sites that are held out.
+    In the first round a site's result depends on its own data and random stream only. Further
+    rounds start from the distribution of all sites (`Sites.population`); `evaluate` repeats them
+    for each fold without the sites that are held out.
 
     Parameters
     ----------
@@ -232,8 +232,9 @@ def assimilate(
         With PARAMETERS, LAYERS, SOIL, steady_state, soil_carbon, steady_state_and_vjp.
     members, n_iter : int
         Size of the ensemble and number of steps, see :func:`landcarbon.assimilation.es_mda`.
-    rounds : {1, 2}
-        1 keeps the prior as it is given.
+    rounds : int
+        1 keeps the prior as it is given; each further round starts from the distribution of all
+        sites found by the one before.
     site : iterable, optional
         Names of the sites.
     chunk : int
@@ -255,19 +256,19 @@ def assimilate(
     prior = _prior(prior, model)
     n = _n_sites(observations, forcing)
     names = _site_names(site, n)
-    if rounds not in (1, 2):
-        raise InputError(f"rounds is 1 or 2, but {rounds!r} was given.")
+    if rounds != int(rounds) or rounds < 1:
+        raise InputError(f"rounds is a whole number, at least 1, but {rounds!r} was given.")
     rng = np.random.default_rng(rng)
-    sites: Sites | None = None
-    for k in range(rounds):
+    sites = first = None
+    for k in range(int(rounds)):
         tell = None if report is None else lambda done, k=k: report(k * n + done, rounds * n)
-        first = None if sites is None else (sites.prior, sites.mean, sites.draws.var(axis=1))
         prior = prior if sites is None else sites.population()
         draws, prediction = _each_site(
             observations, forcing, prior, model, members, n_iter, chunk, rng, tell
         )
         seconds = time.perf_counter() - start
-        sites = Sites(prior, draws, prediction, names, seconds, n_iter, first)
+        sites = Sites(prior, draws, prediction, names, seconds, n_iter, k + 1, first)
+        first = first or sites
     assert sites is not None
     return sites
 
@@ -813,8 +814,8 @@ def evaluate(
     folds : Folds
         From `landcarbon.learning.validation`, over the sites.
     sites : Sites, optional
-        From :func:`assimilate`; assimilated here if not given. After two rounds the second one is
-        repeated for each fold without its test sites. Also adds the row "own_profile": the
+        From :func:`assimilate`; assimilated here if not given. Rounds after the first are repeated
+        for each fold without its test sites. Also adds the row "own_profile": the
         posterior at the very site, not held out, a bound for what the model can fit.
     prior : Prior, optional
     model : module or object
@@ -896,13 +897,16 @@ class _Task:
             return sites
         key = learn.tobytes()
         if key not in self._known:
-            prior = sites.population()
             rng = np.random.default_rng([self.seed, len(METHODS), len(self._known)])
-            draws, prediction = _each_site(
-                self.observations[learn], self.forcing[learn], prior, self.model,
-                sites.draws.shape[1], sites.n_iter, 25, rng,
-            )  # fmt: skip
-            self._known[key] = replace(sites, prior=prior, draws=draws, prediction=prediction)
+            known = sites.first
+            for _ in range(sites.rounds - 1):
+                prior = known.population()
+                draws, prediction = _each_site(
+                    self.observations[learn], self.forcing[learn], prior, self.model,
+                    sites.draws.shape[1], sites.n_iter, 25, rng,
+                )  # fmt: skip
+                known = replace(known, prior=prior, draws=draws, prediction=prediction)
+            self._known[key] = known
         return self._known[key]
 
     def carbon(self, z: Array, at: NDArray[np.int64]) -> Array:
@@ -951,8 +955,8 @@ def _cross_validate(
 
 
 def _single(task: _Task, name: str, learn: NDArray[np.int64], rng: np.random.Generator) -> Array:
-    # The prior of a second round is centred elsewhere.
-    prior = task.sites.first[0] if task.sites.first else task.sites.prior
+    # The prior of a further round is centred elsewhere.
+    prior = (task.sites.first or task.sites).prior
     if name == "default":
         return prior.to_real(prior.table.default)
     found = one_batch(

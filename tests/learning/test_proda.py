@@ -123,12 +123,13 @@ def test_in_one_round_a_site_does_not_depend_on_its_neighbours(world):
 
 
 def test_the_second_round_starts_from_what_the_sites_have_in_common(world, sites):
-    prior = sites.population()
+    prior = sites.first.population()
     assert prior.names == PRIOR.names
-    _, mean, var = sites.first
-    assert np.allclose(prior.centre, mean.mean(axis=0), atol=1e-8)
-    assert np.allclose(prior.width**2, var.mean(axis=0) + mean.var(axis=0), rtol=1e-8)
+    members = sites.first.draws.reshape(-1, 21)
+    assert np.allclose(prior.centre, members.mean(axis=0), atol=1e-8)
+    assert np.allclose(prior.width, members.std(axis=0), rtol=1e-8)
     assert np.allclose(sites.prior.centre, prior.centre)
+    assert sites.rounds == 2 and sites.first.rounds == 1 and sites.first.first is None
 
 
 def test_sites_are_labelled(sites):
