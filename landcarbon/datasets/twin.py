@@ -3,8 +3,8 @@
 ::
 
     field(x) = √(2/W) Σ_w cos(k_w · x + φ_w),    k_w ~ Normal(0, (R/ℓ)² I),  φ_w ~ Uniform(0, 2π)
-    z_p(x)   = z_p(default) + Σ_e a_pe e(x) + h_p(x) + ν_p(x)
-    C(x, d)  = C*(θ(z(x)), climate(x), d),       ln y = ln C + s ε,   ε ~ Normal(0, 1), |ε| ≤ 3
+    z_p(x)   = z_p(default) + s_p + Σ_e a_pe e(x) + t_p(x) + h_p(x) + ν_p(x)
+    C(x, d)  = C*(θ(z(x)), climate(x), d),       ln y = ln C + σ ε,   ε ~ Normal(0, 1), |ε| ≤ 3
 
 ====== ================================================= =============== ======= ===================
 symbol meaning                                           shape           unit    code name
@@ -13,20 +13,23 @@ x      place, as a unit vector                           (place, 3)      1      
 ℓ      length over which a field changes; R: Earth's     ()              km      Nature.FIELDS
        radius
 e      environment, standardised over the region         (place, 4)      1       EFFECTS
-a      how a parameter follows it                        (p, 4)          1       EFFECTS
+a, s   how a parameter follows it; where its average     (p, 4), (p,)    1       EFFECTS, SHIFT
+       is not the default
+t      clay and temperature together, for two of them    (place, p)      1       TWIST
 h      regional part that no covariate tells             (place, p)      1       HIDDEN
 ν      local part                                        (place, p)      1       LOCAL
 z, θ   parameters, unbounded and in their own unit       (place, p)      own     truth["parameters"]
 C      carbon of the soil at steady state                (place, layer)  gC m-3  truth["carbon"]
-y, s   measured carbon, and its error                    (place, obs)    gC m-3  observations, error
+y, σ   measured carbon, and its error                    (place, obs)    gC m-3  observations, error
 ====== ================================================= =============== ======= ===================
 
 Everything here is synthetic, and says so in its ``attrs`` and when printed. What is physical about it:
 temperature falls with latitude and height, seasons grow inland, rain follows the great belts of the
 circulation, and forcing comes from this climate by the steps of `landcarbon.datasets.climate`. The
-regional average of the parameters is the default of CLM5; where they are higher or lower follows
-the environment as stated in `EFFECTS`, which is our choice, made in the spirit of what is known
-(clay protects carbon, microbes use carbon less efficiently in the warmth) and not fitted to anything.
+regional average of the parameters is the default of CLM5 but for `SHIFT`; where they are higher or
+lower follows the environment as stated in `EFFECTS`. Both are our choice, made in the spirit of what
+is known (clay protects carbon, microbes use carbon less efficiently in the warmth) so that profiles
+vary about as much as real ones. They are not fitted to anything.
 """
 
 from __future__ import annotations
@@ -65,29 +68,32 @@ DRIVERS = ("temperature", "wetness", "clay", "ph")
 
 EFFECTS: dict[str, tuple[float, float, float, float]] = {
     # temperature, wetness, clay, pH: on the unbounded scale, where the prior has a width of 1.8
-    "diffus": (0.2, 0.0, 0.0, 0.5),  # earthworms like it warm and not acid
-    "q10": (-0.3, 0.0, 0.0, 0.0),
-    "efolding": (0.0, 0.0, -0.5, 0.2),  # deep decay needs loose, aerated soil
-    "tau_s2": (0.0, 0.0, 0.6, -0.2),  # clay protects carbon
-    "tau_s3": (0.0, 0.0, 0.4, 0.0),
-    "fl1s1": (-0.3, 0.0, 0.0, 0.2),  # carbon use efficiency
-    "fl2s1": (-0.3, 0.0, 0.0, 0.2),
-    "fl3s2": (-0.3, 0.0, 0.0, 0.2),
-    "fs1s2": (-0.2, 0.0, 0.3, 0.0),
-    "fs1s3": (0.0, 0.0, 0.4, 0.0),
-    "fs2s3": (0.0, 0.0, 0.4, 0.0),
-    "w_scaling": (0.0, 0.3, 0.0, 0.2),
-    "beta": (0.0, -0.5, 0.2, 0.0),  # shallow roots where it is wet
+    "diffus": (0.2, 0.0, 0.0, 0.4),  # earthworms like it warm and not acid
+    "q10": (-0.25, 0.0, 0.0, 0.0),
+    "efolding": (0.0, 0.0, -0.4, 0.2),  # deep decay needs loose, aerated soil
+    "tau_s2": (0.0, 0.0, 0.5, -0.2),  # clay protects carbon
+    "tau_s3": (0.0, 0.0, 0.35, 0.0),
+    "fl1s1": (-0.25, 0.0, 0.0, 0.2),  # carbon use efficiency
+    "fl2s1": (-0.25, 0.0, 0.0, 0.2),
+    "fl3s2": (-0.25, 0.0, 0.0, 0.2),
+    "fs1s2": (-0.15, 0.0, 0.25, 0.0),
+    "fs1s3": (0.0, 0.0, 0.35, 0.0),
+    "fs2s3": (0.0, 0.0, 0.35, 0.0),
+    "w_scaling": (0.0, 0.25, 0.0, 0.2),
+    "beta": (0.0, -0.4, 0.2, 0.0),  # shallow roots where it is wet
 }
 """Slope of each parameter on each of the `DRIVERS`; parameters not named follow none."""
 
 SHIFT = {"efolding": 0.8, "beta": -0.8}
-"""Where the regional average differs from the defaults: carbon falls off faster with depth."""
+"""Where the regional average is not the default: carbon falls off faster with depth, as it does in
+real profiles."""
 
+TWISTED = ("tau_s2", "efolding")
 TWIST = 0.5
-INTERACTION = ("tau_s2", "efolding")  # a clay effect that warm soils feel more: not linear
-HIDDEN = 0.2
-LOCAL = 0.2
+"""Clay acts on these more where it is warm: ± TWIST tanh(2 e_temperature) e_clay, not linear."""
+
+HIDDEN = 0.25
+LOCAL = 0.25
 HIGHLANDS = (  # latitude, longitude, height [km], width [km]: roughly where the real ones are
     (40.0, -108.0, 2.0, 700.0), (37.0, -119.0, 1.6, 250.0), (37.0, -81.0, 0.7, 300.0),
     (33.0, 88.0, 4.5, 800.0), (-15.0, -69.0, 3.5, 500.0), (-35.0, -70.0, 3.0, 300.0),
@@ -359,7 +365,7 @@ class Nature:
             z[:, self.prior.names.index(name)] += shift
         for name, slopes in EFFECTS.items():
             z[:, self.prior.names.index(name)] += e @ slopes
-        for name in INTERACTION:
+        for name in TWISTED:
             sign = np.sign(EFFECTS[name][DRIVERS.index("clay")])
             z[:, self.prior.names.index(name)] += TWIST * sign * np.tanh(2 * e[:, 0]) * e[:, 2]
         if rng is not None:
