@@ -1,10 +1,11 @@
-"""Small posteriors to try a sampler on: a straight one, a bent one, and soil in a jar.
+"""Posteriors to try a sampler on: a straight one, a bent one, soil in a jar, a soil column.
 
 ::
 
     gaussian      h = H z(theta),                              theta -> z: logit-normal prior
     banana        h = y + c (x^2 - 1/3)
     incubation    h(t) = C sum_j s_j k_j e^(-k_j t),           s_3 = 1 - s_1 - s_2
+    soil_column   h = ln soil carbon at six depths,            steady state of CLM5
 
 ====== ======================================== ===== ========== ============== ==============
 symbol meaning                                  shape unit       code name      source
@@ -27,15 +28,16 @@ models take any leading axes, so `calibration.twins` can make as many such poste
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.calibration import twins
-from landcarbon.assimilation.observations import GaussianLikelihood
+from landcarbon.assimilation.observations import GaussianLikelihood, ProfileObservations
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Function, Posterior, WithPullback
+from landcarbon.models import clm5
 from landcarbon.models.parameters import Parameter, ParameterTable
 
-__all__ = ["banana", "gaussian", "incubation"]
+__all__ = ["banana", "gaussian", "incubation", "soil_column"]
 
 Array = NDArray[np.float64]
 
@@ -72,7 +74,7 @@ def gaussian(sd: float = 0.6, seed: int = 1) -> Posterior:
     return _with_data(prior, model_vjp, sd * np.ones(2), seed)
 
 
-def banana(sd: float = 0.1, seed: int = 1) -> Posterior:
+def banana(sd: float = 0.2, seed: int = 1) -> Posterior:
     """A thin parabola in a square: one datum, two parameters.
 
     Examples
@@ -141,6 +143,46 @@ def incubation(relative: float = 0.3, seed: int = 1) -> Posterior:
 
     error = relative * model_vjp(prior.table.default)[0]
     return _with_data(prior, model_vjp, error, seed)
+
+
+def soil_column(
+    error: float = 0.3,
+    depth: ArrayLike = (0.05, 0.15, 0.3, 0.6, 1.0, 1.5),
+    seed: int = 7,
+) -> Posterior:
+    """One synthetic soil profile and the 21 parameters of CLM5, at a temperate site.
+
+    Parameters
+    ----------
+    error : float
+        Standard deviation of ln carbon.
+    depth : array_like (obs,)
+        [m]
+    seed : int
+        Of the true parameters, a draw from the prior, and of the errors.
+
+    Examples
+    --------
+    >>> posterior = soil_column()
+    >>> len(posterior.names), posterior.observations.data.shape
+    (21, (6,))
+    """
+    month, z = np.arange(12), clm5.LAYERS.node[:, None]
+    damped = np.exp(-z / 2.0)
+    forcing = clm5.Forcing(
+        soil_temperature=283.15 + 10 * damped * np.sin(2 * np.pi * (month - 3) / 12 - z / 2.0),
+        water_scalar=0.6 + 0.25 * np.cos(2 * np.pi * month / 12) * damped,
+        litter_input=np.array([60.0, 120.0, 180.0, 60.0]),
+    )
+    prior, rng = Prior(clm5.PARAMETERS), np.random.default_rng(seed)
+    blank = ProfileObservations(depth, np.ones(np.shape(depth)), error, clm5.LAYERS.node)
+    truth = clm5.soil_carbon(clm5.steady_state(prior.sample(rng=rng), forcing))
+    return Posterior(
+        prior,
+        lambda theta: clm5.soil_carbon(clm5.steady_state(theta, forcing)),
+        blank.with_values(blank.simulate(truth, rng)),
+        model_vjp=lambda theta: clm5.soil_carbon_and_vjp(theta, forcing),
+    )
 
 
 def _with_data(prior: Prior, model_vjp: WithPullback, sd: Array, seed: int) -> Posterior:

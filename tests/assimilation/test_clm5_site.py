@@ -6,30 +6,12 @@ The bounds follow from the numbers of effective draws; the long run is in benchm
 import numpy as np
 import pytest
 
-from landcarbon.assimilation import Posterior, Prior, ProfileObservations, sample
-from landcarbon.models import clm5
+from landcarbon.assimilation import problems, sample
 
 
 @pytest.fixture(scope="module")
 def posterior():
-    """Six depths with an error of 30 %, drawn from known parameters (synthetic)."""
-    month, z = np.arange(12), clm5.LAYERS.node[:, None]
-    damped = np.exp(-z / 2.0)
-    forcing = clm5.Forcing(
-        soil_temperature=283.15 + 10 * damped * np.sin(2 * np.pi * (month - 3) / 12 - z / 2.0),
-        water_scalar=0.6 + 0.25 * np.cos(2 * np.pi * month / 12) * damped,
-        litter_input=[60, 120, 180, 60],
-    )
-    prior, rng = Prior(clm5.PARAMETERS), np.random.default_rng(7)
-    depth = [0.05, 0.15, 0.3, 0.6, 1.0, 1.5]
-    blank = ProfileObservations(depth, np.ones(6), 0.3, clm5.LAYERS.node)
-    truth = clm5.soil_carbon(clm5.steady_state(prior.sample(rng=rng), forcing))
-    return Posterior(
-        prior,
-        lambda theta: clm5.soil_carbon(clm5.steady_state(theta, forcing)),
-        blank.with_values(blank.simulate(truth, rng)),
-        model_vjp=lambda theta: clm5.soil_carbon_and_vjp(theta, forcing),
-    )
+    return problems.soil_column()
 
 
 @pytest.fixture(scope="module")
