@@ -599,7 +599,7 @@ def _masked(
     if empty.any():
         raise InputError(
             f"{_at_site(tuple(np.argwhere(empty)[0]))}all observations are masked out; leave such "
-            "a site out of the run."
+            "a stream or site out of the run."
         )
     value = as_array(
         name,
