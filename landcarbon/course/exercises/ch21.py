@@ -1,0 +1,109 @@
+"""Checks of chapter 21: PRODA."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from landcarbon.course.checks import exercise, expect
+
+
+@exercise(
+    "21.1",
+    level=1,
+    title="What one profile knows",
+    hints=(
+        "How much narrower has each parameter become, in terms of variance?",
+        "Compare the variance over the members before and after; no change means nothing was learned.",
+        "One minus the ratio of two variances, each along the axis of the members.",
+    ),
+)
+def information(answer: Any) -> None:
+    rng = np.random.default_rng(21)
+    prior = rng.normal(size=(4000, 3))
+    posterior = prior * np.array([0.5, 1.0, 0.1]) + np.array([3.0, 0.0, -1.0])
+    found = np.asarray(answer(prior, posterior), dtype=float)
+    expect(found.shape == (3,), "shape", "Give one number for each parameter, the members averaged away.")
+    expect(np.isfinite(found), "not finite", "A share is NaN or infinite.")
+    expect(np.isclose(found[1], 0.0, atol=1e-9), "limit", "Where nothing changed, nothing was learned: 0.")
+    expect(not np.isclose(found[0], 0.5), "units", "That is about the standard deviation; variances were asked for.")
+    expect(not np.isclose(found[0], 0.25), "limit", "That is the share that is left; asked for is the share removed.")
+    expect(np.allclose(found, [0.75, 0.0, 0.99], atol=1e-6), "value",
+           "A parameter of half the spread has lost three quarters of its variance, wherever its mean went.")
+
+
+@exercise(
+    "21.2",
+    level=2,
+    title="A ladder without leakage",
+    hints=(
+        "Who may a test site's prediction know? Everything but its own fold.",
+        "Loop over the folds: fit on the sites of all other folds, predict those of this one.",
+        "for k in unique(fold): model = fit(x[fold != k], y[fold != k]); out[fold == k] = predict(model, x[fold == k])",
+    ),
+)
+def held_out(answer: Any) -> None:
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(40, 2)), rng.normal(size=40)
+    fold = np.repeat(np.arange(4), 10)
+    seen: list[tuple[Any, Any]] = []
+
+    def fit(a: Any, b: Any) -> Any:
+        seen.append((np.asarray(a).copy(), np.asarray(b).copy()))
+        return np.asarray(a), np.asarray(b)
+
+    def predict(model: Any, a: Any) -> Any:
+        known, value = model  # the nearest known site, which is the site itself if it leaked
+        gap = ((np.asarray(a)[:, None] - known[None]) ** 2).sum(axis=2)
+        return value[gap.argmin(axis=1)]
+
+    found = np.asarray(answer(fit, predict, x, y, fold), dtype=float)
+    expect(found.shape == (40,), "shape", "Give one prediction for each site, in the order of the sites.")
+    expect(np.isfinite(found), "not finite", "Some sites have no prediction.")
+    expect(not np.allclose(found, y), "leakage", "Each site predicts itself: it was in its own training set.")
+    sizes = {len(a) for a, _ in seen}
+    expect(40 not in sizes, "leakage", "A model was fitted on all sites.")
+    expect(sizes != {10}, "leakage", "Fitted on the test fold and tested on it, or the two are turned round.")
+    expect(len(seen) == 4 and sizes == {30}, "value", "One model for each fold, fitted on the thirty other sites.")
+    right = np.empty(40)
+    for k in range(4):
+        right[fold == k] = predict((x[fold != k], y[fold != k]), x[fold == k])
+    expect(np.allclose(found, right), "value", "The predictions are not at the places of their own sites.")
+
+
+@exercise(
+    "21.3",
+    level=3,
+    title="Which process controls storage?",
+    hints=(
+        "What would the map look like if one group of parameters were the same everywhere?",
+        "For each draw: replace the columns of the group by their mean over the sites, compute ln carbon again, and "
+        "compare the variance over the sites with that of the full model.",
+        "share = 1 − var(swapped) / var(full) for every draw; then its median, 5 % and 95 % quantile.",
+    ),
+)
+def control(answer: Any) -> None:
+    rng = np.random.default_rng(8)
+    theta = rng.normal(size=(50, 200, 3)) * np.array([2.0, 1.0, 0.5])
+
+    def model(p: Any) -> Any:
+        return np.asarray(p).sum(axis=-1)
+
+    groups = {"input": [0], "decay": [1, 2]}
+    found = answer(model, theta, groups)
+    expect(isinstance(found, dict) and set(found) == set(groups), "incomplete",
+           "Give a dictionary with one entry a group.")
+    values = np.array([found[k] for k in groups], dtype=float)
+    expect(values.shape == (2, 3), "shape", "For each group three numbers: median, lower, upper.")
+    expect(np.isfinite(values), "not finite", "A share is NaN or infinite.")
+    expect((values[:, 1] <= values[:, 0]) & (values[:, 0] <= values[:, 2]), "shape",
+           "The order is median, lower, upper, and the median lies between.")
+    expect(values[0, 0] > values[1, 0], "limit",
+           "The group with the larger spread must matter more; is it the share that is left?")
+    expect(np.allclose(values[:, 0], [4 / 5.25, 1.25 / 5.25], atol=0.04), "value",
+           "For a sum of independent parts the share of a group is its part of the variance over the sites.")
+    expect((values[:, 2] - values[:, 1] > 0.005).all(), "value", "The draws differ; the interval must not vanish.")
+    still = answer(lambda p: np.asarray(p)[..., 0], theta, groups)
+    expect(abs(still["decay"][0]) < 1e-9 and abs(still["input"][0] - 1) < 1e-9, "identity",
+           "If only input acts, it carries the whole pattern and decay none.")
