@@ -38,6 +38,7 @@ The first three lines to type:
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -324,26 +325,35 @@ class Identifiability:
         places = len(self._flat)
         used = (self._flat != 0).any(-1).sum(-1).mean()
         left = self.sd_left.reshape(-1, p).mean(0)
-        known, weights = self.directions()
-        lines = [
-            f"{p} parameters, {used:.3g} data" + (f", mean of {places} places" if places > 1 else ""),
-            f"degrees of freedom for signal  {self.dfs.mean():.1f} of {p}",
-            f"information                    {self.bits.mean():.1f} bits",
-            "narrowed most                  "
-            + ", ".join(f"{self.names[k]} {1 - left[k]:.0%}" for k in np.argsort(left)[:5]),
+        narrowed = (f"{self.names[k]}~{1 - left[k]:.0%}" for k in np.argsort(left)[:5])
+        rows = [
+            ("degrees of freedom", f"{self.dfs.mean():.1f} of {p}"),
+            ("information", f"{self.bits.mean():.1f} bits"),
+            ("narrowed most", ", ".join(narrowed)),
         ]
-        for share, row in zip(known, weights):
+        for share, row in zip(*self.directions()):
             if share < 0.1:
                 break
-            parts = np.argsort(-np.abs(row))[:4]
-            written = " ".join(f"{row[k]:+.2f} {self.names[k]}" for k in parts)
-            lines.append(f"  {share:.2f} of a direction          {written}")
+            parts = (f"{row[k]:+.2f}~{self.names[k]}" for k in np.argsort(-np.abs(row))[:4])
+            rows.append((f"direction, {share:.2f}", " ".join(parts)))
         if self.silent:
-            lines.append(f"no influence at all            {', '.join(self.silent)}")
+            rows.append(("no influence", ", ".join(self.silent)))
         for group in self.together():
-            written = " × ".join(group).replace("× /", "/ ")
-            lines.append(f"hardly told apart              {written}")
-        return "\n".join(lines)
+            rows.append(("hardly told apart", " × ".join(group).replace("× /", "/ ")))
+        head = f"{p} parameters, {used:.3g} data" + (f", mean of {places} places" if places > 1 else "")
+        return "\n".join([head, *(_wrapped(label, text) for label, text in rows)])
+
+
+def _wrapped(label: str, text: str) -> str:
+    """One row of the report, at most as wide as a page of the book; a tilde is kept together."""
+    return textwrap.fill(
+        text,
+        width=75,
+        initial_indent=f"{label:20}",
+        subsequent_indent=" " * 20,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ).replace("~", " ")
 
 
 @dataclass(frozen=True, eq=False)

@@ -177,7 +177,8 @@ def test_wood_has_no_influence_and_passive_carbon_is_one_product(columns):
 def test_report_reads_as_text(columns):
     text = str(columns(0.6))
     assert "21 parameters, 6 data, mean of 600 places" in text
-    assert "no influence at all            tau_cwd" in text
+    assert "no influence        tau_cwd" in text
+    assert max(map(len, text.splitlines())) <= 75
     assert "fs1s3" in text.split("hardly told apart")[1]
 
 
