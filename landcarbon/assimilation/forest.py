@@ -1,0 +1,252 @@
+"""A forest with a flux tower: DALEC against net exchange, respiration and five pools.
+
+::
+
+    h_nee(t) = R_a(t) + R_h(t) - G(t),    h_rt(t) = R_a(t) + R_h(t),    h_c(t) = X_c(t + 1)
+    sd^2     = sd_measured^2 + sd_model^2
+    sd_model^2 = mean r^2 - mean sd_measured^2,  if above 0                (unexplained)
+
+======== ======================================== ========= ======= ================= ==========
+symbol   meaning                                  shape     unit    code name         source
+======== ======================================== ========= ======= ================= ==========
+G        photosynthesis                           (..., t)  gC m-2  simulate_dalec    dalec
+R_a, R_h respiration of plants; of litter, soil   (..., t)  d-1     simulate_dalec    dalec
+X_c      foliage, wood, fine roots, litter, soil  (..., t)  gC m-2  simulate_dalec    dalec
+         in the evening of day t
+r        misfit, observed minus modelled          (t,)      as data                   the data
+sd_model what the model cannot follow             ()        as data model_error       the misfit
+======== ======================================== ========= ======= ================= ==========
+
+The data are those of Williams et al. (2005), doi 10.1111/j.1365-2486.2004.00891.x, or any table with
+the same columns: a value `x`, its standard deviation `x_sd`, NaN where nothing was measured, one row
+a day. Which streams are there, and in what unit, is in `STREAMS`. Unknown are the nine parameters of
+DALEC and the five pools of the first morning.
+
+The first three lines to type:
+
+    table = datasets.load("dalec_oregon")
+    posterior = tower_posterior(table, until=731, weight={"nee": 0.1, "rt": 0.02})
+    draws = sample(posterior, "smc", rng=1, n=200)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landcarbon.assimilation.joint import JointObservations
+from landcarbon.assimilation.observations import GaussianLikelihood
+from landcarbon.assimilation.parameters import Prior
+from landcarbon.assimilation.posterior import Posterior
+from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.models import dalec
+from landcarbon.models.parameters import Parameter, ParameterTable
+
+__all__ = [
+    "FLUXES",
+    "PRIOR",
+    "STREAMS",
+    "forest_series",
+    "observed_days",
+    "tower_posterior",
+    "unexplained",
+    "weather",
+]
+
+Array = NDArray[np.float64]
+
+STREAMS = {
+    "nee": "net exchange [gC m-2 d-1], negative: uptake",
+    "rt": "respiration of plants and soil [gC m-2 d-1]",
+    "cf": "foliage [gC m-2]",
+    "cw": "wood [gC m-2]",
+    "cr": "fine roots [gC m-2]",
+    "cl": "litter [gC m-2]",
+    "cs": "soil and woody debris [gC m-2]",
+}
+"""Columns that can be assimilated."""
+
+FLUXES = ("nee", "rt")
+POOLS = ("cf", "cw", "cr", "cl", "cs")
+SPAN = 3.0
+
+PRIOR = Prior(
+    ParameterTable(
+        [
+            *(
+                Parameter(row.name, row.unit, row.lower, row.upper, row.default, row.source,
+                          row.description, "log-uniform" if row.unit == "d-1" else "uniform")
+                for row in dalec.PARAMETERS
+            ),
+            *(
+                Parameter(f"{pool.split()[-1]}_0", "gC m-2", first / SPAN, first * SPAN, first,
+                          f"a third to three times {first:g} (Williams et al. 2005)",
+                          f"{pool} on the first morning", "log-uniform")
+                for pool, first in zip(dalec.POOLS, dalec.X0)
+            ),
+        ]
+    )
+)  # fmt: skip
+"""Rates evenly over their orders of magnitude, shares evenly, first pools within a factor of three."""
+
+
+def forest_series(
+    drivers: dalec.Drivers, theta: ArrayLike, latitude: float = dalec.METOLIUS
+) -> dict[str, Array]:
+    """What DALEC says of every stream on every day.
+
+    Parameters
+    ----------
+    drivers : Drivers
+    theta : array_like (..., 14)
+        In the order of `PRIOR`: parameters of DALEC, then first pools.
+    latitude : float
+        [°N]
+
+    Returns
+    -------
+    dict of str to ndarray (..., days)
+        For each name in `STREAMS`, and "gpp".
+
+    Raises
+    ------
+    InputError
+        A wrong number of parameters, or values that DALEC refuses.
+
+    Examples
+    --------
+    >>> day = dalec.Drivers(doy=[180], max_temperature=[24.0], min_temperature=[8.0], radiation=[22.0])
+    >>> run = forest_series(day, PRIOR.table.default)
+    >>> {name: float(run[name][0].round(1)) for name in ("nee", "rt", "cw")}
+    {'nee': -0.0, 'rt': 2.7, 'cw': 770.4}
+    """
+    n = len(dalec.PARAMETERS)
+    hint = f"In the order of forest.PRIOR: {', '.join(PRIOR.names)}."
+    theta = as_array("theta", theta, shape=(len(PRIOR),), hint=hint)
+    run = dalec.simulate_dalec(drivers, theta[..., :n], theta[..., n:], latitude)
+    out = {"gpp": run.gpp, "nee": run.nee, "rt": run.autotrophic + run.heterotrophic}
+    out |= {name: run.X[1:, ..., k] for k, name in enumerate(POOLS)}
+    return {name: np.moveaxis(values, 0, -1) for name, values in out.items()}
+
+
+def observed_days(
+    table: Mapping[str, Any], stream: str, begin: int = 0, until: int | None = None
+) -> NDArray[np.intp]:
+    """Rows of the table, from `begin` to before `until`, in which a stream was measured.
+
+    Examples
+    --------
+    >>> observed_days({"nee": [0.1, float("nan"), 0.3, 0.2]}, "nee", until=3)
+    array([0, 2])
+    """
+    if stream not in STREAMS:
+        raise InputError(f"{stream!r} is no stream; known are {', '.join(STREAMS)}.")
+    seen = np.flatnonzero(np.isfinite(np.asarray(table[stream], dtype=float)))
+    return seen[(seen >= begin) & (seen < (np.inf if until is None else until))]
+
+
+def tower_posterior(
+    table: Mapping[str, Any],
+    until: int | None = None,
+    streams: tuple[str, ...] = tuple(STREAMS),
+    model_error: Mapping[str, float] | None = None,
+    weight: Mapping[str, float] | None = None,
+    latitude: float = dalec.METOLIUS,
+) -> Posterior:
+    """Prior, model and data of a forest as one posterior; its model values are the observed days.
+
+    Parameters
+    ----------
+    table : DataFrame or mapping of str to array (days,)
+        Drivers as in `dalec.Drivers`, and streams with their `_sd`.
+    until : int, optional
+        Number of days used; what comes later is held out.
+    streams : tuple of str
+        Those to be used, as far as they were measured before `until`.
+    model_error : mapping of str to float, optional
+        Added to the measurement error of a stream, in quadrature; 0 where none is given.
+    weight : mapping of str to float, optional
+        See `JointObservations`; 1 where none is given.
+    latitude : float
+        [°N]
+
+    Returns
+    -------
+    Posterior
+
+    Raises
+    ------
+    InputError
+        An unknown stream, no data before `until`, a negative model error, an error of zero.
+
+    Examples
+    --------
+    >>> days = 60
+    >>> table = {"doy": np.arange(150, 210), "max_temperature": np.full(days, 24.0),
+    ...          "min_temperature": np.full(days, 8.0), "radiation": np.full(days, 22.0),
+    ...          "nee": np.full(days, -0.9), "nee_sd": np.full(days, 0.5)}
+    >>> posterior = tower_posterior(table, until=50, streams=("nee",), weight={"nee": 0.1})
+    >>> posterior.observations.data.shape, round(float(posterior.observations.sd[0]), 2)
+    ((50,), 1.58)
+    """
+    extra, weight = dict(model_error or {}), dict(weight or {})
+    days = {name: observed_days(table, name, 0, until) for name in streams}
+    days = {name: at for name, at in days.items() if at.size}
+    for name in (*extra, *weight):
+        if name not in streams:
+            raise InputError(f"{name!r} has an error or a weight, but is not among the streams.")
+    if not days:
+        raise InputError(
+            f"nothing was measured in {', '.join(streams)} before day {until}; use more days."
+        )
+    parts = {}
+    for name, at in days.items():
+        more = as_array(f"model_error of {name!r}", extra.get(name, 0.0), shape=(), lower=0.0)
+        sd = np.asarray(table[f"{name}_sd"], dtype=float)[at]
+        parts[name] = GaussianLikelihood(
+            np.asarray(table[name], dtype=float)[at], np.hypot(sd, more)
+        )
+    observations = JointObservations(parts, {k: w for k, w in weight.items() if k in parts})
+    last = 1 + max(int(at[-1]) for at in days.values())
+    drivers = weather(table, last)
+
+    def model(theta: Array) -> Array:
+        run = forest_series(drivers, theta, latitude)
+        return observations.join({name: run[name][..., at] for name, at in days.items()})
+
+    return Posterior(PRIOR, model, observations)
+
+
+def weather(table: Mapping[str, Any], days: int | None = None) -> dalec.Drivers:
+    """Drivers of the first days of a table; what it may lack (CO₂ and such) keeps its default."""
+    names = [f.name for f in fields(dalec.Drivers) if f.name in table]
+    for name in ("doy", "max_temperature", "min_temperature", "radiation"):
+        if name not in names:
+            raise InputError(f"the table has no column {name!r}, which the forest needs each day.")
+    return dalec.Drivers(**{name: np.asarray(table[name], dtype=float)[:days] for name in names})
+
+
+def unexplained(misfit: ArrayLike, sd: ArrayLike) -> float:
+    """Standard deviation of what the measurement error leaves unexplained of a misfit, at least 0.
+
+    Parameters
+    ----------
+    misfit : array_like, (time,)
+        Observed minus modelled; NaN where nothing was observed.
+    sd : array_like, (time,)
+        Measurement error.
+
+    Examples
+    --------
+    >>> round(unexplained([1.0, -1.0, float("nan")], [0.6, 0.6, 0.6]), 2)
+    0.8
+    """
+    misfit, sd = np.broadcast_arrays(np.asarray(misfit, dtype=float), np.asarray(sd, dtype=float))
+    seen = np.isfinite(misfit)
+    if not seen.any():
+        raise InputError("the misfit holds no number; nothing was observed.")
+    return float(np.sqrt(max(0.0, (misfit[seen] ** 2 - sd[seen] ** 2).mean())))
