@@ -16,8 +16,8 @@ from _timing import heading, table  # first: it holds BLAS to one thread
 
 import numpy as np
 
-from landcarbon.assimilation import museum, problems
-from landcarbon.assimilation.calibration import calibrate
+from landcarbon.assimilation import museum, problems, sample
+from landcarbon.assimilation.calibration import calibrate, twins
 
 SAMPLERS = {
     "metropolis": {"n_chains": 8, "n_warmup": 400, "n_draws": 1000, "start": "prior"},
@@ -50,7 +50,28 @@ def main(share: float = 1.0) -> None:
         walk = partial(_visit, exhibit=exhibit)
         result = calibrate(problems.banana(sd=1.0), walk, n_twins=3 * n, rng=12)
         rows.append(_row("wide banana", f"museum: {exhibit}", 3 * n, result, process_time() - begin))
+    _columns(int(200 * share))
     table(("problem", "sampler", "twins", "p-value", "90 % coverage", "verdict", "CPU s"), rows)
+
+
+def _columns(n: int) -> None:
+    """Coverage of 95 % intervals at CLM5 columns with six depths, by the exact reference and ES-MDA."""
+    soil = problems.soil_column()
+    truth, many = twins(soil, n, 1)
+    layers = [2, 8, 12, 15, 17]  # none of them observed
+    carbon = many.run_model(truth)[:, layers]
+    for method, options in (("importance", {"n": 6000, "chunk": 200}), ("es-mda", {"n_members": 100})):
+        result = sample(many, method, 2, **options)
+        draws = result.resample(1000, 3).draws if method == "importance" else result.draws
+        low, high = result.quantile([0.025, 0.975])
+        parameters = ((low < truth) & (truth < high)).mean()
+        low, high = np.quantile(
+            many.run_model(draws)[..., layers], [0.025, 0.975], axis=1, method="weibull"
+        )
+        unseen = ((low < carbon) & (carbon < high)).mean()
+        print(f"{n} CLM5 columns, {method}: 95 % intervals cover {parameters:.1%} of the parameters, "
+              f"{unseen:.1%} of the unobserved layers")
+    print()
 
 
 def _visit(posterior: object, rng: np.random.Generator, exhibit: str) -> object:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from landcarbon.assimilation import problems, sample
+from landcarbon.assimilation.calibration import twins
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,18 @@ def test_gradient_agrees_with_differences(posterior):
 
 def test_the_reference_is_worth_thousands_of_draws(reference):
     assert reference.ess > 2000
+
+
+def test_intervals_at_two_hundred_columns_cover_what_they_say(posterior):
+    """ES-MDA; the exact intervals, within 92 to 98 %, are in benchmarks/calibration.py."""
+    truth, many = twins(posterior, 200, rng=1)
+    ensemble = sample(many, "es-mda", rng=2, n_members=100)
+    low, high = ensemble.quantile([0.025, 0.975])
+    assert 0.92 < ((low < truth) & (truth < high)).mean() < 0.98
+    unseen = many.run_model(ensemble.draws)[..., [2, 8, 12, 15, 17]]
+    low, high = np.quantile(unseen, [0.025, 0.975], axis=1, method="weibull")
+    carbon = many.run_model(truth)[..., [2, 8, 12, 15, 17]]
+    assert ((low < carbon) & (carbon < high)).mean() > 0.92
 
 
 def in_unit_cube(posterior, draws, weight=None):
