@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,12 +46,16 @@ from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.models import dalec
 from landcarbon.models.parameters import Parameter, ParameterTable
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = [
     "FLUXES",
     "PRIOR",
     "STREAMS",
     "forest_series",
     "observed_days",
+    "synthetic_tower",
     "tower_posterior",
     "unexplained",
     "weather",
@@ -228,6 +232,73 @@ def weather(table: Mapping[str, Any], days: int | None = None) -> dalec.Drivers:
         if name not in names:
             raise InputError(f"the table has no column {name!r}, which the forest needs each day.")
     return dalec.Drivers(**{name: np.asarray(table[name], dtype=float)[:days] for name in names})
+
+
+def synthetic_tower(
+    rng: np.random.Generator | int = 0, days: int = 1096, model_error: float = 0.4
+) -> pd.DataFrame:
+    """Made-up weather and data of a dry temperate forest. **Synthetic**: no place on Earth.
+
+    DALEC with its published parameters makes the streams. Fluxes are seen on two days of three, in
+    stretches, with errors of 0.5 gC m-2 d-1 (net exchange) and 20 % (respiration); each pool four
+    times, within 10 %, litter and soil within 30 %. To both fluxes comes a slow error that DALEC
+    cannot follow, the same one: 0.9 of it is left the next day.
+
+    Parameters
+    ----------
+    rng : Generator or int
+    days : int
+    model_error : float
+        Standard deviation of the slow error [gC m-2 d-1].
+
+    Returns
+    -------
+    DataFrame
+        With the columns of `tower_posterior`.
+
+    Raises
+    ------
+    InputError
+        Fewer than 100 days.
+
+    Examples
+    --------
+    >>> table = synthetic_tower(rng=1, days=365)
+    >>> table.shape, table.attrs["synthetic"], observed_days(table, "cw").size
+    ((365, 18), True, 4)
+    """
+    import pandas as pd
+
+    if days < 100:
+        raise InputError(f"days is {days}; a season of at least 100 days is needed.")
+    rng = np.random.default_rng(rng)
+
+    def wandering(memory: float) -> Array:
+        kick = np.sqrt(1 - memory**2) * rng.standard_normal(days)
+        out = kick / np.sqrt(1 - memory**2)
+        for k in range(1, days):
+            out[k] = memory * out[k - 1] + kick[k]
+        return out
+
+    doy = np.arange(days) % 365 + 1
+    season = -np.cos(2 * np.pi * (doy - 20) / 365)
+    mean, half = 8 + 9.5 * season + 3 * wandering(0.7), 5 + season + rng.uniform(0, 2, days)
+    table = pd.DataFrame({"doy": doy, "max_temperature": mean + half, "min_temperature": mean - half,
+                          "radiation": (13 + 9 * season) * rng.uniform(0.6, 1.2, days)})  # fmt: skip
+    run = forest_series(weather(table), PRIOR.table.default)
+    slow = model_error * wandering(0.9)
+    for name in STREAMS:
+        value = run[name]
+        if name in FLUXES:
+            seen, sd = wandering(0.9) > -0.43, 0.5 if name == "nee" else 0.2 * value
+            value = value + slow
+        else:
+            seen, sd = np.zeros(days, dtype=bool), (0.3 if name in ("cl", "cs") else 0.1) * value
+            seen[(np.array([0.18, 0.45, 0.7, 0.9]) * days).astype(int)] = True
+        table[name] = np.where(seen, value + sd * rng.standard_normal(days), np.nan)
+        table[f"{name}_sd"] = np.where(seen, sd, np.nan)
+    table.attrs["synthetic"] = True
+    return table
 
 
 def unexplained(misfit: ArrayLike, sd: ArrayLike) -> float:

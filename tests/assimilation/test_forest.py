@@ -1,7 +1,6 @@
 """A forest with a tower: streams read the right day, errors add, a twin is found again, Metolius 2002."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from real_data import needs
 
@@ -13,6 +12,7 @@ from landcarbon.assimilation.forest import (
     STREAMS,
     forest_series,
     observed_days,
+    synthetic_tower,
     tower_posterior,
     unexplained,
     weather,
@@ -23,30 +23,13 @@ from landcarbon.models import dalec
 TRUTH = PRIOR.table.default.copy()
 
 
-def synthetic(days=200, seed=3):
-    """A made-up season with fluxes on two days of three and a pool now and then."""
-    rng = np.random.default_rng(seed)
-    doy = np.arange(days) % 365 + 1
-    season = -np.cos(2 * np.pi * (doy - 20) / 365)
-    middle = 8 + 10 * season + rng.normal(0, 2, days)
-    table = pd.DataFrame({"doy": doy, "max_temperature": middle + 7, "min_temperature": middle - 7,
-                          "radiation": 14 + 11 * season})  # fmt: skip
-    run = forest_series(weather(table), TRUTH)
-    for name in STREAMS:
-        sd = 0.3 if name in FLUXES else 0.1 * run[name].mean()
-        value = run[name] + sd * rng.standard_normal(days)
-        missing = rng.random(days) < (1 / 3 if name in FLUXES else 0.97)
-        table[name], table[f"{name}_sd"] = np.where(missing, np.nan, value), sd
-    return table
-
-
-TABLE = synthetic()
+TABLE = synthetic_tower(rng=3, days=400)
 
 
 def test_series_are_those_of_dalec():
     run = forest_series(weather(TABLE), np.tile(TRUTH, (2, 3, 1)))
     alone = dalec.simulate_dalec(weather(TABLE))
-    assert set(run) == {*STREAMS, "gpp"} and run["nee"].shape == (2, 3, 200)
+    assert set(run) == {*STREAMS, "gpp"} and run["nee"].shape == (2, 3, 400)
     np.testing.assert_allclose(run["nee"][1, 2], alone.nee, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(run["cs"][0, 0], alone.X[1:, 4])
     np.testing.assert_allclose(run["rt"] - run["gpp"], run["nee"], atol=1e-12)
@@ -67,13 +50,12 @@ def test_posterior_reads_each_stream_on_its_own_days():
 
 
 def test_errors_add_in_quadrature_and_weights_divide_them():
-    posterior = tower_posterior(TABLE, model_error={"nee": 0.4}, weight={"nee": 0.25, "rt": 0.5})
-    parts = posterior.observations.parts
-    np.testing.assert_allclose(parts["nee"].sd, 0.5)
-    np.testing.assert_allclose(posterior.observations.sd[posterior.observations.where["nee"]], 1.0)
-    np.testing.assert_allclose(
-        posterior.observations.sd[posterior.observations.where["rt"]], 0.3 / np.sqrt(0.5)
-    )
+    posterior = tower_posterior(TABLE, model_error={"nee": 1.2}, weight={"nee": 0.25, "rt": 0.5})
+    parts, sd = posterior.observations.parts, posterior.observations.sd
+    np.testing.assert_allclose(parts["nee"].sd, 1.3)
+    np.testing.assert_allclose(sd[posterior.observations.where["nee"]], 2.6)
+    measured = TABLE["rt_sd"].to_numpy()[observed_days(TABLE, "rt")]
+    np.testing.assert_allclose(sd[posterior.observations.where["rt"]], measured / np.sqrt(0.5))
 
 
 def test_what_the_error_leaves_unexplained():
@@ -85,15 +67,28 @@ def test_what_the_error_leaves_unexplained():
 
 
 def test_a_synthetic_forest_is_found_again():
-    """Fluxes and pools of 200 days know the flux of the next 30 days, and the wood."""
-    table = synthetic(230, seed=8)
-    posterior = tower_posterior(table, until=200)
-    draws = sample(posterior, "es-mda", rng=1, n_members=200).draws
+    """Fluxes and pools of 370 days know the flux of the next 30 days, and the wood."""
+    table = synthetic_tower(rng=8, days=400, model_error=0.0)
+    draws = sample(tower_posterior(table, until=370), "es-mda", rng=1, n_members=200).draws
     run, truth = (forest_series(weather(table), theta) for theta in (draws, TRUTH))
-    low, high = np.quantile(run["nee"][:, 200:], [0.025, 0.975], axis=0)
-    assert ((low < truth["nee"][200:]) & (truth["nee"][200:] < high)).mean() > 0.7
-    assert np.abs(run["cw"].mean(0)[-1] / truth["cw"][-1] - 1) < 0.05
-    assert run["nee"][:, 200:].std(0).mean() < 0.2
+    low, high = np.quantile(run["nee"][:, 370:], [0.025, 0.975], axis=0)
+    assert ((low < truth["nee"][370:]) & (truth["nee"][370:] < high)).mean() > 0.7
+    assert np.abs(run["cw"].mean(0)[-1] / truth["cw"][-1] - 1) < 0.1
+    assert run["nee"][:, 370:].std(0).mean() < 0.2
+
+
+def test_the_slow_error_of_a_synthetic_tower_is_seen_in_its_misfit():
+    table = synthetic_tower(rng=9)
+    assert table.attrs["synthetic"] and len(table) == 1096
+    run = forest_series(weather(table), TRUTH)
+    misfit = {name: (table[name] - run[name]).to_numpy() for name in FLUXES}
+    assert unexplained(misfit["nee"], table["nee_sd"]) == pytest.approx(0.4, rel=0.25)
+    assert unexplained(misfit["rt"], table["rt_sd"]) == pytest.approx(0.4, rel=0.25)
+    # the rest is white: the slow error is less than half of the variance of net exchange
+    assert 0.05 < independent_share(misfit["rt"]) < independent_share(misfit["nee"]) < 0.4
+    exact = synthetic_tower(rng=9, model_error=0.0)
+    nothing = (exact["nee"] - forest_series(weather(exact), TRUTH)["nee"]).to_numpy()
+    assert unexplained(nothing, exact["nee_sd"]) < 0.15 and independent_share(nothing) > 0.6
 
 
 @needs("dalec_oregon")
