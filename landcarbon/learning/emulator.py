@@ -51,6 +51,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
+from landcarbon.learning.mlp import MLP
 from landcarbon.learning.validation import random_folds
 from landcarbon.matrix.errors import InputError, as_array
 
@@ -67,7 +68,7 @@ KINDS = ("ridge", "gp", "network")
 """Ridge regression on all squares and products; Gaussian processes, one a principal component, with
 a length for each parameter; a network with one hidden layer."""
 
-KEPT = 1.0 - 1e-7  # share of the outputs' variance that the principal components keep
+KEPT = 1.0 - 1e-6  # share of the outputs' variance that the principal components keep
 
 
 @dataclass(frozen=True, eq=False)
@@ -517,6 +518,8 @@ def _inputs(prior: Prior, theta: Array) -> Array:
 
 
 def _predict(member: Any, x: Array) -> Array:
+    if isinstance(member, MLP):
+        return member(x)
     if isinstance(member, list):  # Gaussian processes, one a component
         return np.stack([m.predict(x) for m in member], axis=-1)
     return np.asarray(member.predict(x)).reshape(len(x), -1)
@@ -549,7 +552,9 @@ def _member(
             )  # fmt: skip
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                return net.fit(a, b)
+                net.fit(a, b if b.shape[1] > 1 else b[:, 0])
+            # The same network without the checks of every call, which cost more than the answer.
+            return MLP(tuple(net.coefs_), tuple(net.intercepts_))
 
         return network
 

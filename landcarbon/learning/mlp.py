@@ -158,6 +158,8 @@ class Training:
     ----------
     net : MLP
         As it was at the best epoch.
+    last : MLP
+        As it was when training stopped.
     history : ndarray, (epoch, 2)
         Mean cost a row on the training and on the validation rows.
     best : int
@@ -166,6 +168,7 @@ class Training:
     """
 
     net: MLP
+    last: MLP
     history: Array
     best: int
     seconds: float
@@ -281,4 +284,5 @@ def train(
             best, best_cost, kept = epoch, now, v
         elif epoch - best >= patience:
             break
-    return Training(net.with_vector(kept), np.array(history), best, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Training(net.with_vector(kept), net, np.array(history), best, seconds)

@@ -101,6 +101,7 @@ def test_stops_early_and_returns_the_best_epoch():
     assert len(done.history) == done.best + 16
     rows = np.flatnonzero(held)
     assert np.isclose(cost(done.net(x[rows]), rows)[0], done.history[:, 1].min())
+    assert np.isclose(cost(done.last(x[rows]), rows)[0], done.history[-1, 1])
     assert done.history[-1, 0] < done.history[done.best, 0]
 
 
