@@ -1,0 +1,224 @@
+"""Exercises of chapter 22: a gradient on paper, one transposed solve, a flux that breaks a tie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from landcarbon.assimilation import GaussianLikelihood, Prior
+from landcarbon.course.checks import exercise, expect
+from landcarbon.learning import hybrid
+from landcarbon.models.parameters import Parameter, ParameterTable
+
+Array = NDArray[np.float64]
+Measure = Callable[[Array, Array], tuple[Array, Callable[[Array], Array]]]
+
+CUE = Prior(
+    ParameterTable(
+        [
+            Parameter("f", "1", 0.02, 0.9, 0.25, "ours", "share of litter that becomes soil carbon"),
+            Parameter("k", "yr-1", 0.002, 0.4, 0.05, "ours", "turnover rate of soil carbon"),
+        ]
+    )
+)
+STARTS = {"low": (0.10, 0.02), "high": (0.60, 0.12)}
+
+
+@cache
+def region() -> dict[str, Any]:
+    """A synthetic region of 150 sites: X = f I / k, f falls with warmth, k with clay."""
+    rng = np.random.default_rng(22)
+    place = pd.DataFrame(rng.uniform(-1.5, 1.5, (150, 2)), columns=["T", "clay"])
+    f = 0.25 * np.exp(-0.35 * place["T"].to_numpy())
+    k = 0.05 * np.exp(-0.4 * place["clay"].to_numpy())
+    return {"place": place, "truth": np.stack([f, k], axis=1), "litter": rng.uniform(200, 600, 150)}
+
+
+def _carbon(theta: Array, I: Array) -> tuple[Array, Callable[[Array], Array]]:  # noqa: E741
+    f, k = theta.T
+    return np.log(f * I / k)[:, None], lambda d: d * np.stack([1 / f, -1 / k], axis=1)
+
+
+def two_networks(measure: Measure | None = None) -> dict[str, Array]:
+    """Train from both starts on carbon, and on what `measure` says of the truth (10 % error).
+
+    Returns the parameters (site, 2) each network says.
+    """
+    made = region()
+    rng = np.random.default_rng(23)
+    noise = 0.1 * rng.standard_normal((2, 150, 1))
+    truth, I = made["truth"], made["litter"]  # noqa: E741
+    streams = [hybrid.Stream(GaussianLikelihood(_carbon(truth, I)[0] + noise[0], 0.1), _carbon)]
+    if measure is not None:
+        h = measure(truth, I)[0]
+        sd = 0.1 * np.maximum(np.abs(h).mean(), 1.0) if np.abs(h).mean() > 20 else 0.1
+        data = GaussianLikelihood(h + noise[1] / 0.1 * sd, sd)
+        streams.append(hybrid.Stream(data, measure))
+    return {
+        name: hybrid.fit(
+            made["place"], streams, I, CUE, start=start, members=2, hidden=(10,), epochs=120,
+            patience=40, rate=0.03, decay=0.01, batch=75, rng=1,
+        ).predict(made["place"])
+        for name, start in STARTS.items()
+    }  # fmt: skip
+
+
+@exercise(
+    "22.1",
+    level=1,
+    title="three derivatives on paper",
+    hints=(
+        "Write the old pool's carbon at steady state as one formula of I, k1, k2 and f.",
+        "X2 = f I / k2: the carbon that arrives is f times what leaves the young pool, which is I.",
+        "`return np.array([…, …, …])`; one of the three is zero.",
+    ),
+)
+def two_pool_gradient(answer: Callable[..., Any]) -> None:
+    """Signs, a zero, scaling, and the derivatives themselves."""
+    I, k1, k2, f = 400.0, 0.8, 0.02, 0.15  # noqa: E741
+    g = np.asarray(answer(I, k1, k2, f), dtype=float)
+    expect(g.shape == (3,), "shape", "Return three numbers: by k1, by k2, by f.")
+    expect(np.isfinite(g), "not finite", "A derivative is not finite.")
+    expect(
+        g[0] == 0,
+        "limit",
+        "At steady state the young pool passes on what it gets, however fast: k1 cannot change the "
+        "old pool.",
+    )
+    expect(g[1] < 0 < g[2], "sign", "A faster old pool holds less; a larger share makes it hold more.")
+    expect(
+        np.allclose(np.asarray(answer(2 * I, k1, k2, f)), 2 * g),
+        "identity",
+        "Twice the input must give twice the derivatives.",
+    )
+    expect(
+        np.isclose(g[2] * f, -g[1] * k2),
+        "identity",
+        "One per cent more f and one per cent more k2 must cancel: X2 depends on f / k2.",
+    )
+    expect(np.isclose(g[2], I / k2), "value", "The derivative by f is not right yet.")
+
+
+def _system() -> tuple[Array, Array, Array, Array, Array]:
+    rng = np.random.default_rng(5)
+    n, p = 5, 3
+    M = np.diag(rng.uniform(1, 3, n)) - 0.3 * rng.random((n, n)) * (1 - np.eye(n))
+    return M, rng.random(n), rng.standard_normal((p, n, n)), rng.standard_normal((p, n)), rng.standard_normal(n)
+
+
+@exercise(
+    "22.2",
+    level=2,
+    title="two solves for any number of parameters",
+    hints=(
+        "Which of the two solves needs M, which its transpose?",
+        "X from M X = b, λ from Mᵀ λ = g; then for each parameter λ · (db − dM X).",
+        "`X = np.linalg.solve(M, b)`, `lam = np.linalg.solve(M.T, g)`, and "
+        "`np.array([lam @ (…) for dMk, dbk in zip(dM, db)])`.",
+    ),
+)
+def adjoint_gradient(answer: Callable[..., Any]) -> None:
+    """Against central differences of the solution, term by term."""
+    M, b, dM, db, g = _system()
+    got = np.asarray(answer(M, b, dM, db, g), dtype=float)
+    expect(got.shape == (3,), "shape", "Return one derivative for each parameter.")
+    expect(np.isfinite(got), "not finite", "A derivative is not finite.")
+    lam = np.linalg.solve(M.T, g)
+    none = np.zeros_like(dM)
+    by_b = np.asarray(answer(M, b, none, db, g), dtype=float)
+    expect(
+        np.abs(by_b).max() > 0,
+        "incomplete",
+        "A parameter that changes only the input has no effect in your answer: db is missing.",
+    )
+    other = np.array([np.linalg.solve(M, g) @ d for d in db])
+    expect(
+        not np.allclose(by_b, other),
+        "transposed",
+        "The second solve is with M; the adjoint needs its transpose.",
+    )
+    expect(np.allclose(by_b, db @ lam), "value", "What db contributes, λ · db, is not right yet.")
+    by_M = np.asarray(answer(M, b, dM, np.zeros_like(db), g), dtype=float)
+    exact = -np.array([lam @ d @ np.linalg.solve(M, b) for d in dM])
+    expect(
+        not np.allclose(by_M, -exact),
+        "sign",
+        "A larger outflow must lower the carbon: dM comes with a minus.",
+    )
+    expect(
+        np.allclose(by_M, exact),
+        "value",
+        "What dM contributes is not right yet: it acts on the carbon X.",
+    )
+    step = 1e-6
+    for k in range(3):
+        up, down = (
+            g @ np.linalg.solve(M + s * step * dM[k], b + s * step * db[k]) for s in (1, -1)
+        )
+        expect(abs((up - down) / (2 * step) - got[k]) < 1e-5, "value", "Differences disagree.")
+
+
+@exercise(
+    "22.3",
+    level=3,
+    title="a measurement that decides",
+    hints=(
+        "Carbon is f I / k. Which flux contains f, or k, but not their quotient alone?",
+        "The CO2 of soil organic matter is k X = f I. Return it (or its logarithm) as (site, 1), and "
+        "a function that multiplies what comes back with the two derivatives.",
+        "`value = np.log(f * I)[:, None]`, and `lambda d: d * np.stack([1 / f, 0 * f], axis=1)`.",
+    ),
+)
+def measurement(answer: Callable[..., Any]) -> None:
+    """A value per site, its exact derivative, and two networks that agree with the truth."""
+    made = region()
+    theta, I = made["truth"][:9], made["litter"][:9]  # noqa: E741
+    result = answer(theta, I)
+    expect(
+        isinstance(result, tuple) and len(result) == 2 and callable(result[1]),
+        "shape",
+        "Return a pair: the values, and a function that carries a derivative back.",
+    )
+    value, pull = np.asarray(result[0], dtype=float), result[1]
+    expect(value.shape == (9, 1), "shape", f"The values must be (site, 1), not {value.shape}.")
+    expect(np.isfinite(value), "not finite", "A value is not finite at ordinary parameters.")
+    d = np.asarray(pull(np.ones((9, 1))), dtype=float)
+    expect(d.shape == (9, 2), "shape", f"The derivative must be (site, 2), not {d.shape}.")
+    for k, name in enumerate("fk"):
+        h = 1e-5 * theta[:, k : k + 1] * np.eye(2)[k]
+        up, down = (np.asarray(answer(theta + s * h, I)[0], dtype=float)[:, 0] for s in (1, -1))
+        slope = (up - down) / (2 * h[:, k])
+        expect(
+            not (np.allclose(d[:, k], -slope, rtol=1e-4) and np.abs(slope).max() > 0),
+            "sign",
+            f"The derivative by {name} has the wrong sign.",
+        )
+        expect(
+            np.allclose(d[:, k], slope, rtol=1e-4, atol=1e-6 * np.abs(slope).max() + 1e-9),
+            "value",
+            f"The derivative by {name} does not agree with central differences.",
+        )
+    along = theta * d  # per relative change of f and of k
+    expect(
+        np.abs(along).max() > 1e-9,
+        "choice",
+        "At steady state this is the same whatever f and k are: it cannot tell them apart.",
+    )
+    expect(
+        np.abs(along.sum(axis=1)).max() > 1e-6 * np.abs(along).max(),
+        "choice",
+        "This does not change when f and k are doubled together: it repeats what carbon says.",
+    )
+    found = two_networks(answer)
+    f = made["truth"][:, 0]
+    apart = max(abs(theta[:, 0].mean() / f.mean() - 1) for theta in found.values())
+    expect(
+        apart < 0.1,
+        "value",
+        "With this measurement at all sites the mean CUE is still off by more than 10 %.",
+    )

@@ -1,0 +1,50 @@
+"""Typical wrong answers of chapter 22, each with the kind of error its check must name."""
+
+import numpy as np
+
+
+def adjoint(transpose=True, sign=-1.0, with_b=True, on_X=True):
+    """The adjoint gradient with one thing changed."""
+
+    def adjoint_gradient(M, b, dM, db, g):
+        X = np.linalg.solve(M, b)
+        lam = np.linalg.solve(M.T if transpose else M, g)
+        at = X if on_X else b
+        return np.array([lam @ (with_b * dbk + sign * dMk @ at) for dMk, dbk in zip(dM, db)])
+
+    return adjoint_gradient
+
+
+def measured(value, slope):
+    """A measurement from its value and the derivatives by f and k."""
+
+    def measurement(theta, I):
+        f, k = theta.T
+        return value(f, k, I)[:, None], lambda d: d * np.stack(slope(f, k, I), axis=1)
+
+    return measurement
+
+
+WRONG = {
+    "22.1": [
+        (lambda I, k1, k2, f: -f * I / k2**2, "shape"),
+        (lambda I, k1, k2, f: np.array([-I / k1**2, -f * I / k2**2, I / k2]), "limit"),
+        (lambda I, k1, k2, f: np.array([0, f * I / k2**2, I / k2]), "sign"),
+        (lambda I, k1, k2, f: np.array([0, -I / k2**2, I / k2]), "identity"),
+        (lambda I, k1, k2, f: np.array([0, -f * I / k2**2 * k1, I / k2 * k1]), "value"),
+    ],
+    "22.2": [
+        (adjoint(transpose=False), "transposed"),
+        (adjoint(sign=1.0), "sign"),
+        (adjoint(with_b=False), "incomplete"),
+        (adjoint(on_X=False), "value"),
+        (lambda M, b, dM, db, g: adjoint()(M, b, dM, db, g).sum(), "shape"),
+    ],
+    "22.3": [
+        (measured(lambda f, k, I: I, lambda f, k, I: (0 * f, 0 * f)), "choice"),
+        (measured(lambda f, k, I: np.log(f / k), lambda f, k, I: (1 / f, -1 / k)), "choice"),
+        (measured(lambda f, k, I: np.log(f * I), lambda f, k, I: (-1 / f, 0 * f)), "sign"),
+        (measured(lambda f, k, I: np.log(f * I), lambda f, k, I: (f, 0 * f)), "value"),
+        (lambda theta, I: np.log(theta[:, :1] * I[:, None]), "shape"),
+    ],
+}
