@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def _printing() -> Iterator[None]:
+    """Exercises set how arrays are printed; the doctests after them want it as it was."""
+    with np.printoptions():
+        yield
 
 
 @cache
