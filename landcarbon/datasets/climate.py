@@ -346,7 +346,7 @@ def _month(water: Array, supply: Array, need: Array, room: Array) -> tuple[Array
     """Water at the end of the month, mean wetness, runoff: dW/dt = P − E_p W/C, with W at most C."""
     rate = need / room
     end = water * np.exp(-rate) + supply * _first(rate)
-    over = end > room
+    over = (end > room) & (supply > need)  # only more supply than need can fill it; the rest is rounding
     # When the bucket is full it stays full: the surplus of a month does not change.
     gain = np.where(over, supply - need, 1.0)
     filling = np.maximum(room - water, 0.0)

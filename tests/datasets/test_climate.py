@@ -110,6 +110,14 @@ def test_the_bucket_loses_no_water(rain, temperature, demand, room):
     assert (b.runoff >= 0).all() and (b.snow >= 0).all()
 
 
+def test_a_full_bucket_that_gains_what_it_loses_stays_full():
+    need = np.full(12, 220.75)
+    b = c.bucket(need, np.zeros(12), need, 5.0)
+    np.testing.assert_allclose(b.storage, 5.0)
+    np.testing.assert_allclose(b.evapotranspiration, need)
+    assert (b.runoff == 0).all()
+
+
 def test_the_bucket_agrees_with_an_integrator():
     from scipy.integrate import solve_ivp
 
