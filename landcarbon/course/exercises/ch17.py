@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import combinations
 from typing import Any
@@ -184,7 +185,7 @@ def choose(answer: Callable[..., Any]) -> None:
             "A random choice does as well as this plan.",
         )
         expect(
-            found >= (1 - 1 / np.e) * max(everything.values()),
+            found >= (1 - math.exp(-1)) * max(everything.values()),
             "choice",
             "A greedy plan always reaches 63 % of the best; this one does not.",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -126,7 +127,7 @@ def numerical_gradient(answer: Callable[..., Any]) -> None:
         "to one side only, or several weights at once?",
     )
     off = [
-        abs(float(np.asarray(answer(lambda v: float(np.exp(v[0])), np.array([1.0]), s))[0]) - np.e)
+        abs(float(np.asarray(answer(lambda v: float(np.exp(v[0])), np.array([1.0]), s))[0]) - math.e)
         for s in (0.1, 0.01)
     ]
     expect(
