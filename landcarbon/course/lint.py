@@ -1,7 +1,7 @@
 """The rules a chapter keeps; ``python -m landcarbon.course.lint [notebooks]`` prints what breaks one.
 
-Every rule is a function of a notebook that yields sentences; `RULES` applies to chapters and
-solutions, `SHAPE` to chapters alone.
+Every rule is a function of a notebook that yields sentences; `RULES` applies to chapters, solutions
+and notebooks of the appendix, `SHAPE` to chapters alone.
 """
 
 from __future__ import annotations
@@ -15,9 +15,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from landcarbon.course.notebooks import KERNEL, WIDGETS, Notebook, chapters, data_names, read
+from landcarbon.course.notebooks import (
+    KERNEL,
+    WIDGETS,
+    Notebook,
+    appendices,
+    chapters,
+    data_names,
+    read,
+)
 
-__all__ = ["RULES", "SECTIONS", "SHAPE", "lint"]
+__all__ = ["RULES", "SECTIONS", "SHAPE", "is_chapter", "lint"]
 
 SECTIONS = (
     "You will be able to",
@@ -205,6 +213,17 @@ def portable(notebook: Notebook) -> Iterator[str]:
         yield "the kernel is not plain python3; run `python course.py execute`"
 
 
+def linked(notebook: Notebook) -> Iterator[str]:
+    """No bare address in the text: a link has words, a source stands in the references."""
+    for index, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "markdown":
+            text = re.sub(r"^(`{3,}|~{3,}).*?^\1\s*$|`[^`\n]+`", "", cell.source, flags=re.M | re.S)
+            text = re.sub(r"\]\([^)\s]+\)", "]", text)
+            found = re.search(r"(?:https?|ftp)://\S+|\bwww\.\S+", text)
+            if found:
+                yield f"cell {index} has the bare address {found[0][:60]}: write [words](address)"
+
+
 def levels(notebook: Notebook) -> Iterator[str]:
     """Heading levels are never skipped, and there is one title."""
     before = 0
@@ -274,9 +293,14 @@ def numbered(notebook: Notebook) -> Iterator[str]:
 
 Rule = Callable[[Notebook], Iterator[str]]
 RULES: tuple[Rule, ...] = (
-    executed, quiet, pictures, seeded, offline, marked, portable, levels
+    executed, quiet, pictures, seeded, offline, marked, portable, linked, levels
 )
 SHAPE: tuple[Rule, ...] = (title, sections, active, numbered)
+
+
+def is_chapter(path: Path) -> bool:
+    """Whether a notebook is a chapter, to which the rules of `SHAPE` apply."""
+    return path.parent.name.startswith("module")
 
 
 def lint(notebook: Notebook, *, chapter: bool) -> list[str]:
@@ -288,8 +312,9 @@ def lint(notebook: Notebook, *, chapter: bool) -> list[str]:
 def main(arguments: list[str]) -> int:
     """Check the notebooks named, or all."""
     broken = 0
-    for path in [Path(a) for a in arguments] or chapters(Path.cwd()):
-        found = lint(read(path), chapter="solutions" not in path.parts)
+    root = Path.cwd()
+    for path in [Path(a) for a in arguments] or [*chapters(root), *appendices(root)]:
+        found = lint(read(path), chapter=is_chapter(path.resolve()))
         size = path.stat().st_size / 1000
         if size > NOTEBOOK_KB:
             found.append(f"the file takes {size:.0f} kB of {NOTEBOOK_KB} kB")

@@ -18,7 +18,17 @@ from typing import Any
 
 from landcarbon.matrix.errors import InputError
 
-__all__ = ["blank", "chapters", "data_names", "execute", "normalise", "read", "write", "write_exercises"]
+__all__ = [
+    "appendices",
+    "blank",
+    "chapters",
+    "data_names",
+    "execute",
+    "normalise",
+    "read",
+    "write",
+    "write_exercises",
+]
 
 Notebook = Any
 
@@ -33,6 +43,11 @@ SOLUTION = re.compile(
 def chapters(root: Path) -> list[Path]:
     """Chapters and solutions, in order."""
     return [*sorted(root.glob("book/module*/*.ipynb")), *sorted(root.glob("solutions/*.ipynb"))]
+
+
+def appendices(root: Path) -> list[Path]:
+    """Notebooks of the appendix, which have no exercises, no quiz and a shape of their own."""
+    return sorted(root.glob("book/appendix/*.ipynb"))
 
 
 def data_names(source: str) -> set[str]:
@@ -191,7 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="landcarbon.course.notebooks")
     verbs = parser.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("execute", help="run notebooks again and store their outputs")
-    run.add_argument("paths", nargs="*", type=Path, help="all chapters and solutions by default")
+    run.add_argument("paths", nargs="*", type=Path, help="all by default")
     run.add_argument("-j", "--jobs", type=int, default=1, help="notebooks at the same time")
     verbs.add_parser("exercises", help="derive exercises/ from solutions/")
     convert = verbs.add_parser("convert", help="MyST text to an executed notebook (needs jupytext)")
@@ -200,7 +215,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     root = Path.cwd()
     if given.verb == "execute":
-        return 1 if _execute_all(given.paths or chapters(root), given.jobs) else 0
+        return 1 if _execute_all(given.paths or [*chapters(root), *appendices(root)], given.jobs) else 0
     if given.verb == "convert":
         import jupytext
 

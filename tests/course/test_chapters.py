@@ -12,20 +12,20 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from landcarbon.course.lint import NOTEBOOK_KB, RULES, SHAPE, lint
-from landcarbon.course.notebooks import blank, chapters, normalise, read
+from landcarbon.course.lint import NOTEBOOK_KB, RULES, SHAPE, is_chapter, lint
+from landcarbon.course.notebooks import appendices, blank, chapters, normalise, read
 from landcarbon.course.quizzes import quiz, read_quiz
 from landcarbon.matrix.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = chapters(ROOT)
-CHAPTERS = [path for path in NOTEBOOKS if path.parent.name != "solutions"]
+NOTEBOOKS = [*chapters(ROOT), *appendices(ROOT)]
+CHAPTERS = [path for path in NOTEBOOKS if is_chapter(path)]
 GOOD = ROOT / "book/module0/00_first_run.ipynb"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_notebook_keeps_the_rules(path: Path) -> None:
-    found = lint(read(path), chapter=path.parent.name != "solutions")
+    found = lint(read(path), chapter=is_chapter(path))
     assert not found, "\n".join(found)
     assert path.stat().st_size <= NOTEBOOK_KB * 1000
 
@@ -126,6 +126,7 @@ FAULTS = {
         "time stamps",
     ),
     "kernel": (lambda nb: nb.metadata.update(kernelspec={"name": "mine"}), "kernel"),
+    "bare address": (replace("## The idea", "## The idea\n\nSee https://example.org/x."), "bare address"),
     "skipped level": (replace("## The idea", "## The idea\n\n#### Deep"), "jumps from level 2 to"),
     "two titles": (replace("## The idea", "# Another\n\n## The idea"), "2 titles"),
     "title": (replace("# 00 · First run", "# First run"), "# NN · Title"),
