@@ -4,7 +4,7 @@ The workflows are modules whose functions read as sentences: `proda.assimilate`,
 `hybrid.fit`. Scikit-learn is loaded by the functions that need it.
 """
 
-from landcarbon.learning import emulator, hybrid, proda, validation
+from landcarbon.learning import control, emulator, hybrid, proda, validation
 from landcarbon.learning.mlp import MLP
 from landcarbon.learning.validation import (
     Folds,
@@ -29,6 +29,7 @@ __all__ = [
     "blocked_folds",
     "bootstrap_difference",
     "bootstrap_score",
+    "control",
     "cross_predict",
     "emulator",
     "group_folds",

@@ -48,6 +48,7 @@ from landcarbon.matrix.solve import LayeredGradient, LayeredModel, split_columns
 from landcarbon.models.parameters import Parameter, ParameterTable
 
 __all__ = [
+    "COMPONENTS",
     "LAYERS",
     "PARAMETERS",
     "POOLS",
@@ -113,6 +114,21 @@ PARAMETERS = ParameterTable(
 
 The published lower bound of `efolding`, `tau_l1`, `tau_s1` and `w_scaling` is 0, where the model
 divides by 0 or stands still; here it is a small positive number.
+"""
+
+COMPONENTS = {
+    "input": ("litter_input",),
+    "allocation by depth": ("beta",),
+    "transfer": ("fl1s1", "fl2s1", "fl3s2", "fs1s2", "fs1s3", "fs2s1", "fs2s3", "fs3s1", "fcwdl2"),
+    "decomposition": ("tau_cwd", "tau_l1", "tau_l2", "tau_s1", "tau_s2", "tau_s3"),
+    "environment": ("q10", "w_scaling", "efolding", "soil_temperature", "water_scalar",
+                    "oxygen_scalar", "nitrogen_scalar"),
+    "transport": ("diffus", "cryo", "active_layer_depth"),
+}  # fmt: skip
+"""Processes, each with its parameters and fields of the forcing; together all but the bedrock.
+
+The groups follow the components of Tao et al. (2023), doi 10.1038/s41586-023-06042-3. Transfer is the
+carbon use efficiency of the decomposers, wood's share of litter 2 added.
 """
 
 _INDEX = {name: k for k, name in enumerate(PARAMETERS.names)}
