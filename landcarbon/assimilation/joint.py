@@ -34,8 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.observations import (
     GaussianLikelihood,
-    ProfileObservations,
-    SeriesObservations,
+    ObservationStream,
 )
 from landcarbon.assimilation.streams import Random, streams
 from landcarbon.matrix.errors import InputError, as_array
@@ -46,7 +45,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, init=False, eq=False)
-class JointObservations:
+class JointObservations(ObservationStream):
     """Streams of observations of one model, as samplers take them.
 
     Model values are the values of all streams one after the other along the last axis; `join` puts
@@ -102,6 +101,11 @@ class JointObservations:
         }  # fmt: skip
         first = next(iter(parts))
         for name, part in parts.items():
+            if not hasattr(part, "n_values"):
+                raise InputError(
+                    f"the stream {name!r} is a {type(part).__name__}, which does not read one row of "
+                    "model values; give SeriesObservations, ProfileObservations or alike."
+                )
             if part.sites != parts[first].sites:
                 raise InputError(
                     f"the stream {first!r} has sites {parts[first].sites}, but {name!r} has "
@@ -118,34 +122,14 @@ class JointObservations:
         object.__setattr__(self, "likelihood", joined)
 
     @property
-    def data(self) -> Array:
-        """Data (sites..., obs), stream after stream, each in its own data space."""
-        return self.likelihood.data
-
-    @property
-    def sd(self) -> Array:
-        """Errors (sites..., obs), made larger by the weights."""
-        return self.likelihood.sd
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """True where an observation is used (sites..., obs)."""
-        return self.likelihood.mask
-
-    @property
-    def sites(self) -> tuple[int, ...]:
-        """Leading site axes."""
-        return self.likelihood.sites
-
-    @property
     def where(self) -> dict[str, slice]:
         """Place of each stream along the last axis of `data`."""
         return _slices({name: part.data.shape[-1] for name, part in self.parts.items()})
 
     @property
     def n_values(self) -> int:
-        """Length of the model values."""
-        return sum(_length(part) for part in self.parts.values())
+        """How many model values all streams read together."""
+        return sum(int(part.n_values) for part in self.parts.values())
 
     def __getitem__(self, index: Any) -> JointObservations:
         return JointObservations(
@@ -162,10 +146,10 @@ class JointObservations:
         arrays = []
         for name, part in self.parts.items():
             array = np.asarray(values[name], dtype=float)
-            if array.shape[-1:] != (_length(part),):
+            if array.shape[-1:] != (part.n_values,):
                 raise InputError(
                     f"model values of {name!r} have shape {array.shape}, but their last axis must "
-                    f"have length {_length(part)}."
+                    f"have length {part.n_values}."
                 )
             arrays.append(array)
         lead = np.broadcast_shapes(*(array.shape[:-1] for array in arrays))
@@ -181,7 +165,7 @@ class JointObservations:
                 f"model values have shape {values.shape}, but their last axis must have length "
                 f"{self.n_values}: {', '.join(self.parts)}, one after the other."
             )
-        places = _slices({name: _length(part) for name, part in self.parts.items()})
+        places = _slices({name: part.n_values for name, part in self.parts.items()})
         return {name: values[..., place] for name, place in places.items()}
 
     def with_values(self, values: ArrayLike) -> JointObservations:
@@ -199,14 +183,6 @@ class JointObservations:
         return np.concatenate(
             [part.predict(values[name]) for name, part in self.parts.items()], axis=-1
         )
-
-    def log_likelihood(self, model_values: ArrayLike) -> Array:
-        """ln L (sites..., any...), weights included."""
-        return self.likelihood.log_likelihood(self.predict(model_values))
-
-    def gradient(self, model_values: ArrayLike) -> Array:
-        """d ln L / d model_values, the shape of `model_values`."""
-        return self.pull(model_values, self.likelihood.gradient(self.predict(model_values)))
 
     def pull(self, model_values: ArrayLike, g: ArrayLike) -> Array:
         """The derivative of sum_i g_i h_i with respect to `model_values`, g (sites..., any..., obs)."""
@@ -273,17 +249,6 @@ def independent_share(residual: ArrayLike, max_lag: int = 60) -> float:
             break
         total += rho
     return float(1.0 / (1.0 + 2.0 * total))
-
-
-def _length(part: Any) -> int:
-    """Number of model values a stream reads."""
-    if isinstance(part, JointObservations):
-        return part.n_values
-    if isinstance(part, SeriesObservations):
-        return int(part.times.size)
-    if isinstance(part, ProfileObservations):
-        return int(part.node_depth.size)
-    return int(part.data.shape[-1])
 
 
 def _slices(lengths: Mapping[str, int]) -> dict[str, slice]:

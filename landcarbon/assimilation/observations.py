@@ -25,14 +25,18 @@ Every kind of observations offers `data`, `sd`, `mask`, `sites`, `predict`, `log
 samplers ask for nothing else. The leading axes of the data are the sites. Model values may have
 further axes (chains, members) between the sites and the last axis.
 
-The interpolation is log-linear in depth: carbon stays positive and monotone between two nodes.
-Above the first node and between the last node and the bottom of the column it is held constant.
+Between two nodes ln carbon is a straight line in depth, so carbon is positive and monotone there and
+never overshoots its layers. A monotone cubic (pchip) would be smoother, but its slopes depend on the
+carbon itself, with kinks; a straight line in ln X has fixed weights w, which makes `pull` exact.
+Above the first node and between the last node and the bottom of the column ln X is held constant.
 """
 
 from __future__ import annotations
 
+import copy
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,7 +44,12 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.streams import Random, streams
 from landcarbon.matrix.errors import InputError, as_array
 
-__all__ = ["GaussianLikelihood", "ProfileObservations", "SeriesObservations"]
+__all__ = [
+    "GaussianLikelihood",
+    "ObservationStream",
+    "ProfileObservations",
+    "SeriesObservations",
+]
 
 _HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
 
@@ -89,6 +98,11 @@ class GaussianLikelihood:
     def sites(self) -> tuple[int, ...]:
         """Leading site axes."""
         return self.observed.shape[:-1]
+
+    @property
+    def n_values(self) -> int:
+        """Number of observations; each reads one model value."""
+        return int(self.observed.shape[-1])
 
     def __getitem__(self, index: Any) -> GaussianLikelihood:
         return GaussianLikelihood(self.observed[index], self.sd[index], self.mask[index])
@@ -139,8 +153,68 @@ class GaussianLikelihood:
         return np.where(mask, h + sd * noise, np.nan)
 
 
+class ObservationStream(ABC):
+    """What all kinds of observations share: data and errors are in `likelihood`, the rest follows.
+
+    A kind of its own says how it reads a model, `predict`, and, for samplers that follow gradients,
+    how a derivative by what was read goes back to the model values, `pull`. With `n_values`, the
+    number of model values it reads along their last axis, it can be part of `JointObservations`.
+    """
+
+    likelihood: GaussianLikelihood
+
+    @property
+    def data(self) -> NDArray[np.float64]:
+        """Data (..., obs) in data space; zero where the mask is False."""
+        return self.likelihood.observed
+
+    @property
+    def sd(self) -> NDArray[np.float64]:
+        """Standard deviation of the error of `data` (..., obs)."""
+        return self.likelihood.sd
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """True where an observation is used (..., obs)."""
+        return self.likelihood.mask
+
+    @property
+    def sites(self) -> tuple[int, ...]:
+        """Leading site axes."""
+        return self.likelihood.sites
+
+    @abstractmethod
+    def predict(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """What the model says of the observations (sites..., any..., obs), in data space."""
+
+    def pull(self, model_values: ArrayLike, g: ArrayLike) -> NDArray[np.float64]:
+        """The derivative of sum_i g_i h_i with respect to `model_values`, g (sites..., any..., obs)."""
+        raise InputError(
+            f"{type(self).__name__} has no derivative by the model values; use a sampler that needs "
+            "none ('smc', 'metropolis'), or 'hmc' with gradient='numerical'."
+        )
+
+    def log_likelihood(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """ln L (sites..., any...)."""
+        return self.likelihood.log_likelihood(self.predict(model_values))
+
+    def gradient(self, model_values: ArrayLike) -> NDArray[np.float64]:
+        """d ln L / d model_values, the shape of `model_values`."""
+        return self.pull(model_values, self.likelihood.gradient(self.predict(model_values)))
+
+    def simulate(self, model_values: ArrayLike, rng: Random = None) -> NDArray[np.float64]:
+        """Observations the model would make, errors drawn (sites..., any..., obs); NaN where masked."""
+        return self.likelihood.simulate(self.predict(model_values), rng)
+
+    def _with(self, **fields: Any) -> Self:
+        """A copy with some fields replaced, which are known to be right."""
+        other = copy.copy(self)
+        vars(other).update(fields)
+        return other
+
+
 @dataclass(frozen=True, init=False, eq=False)
-class ProfileObservations:
+class ProfileObservations(ObservationStream):
     """Carbon measured at several depths of soil columns.
 
     Parameters
@@ -250,46 +324,25 @@ class ProfileObservations:
         object.__setattr__(self, "likelihood", GaussianLikelihood(data, error, keep))
 
     @property
-    def data(self) -> NDArray[np.float64]:
-        """Data (..., obs): ln value with kind="log", value with kind="absolute"."""
-        return self.likelihood.data
-
-    @property
-    def sd(self) -> NDArray[np.float64]:
-        """Standard deviation of the error of `data` (..., obs)."""
-        return self.likelihood.sd
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """True where an observation is used (..., obs)."""
-        return self.likelihood.mask
-
-    @property
-    def sites(self) -> tuple[int, ...]:
-        """Leading site axes."""
-        return self.likelihood.sites
+    def n_values(self) -> int:
+        """Number of layers."""
+        return int(self.node_depth.size)
 
     def __getitem__(self, index: Any) -> ProfileObservations:
-        picked = object.__new__(ProfileObservations)
-        for name in ("depth", "value", "weights", "likelihood"):
-            object.__setattr__(picked, name, getattr(self, name)[index])
-        object.__setattr__(picked, "kind", self.kind)
-        object.__setattr__(picked, "node_depth", self.node_depth)
-        return picked
+        names = ("depth", "value", "weights", "likelihood")
+        return self._with(**{name: getattr(self, name)[index] for name in names})
 
     def with_values(self, values: ArrayLike) -> ProfileObservations:
         """Other carbon (sites..., obs), gC m-3, at the same depths with the same errors and mask."""
         values = np.asarray(values, dtype=float)
-        data = np.log(values) if self.kind == "log" else values
-        other = object.__new__(ProfileObservations)
-        object.__setattr__(other, "depth", np.broadcast_to(self.depth, values.shape))
-        object.__setattr__(other, "value", np.where(self.mask, values, 0.0))
-        object.__setattr__(other, "kind", self.kind)
-        object.__setattr__(other, "node_depth", self.node_depth)
-        shape = (*values.shape, self.node_depth.size)
-        object.__setattr__(other, "weights", np.broadcast_to(self.weights, shape))
-        object.__setattr__(other, "likelihood", self.likelihood.with_values(data))
-        return other
+        return self._with(
+            depth=np.broadcast_to(self.depth, values.shape),
+            value=np.where(self.mask, values, 0.0),
+            weights=np.broadcast_to(self.weights, (*values.shape, self.n_values)),
+            likelihood=self.likelihood.with_values(
+                np.log(values) if self.kind == "log" else values
+            ),
+        )
 
     def _log_values(
         self, model_values: ArrayLike
@@ -344,12 +397,8 @@ class ProfileObservations:
         """
         _, ln_x, bad = self._log_values(model_values)
         h = self._apply(ln_x)
-        ll = self.likelihood._log_density(h if self.kind == "log" else np.exp(h))
+        ll = self.likelihood.log_likelihood(h if self.kind == "log" else np.exp(h))
         return np.where(bad.any(-1), -np.inf, ll)
-
-    def gradient(self, model_values: ArrayLike) -> NDArray[np.float64]:
-        """d ln L / d model_values (sites..., any..., layer); zero where a layer is not read."""
-        return self.pull(model_values, self.likelihood._pull(self.predict(model_values)))
 
     def pull(self, model_values: ArrayLike, g: ArrayLike) -> NDArray[np.float64]:
         """The derivative of sum_i g_i h_i with respect to `model_values`, g (sites..., any..., obs)."""
@@ -365,7 +414,7 @@ class ProfileObservations:
 
 
 @dataclass(frozen=True, init=False, eq=False)
-class SeriesObservations:
+class SeriesObservations(ObservationStream):
     """Pools, fluxes and cumulative fluxes measured in time.
 
     The model's series is read as straight lines between its times, and integrated exactly.
@@ -452,64 +501,30 @@ class SeriesObservations:
         )
 
     @property
-    def data(self) -> NDArray[np.float64]:
-        """Data (..., obs)."""
-        return self.likelihood.data
-
-    @property
-    def sd(self) -> NDArray[np.float64]:
-        """Standard deviation of the error (..., obs)."""
-        return self.likelihood.sd
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """True where an observation is used (..., obs)."""
-        return self.likelihood.mask
-
-    @property
-    def sites(self) -> tuple[int, ...]:
-        """Leading site axes."""
-        return self.likelihood.sites
+    def n_values(self) -> int:
+        """Number of model times."""
+        return int(self.times.size)
 
     def __getitem__(self, index: Any) -> SeriesObservations:
-        picked = object.__new__(SeriesObservations)
-        object.__setattr__(picked, "kind", self.kind)
-        object.__setattr__(picked, "times", self.times)
-        for name in ("weights", "likelihood"):
-            object.__setattr__(picked, name, getattr(self, name)[index])
-        return picked
+        return self._with(weights=self.weights[index], likelihood=self.likelihood[index])
 
     def with_values(self, values: ArrayLike) -> SeriesObservations:
         """Other values (sites..., obs) of the same times with the same errors and mask."""
-        other = object.__new__(SeriesObservations)
-        object.__setattr__(other, "kind", self.kind)
-        object.__setattr__(other, "times", self.times)
-        shape = (*np.shape(values), self.times.size)
-        object.__setattr__(other, "weights", np.broadcast_to(self.weights, shape))
-        object.__setattr__(other, "likelihood", self.likelihood.with_values(values))
-        return other
+        shape = (*np.shape(values), self.n_values)
+        return self._with(
+            weights=np.broadcast_to(self.weights, shape),
+            likelihood=self.likelihood.with_values(values),
+        )
 
     def predict(self, model_values: ArrayLike) -> NDArray[np.float64]:
         """What the model's series (sites..., any..., time) says: (sites..., any..., obs)."""
         x = _model_values(model_values, self.sites, self.times.size, "time")
         return _multiply(x, np.swapaxes(self.weights, -1, -2), self.sites)
 
-    def log_likelihood(self, model_values: ArrayLike) -> NDArray[np.float64]:
-        """ln L (sites..., any...)."""
-        return self.likelihood._log_density(self.predict(model_values))
-
-    def gradient(self, model_values: ArrayLike) -> NDArray[np.float64]:
-        """d ln L / d model_values (sites..., any..., time)."""
-        return self.pull(model_values, self.likelihood._pull(self.predict(model_values)))
-
     def pull(self, model_values: ArrayLike, g: ArrayLike) -> NDArray[np.float64]:
         """The derivative of sum_i g_i h_i with respect to `model_values`, g (sites..., any..., obs)."""
         g = np.broadcast_to(np.asarray(g, dtype=float), self.predict(model_values).shape)
         return _multiply(g, self.weights, self.sites)
-
-    def simulate(self, model_values: ArrayLike, rng: Random = None) -> NDArray[np.float64]:
-        """Observations with errors drawn (sites..., any..., obs); NaN where masked."""
-        return self.likelihood._noisy(self.predict(model_values), rng)
 
 
 def _within(

@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from landcarbon.assimilation.draws import Ensemble
-from landcarbon.assimilation.observations import GaussianLikelihood
+from landcarbon.assimilation.observations import GaussianLikelihood, ObservationStream
 from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
@@ -303,7 +303,7 @@ def accumulated(M: Array, h: float, noise: Array) -> Array:
 
 
 @dataclass(frozen=True, init=False, eq=False)
-class StateObservations:
+class StateObservations(ObservationStream):
     """Measurements of pools, of sums of pools, or of fluxes, each at its time.
 
     Parameters
@@ -387,21 +387,6 @@ class StateObservations:
         object.__setattr__(self, "likelihood", likelihood)
 
     @property
-    def data(self) -> Array:
-        """Data (..., obs); zero where the mask is False."""
-        return self.likelihood.data
-
-    @property
-    def sd(self) -> Array:
-        """Standard deviation of the error (..., obs)."""
-        return self.likelihood.sd
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """True where a measurement is used (..., obs)."""
-        return self.likelihood.mask
-
-    @property
     def sites(self) -> tuple[int, ...]:
         """Leading site axes."""
         return np.broadcast_shapes(self.likelihood.sites, self.H.shape[:-2])
@@ -419,14 +404,8 @@ class StateObservations:
 
     def with_values(self, values: ArrayLike) -> StateObservations:
         """Other values (sites..., obs) of the same measurements, with the same errors and mask."""
-        old = self.likelihood
         values = np.asarray(values, dtype=float)
-        sd, mask = (np.broadcast_to(a, values.shape) for a in (old.sd, old.mask))
-        other = object.__new__(StateObservations)
-        for name in ("times", "step", "H"):
-            object.__setattr__(other, name, getattr(self, name))
-        object.__setattr__(other, "likelihood", GaussianLikelihood(values, sd, mask))
-        return other
+        return self._with(likelihood=self.likelihood.with_values(values))
 
     def predict(self, X: ArrayLike) -> Array:
         """What the states X (time, sites..., any..., n) say of the data: (sites..., any..., obs)."""
@@ -438,10 +417,6 @@ class StateObservations:
         H = np.moveaxis(self.H, -2, 0)  # (obs, sites..., n)
         H = H.reshape(*H.shape[:-1], *(1,) * max(X.ndim - H.ndim, 0), H.shape[-1])
         return np.stack([(X[k] * row).sum(-1) for k, row in zip(self.step, H)], axis=-1)
-
-    def simulate(self, X: ArrayLike, rng: Random = None) -> Array:
-        """Measurements that the states X would give with these errors; NaN where masked."""
-        return self.likelihood._noisy(self.predict(X), rng)
 
 
 @dataclass(frozen=True, eq=False)

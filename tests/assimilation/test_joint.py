@@ -10,6 +10,7 @@ from landcarbon.assimilation import (
     Prior,
     ProfileObservations,
     SeriesObservations,
+    StateObservations,
     sample,
 )
 from landcarbon.assimilation.joint import independent_share
@@ -20,6 +21,7 @@ RNG = np.random.default_rng(4)
 FLUX = GaussianLikelihood([[2.0, 3.0], [4.0, 5.0]], 0.5, mask=[[True, True], [True, False]])
 POOL = SeriesObservations([[9.0], [8.0]], 1.0, times=[0.0, 1.0, 2.0], end=[[0.5], [1.5]])
 PROFILE = ProfileObservations([[0.1, 0.3]] * 2, [[20e3, 9e3]] * 2, 0.3, [0.1, 0.2, 0.4], bottom=0.5)
+STATES = StateObservations([1.0], 0.1, times=[0.0, 1.0], end=[1.0], H=[1.0])
 JOINT = JointObservations(
     {"flux": FLUX, "pool": POOL, "profile": PROFILE}, weight={"flux": 0.25, "profile": 2.0}
 )
@@ -120,6 +122,7 @@ def test_independent_share_of_a_first_order_series_with_gaps():
     [
         (lambda: JointObservations({}), "at least one stream"),
         (lambda: JointObservations({"a": FLUX}, {"b": 1.0}), "a weight for 'b'"),
+        (lambda: JointObservations({"a": STATES}), "'a' is a StateObservations, which does not read"),
         (lambda: JointObservations({"a": FLUX}, {"a": 0.0}), "Leave a stream out"),
         (lambda: JointObservations({"a": FLUX, "b": FLUX[0]}), "must be of the same sites"),
         (lambda: JOINT.join({"flux": VALUES["flux"]}), "one entry for each stream"),

@@ -119,6 +119,11 @@ def test_observations_read_pools_sums_and_fluxes():
     np.testing.assert_allclose(data.predict(many), np.outer([1, 2], expected), rtol=1e-13)
     noisy = data.with_values(data.simulate(X, rng=1))
     assert np.abs(noisy.data - expected).max() < 4.0 and noisy.at(3).tolist() == [1]
+    misfit = noisy.data - np.outer([1, 2], expected)
+    wanted = (-0.5 * misfit**2 - 0.5 * np.log(2 * np.pi)).sum(-1)
+    np.testing.assert_allclose(noisy.log_likelihood(many), wanted, rtol=1e-12)
+    with pytest.raises(InputError, match="StateObservations has no derivative.*needs none"):
+        noisy.gradient(X)
 
 
 def test_observations_of_sites_with_their_own_H():
