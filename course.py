@@ -5,7 +5,7 @@
     python course.py lab         open the notebooks in JupyterLab
     python course.py execute     run notebooks again and store their outputs: [paths] [-j N]
     python course.py exercises   derive exercises/ from solutions/
-    python course.py bench       run the benchmarks: [names]
+    python course.py bench       run the benchmarks: [names] [-- options of theirs]
 
 The first call makes the folder .venv and installs requirements.txt into it; later calls install
 only when requirements.txt or pyproject.toml changed.
@@ -96,9 +96,11 @@ def exercises(words: list[str]) -> int:
 
 
 def bench(words: list[str]) -> int:
-    """Run the named benchmarks, or all of them."""
-    names = words or sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
-    return max((run(ROOT / "benchmarks" / f"{name}.py") for name in names), default=0)
+    """Run the named benchmarks, or all of them; words after -- go to each."""
+    cut = words.index("--") if "--" in words else len(words)
+    names, options = words[:cut], words[cut + 1 :]
+    names = names or sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
+    return max((run(ROOT / "benchmarks" / f"{name}.py", *options) for name in names), default=0)
 
 
 VERBS = {verb.__name__: verb for verb in (book, test, lab, execute, exercises, bench)}

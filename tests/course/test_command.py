@@ -80,6 +80,12 @@ def test_verbs_pass_words_on(course, verb: str, words: list[str]) -> None:
     assert course.calls[-1][1:] == words
 
 
+def test_benchmarks_get_the_words_after_two_dashes(course) -> None:
+    assert course.bench(["ladder", "spinup", "--", "--seeds", "2"]) == 0
+    assert [Path(words[1]).name for words in course.calls] == ["ladder.py", "spinup.py"]
+    assert all(words[2:] == ["--seeds", "2"] for words in course.calls)
+
+
 def test_says_what_it_can_do() -> None:
     shown = subprocess.run([sys.executable, str(COURSE)], capture_output=True, text=True)
     assert shown.returncode == 0
