@@ -134,7 +134,8 @@ class TwinWorld:
     covariates : pandas.DataFrame
         One row a profile, units in ``attrs["units"]``.
     truth : xarray.Dataset
-        `parameters` (site, parameter), `carbon` (site, layer) [gC m-3].
+        `parameters` (site, parameter), `carbon` (site, layer) [gC m-3], and `explained` (site,
+        parameter): the parameters without h and ν, all that a map from the environment can learn.
     error : float
         Standard deviation of ln carbon as measured.
     """
@@ -368,6 +369,7 @@ class Nature:
         for name in TWISTED:
             sign = np.sign(EFFECTS[name][DRIVERS.index("clay")])
             z[:, self.prior.names.index(name)] += TWIST * sign * np.tanh(2 * e[:, 0]) * e[:, 2]
+        explained = self.prior.from_real(z - HIDDEN * hidden)
         if rng is not None:
             z += LOCAL * rng.standard_normal(z.shape)
         theta = self.prior.from_real(z)
@@ -375,6 +377,7 @@ class Nature:
         truth = xr.Dataset(
             {
                 "parameters": (("site", "parameter"), theta, {"units": "see coordinate units"}),
+                "explained": (("site", "parameter"), explained, {"units": "see coordinate units"}),
                 "carbon": (("site", "layer"), carbon, {"units": "gC m-3"}),
             },
             coords={

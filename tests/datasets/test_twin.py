@@ -102,6 +102,17 @@ def test_parameters_follow_the_environment_as_stated(world):
         assert rest.std() == pytest.approx(twin.LOCAL, rel=0.12)
 
 
+def test_explained_parameters_follow_the_environment_and_nothing_else(world):
+    nature, prior = world.nature, world.nature.prior
+    e = (nature._drivers(world.covariates) - nature._centre) / nature._spread
+    z = prior.to_real(world.truth["explained"].values)
+    design = np.column_stack([np.ones(400), e, np.tanh(2 * e[:, 0]) * e[:, 2]])
+    rest = z - design @ np.linalg.lstsq(design, z, rcond=None)[0]
+    assert np.abs(rest).max() < 1e-9
+    left = (prior.to_real(world.truth["parameters"].values) - z).std()
+    assert left == pytest.approx(np.hypot(twin.HIDDEN, twin.LOCAL), rel=0.1)
+
+
 def test_parameters_are_alike_nearby_and_not_far_away(world):
     lat, lon = world.covariates["latitude"].to_numpy(), world.covariates["longitude"].to_numpy()
     z = world.nature.prior.to_real(world.truth["parameters"].values)
