@@ -15,11 +15,11 @@ symbol meaning                                     shape        unit      code n
 ====== =========================================== ============ ========= ======================
 Δz     thickness of a layer                        (L,)         m         layers.thickness
 z      depth of a layer's node                     (L,)         m         layers.node
-       depth of a layer's lower face               (L,)         m         layers.bottom
+z_b    depth of a layer's lower face               (L,)         m         layers.bottom
 δ      distance between neighbouring nodes         (L−1,)       m         layers.spacing
 D      diffusivity at the faces between layers     (..., L−1)   m2 yr-1   diffusivity
 q      velocity, positive downward                 (..., L−1)   m yr-1    velocity
-       exchange between layers, per unit of stock  (..., L−1)   yr-1      down, up
+↓, ↑   exchange between layers, per unit of stock  (..., L−1)   yr-1      down, up
 V      the same as a matrix on concentrations      (..., L, L)  yr-1      transport_matrix
 ====== =========================================== ============ ========= ======================
 

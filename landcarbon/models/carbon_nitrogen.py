@@ -15,10 +15,13 @@ K      turnover rates where nothing       (6,)    yr-1            k_*
 f      shares handed on                   5       1               f_*
 c      carbon to nitrogen of new material (6,)    gC gN-1         cn_*
 s      deposition and fixation            2       gN m-2 yr-1     deposition, fixation
-       loss rate of mineral nitrogen:     ()      yr-1            loss
+ℓ      loss rate of mineral nitrogen:     ()      yr-1            loss
        leaching and gases
 h      mineral nitrogen at which half of  ()      gN m-2          half
        growth is possible
+I      growth where nothing limits        ()      gC m-2 yr-1     GROWTH
+c'/c   C:N where nitrogen is scarce, over ()      1               SCARCE
+       that where it is plentiful
 ====== ================================== ======= =============== ============================
 
 Soil C:N is that of CLM5's decomposition (technical note, table of the Century-based pools: slow and

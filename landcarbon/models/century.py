@@ -17,9 +17,12 @@ T      silt + clay fraction             (...)     1    silt + clay         [1]
 L/N    lignin to nitrogen of the litter (...)     1    lignin_to_nitrogen  [1]
 L_s    lignin in structural litter      (...)     1    structural_lignin   [1]
 K      turnover rates without limits    (7,)      yr-1 RATES               [2]
-       respired when litter decays      (4,)      1    RESPIRED            [1, 3]
-       lignin respired on its way       ()        1    LIGNIN_RESPIRED     [1, 3]
-f      transfers among soil pools       (4,)      1    see century7        [1, 3]
+r      respired when litter decays      (4,)      1    RESPIRED            [1, 3]
+r_L    lignin respired on its way       ()        1    LIGNIN_RESPIRED     [1, 3]
+f_pa   active carbon that turns passive ()        1    ACTIVE_TO_PASSIVE   [1, 3]
+f_as   slow carbon that turns active    ()        1    SLOW_TO_ACTIVE      [1, 3]
+f_ps   slow carbon that turns passive   ()        1    SLOW_TO_PASSIVE     [1, 3]
+f_ap   passive carbon that turns active ()        1    PASSIVE_TO_ACTIVE   [1, 3]
 ====== ================================ ========= ==== =================== ======
 
 [1] Parton, Schimel, Cole & Ojima (1987), Soil Science Society of America Journal 51, 1173–1179,

@@ -10,16 +10,17 @@ into soil, litter decays into soil. Foliage makes the leaves that photosynthesis
 ====== ====================================== =========== ============== ================= ======
 symbol meaning                                shape       unit           code name         source
 ====== ====================================== =========== ============== ================= ======
-X      foliage, wood, fine roots, litter,     (..., 5)    gC m-2         X
+X      foliage, wood, fine roots, litter,     (..., 5)    gC m-2         X, X0             [1]
        soil with coarse woody debris
 G      photosynthesis of the canopy           (days, ...) gC m-2 d-1     gpp               [1, 2]
 LAI    leaf area, foliage / leaf mass         (...)       m2 m-2         lai               [1]
-       leaf mass per area                     ()          gC m-2         LEAF_MASS         [2]
+m_l    leaf mass per area                     ()          gC m-2         LEAF_MASS         [2]
 a      ten coefficients of ACM                (10,)       see ACM        ACM               [1, 2]
 s      length of the day                      (days,)     h              day_length        [1]
 B      shares of G that become tissue         (..., 5)    1              see dalec5        [1]
 K      turnover rates at ξ = 1                (..., 5)    d-1            see dalec5        [1]
 T      temperature factor                     (days, ...) 1              temperature_rate  [1]
+w      warming of T, 0.0692                   ()          °C-1           WARMTH            [2]
 T_mean mean of highest and lowest temperature (days, ...) °C             Drivers           [1]
 ====== ====================================== =========== ============== ================= ======
 

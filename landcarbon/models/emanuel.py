@@ -8,8 +8,8 @@ symbol meaning                            shape         unit     code name
 X*     stocks at steady state             (5,)          PgC      STOCKS
 I      gross primary production, 77 + 36  ()            PgC yr-1 GPP
        to trees and ground vegetation
-       fluxes between pools               7 of them     PgC yr-1 FLUXES
-       respiration of the pools           (5,)          PgC yr-1 RELEASE
+F      fluxes between pools               7 of them     PgC yr-1 FLUXES
+R      respiration of the pools           (5,)          PgC yr-1 RELEASE
 ====== ================================== ============= ======== =========
 
 Emanuel, Killough & Olson (1981), Modelling the circulation of carbon in the world's terrestrial

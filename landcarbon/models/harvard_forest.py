@@ -10,8 +10,9 @@ symbol meaning                                       shape unit        code name
 ====== ============================================= ===== =========== ================
 X      carbon of the pools as measured               (7,)  gC m-2      STOCKS
 τ      turnover times                                (7,)  yr          TURNOVER_TIME
-I      input: leaves and fine roots                  (2,)  gC m-2 yr-1 LEAVES, ROOTS
-       fluxes out of a pool: respired, and to others       gC m-2 yr-1 FLUXES, RESPIRED
+I      input: what dies of fine roots, of leaves     (2,)  gC m-2 yr-1 ROOTS, LEAVES
+F      fluxes from pool to pool                      (7,7) gC m-2 yr-1 FLUXES
+R      fluxes out of a pool that are respired        (7,)  gC m-2 yr-1 RESPIRED
 f      share of the flux out of j that enters i      (7,7) 1           transfer
 ====== ============================================= ===== =========== ================
 

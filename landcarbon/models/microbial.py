@@ -15,7 +15,7 @@ equation, with A made new for each temperature and K for each state.
 symbol meaning                              shape   unit       code name         source
 ====== ==================================== ======= ========== ================= ======
 X      carbon in the four pools             (..., 4) gC m-3    X
-I      input of soil and dissolved carbon   (..., 2) gC m-3    I
+I      input of soil and dissolved carbon   (..., 2) gC m-3    I, INPUT          [2]
                                                     yr-1
 T      temperature                          (...)   °C         temperature_c
 ε      carbon use efficiency, ε₀ + ε₁ T     (...)   1          cue_0, cue_slope  [1, 2]

@@ -2,7 +2,7 @@
 
     dX/dt = B u(t) − A ξ(t) K X,      ξ = f_W f_T
 
-    f_T = Q10^((T − 10 °C) / 10)
+    f_T = Q10^((T − T_ref) / 10)
     f_W = f_min + (1 − f_min) min(1, ω / ω_crit)
 
 Foliage, wood and fine roots receive shares of photosynthesis and fall into metabolic and structural
@@ -11,8 +11,8 @@ litter, which feed fast, slow and passive soil organic matter. Warm and moist so
 ====== =================================== ============== ========== ================= ======
 symbol meaning                             shape          unit       code name         source
 ====== =================================== ============== ========== ================= ======
-X      carbon in each pool                 (..., 8)       gC m-2     X
-u      photosynthesis (GPP)                (days, ...)    gC m-2 d-1 Forcing.gpp       [1]
+X      carbon in each pool, and at first   (..., 8)       gC m-2     X, X0             [1]
+u      photosynthesis (GPP), and its mean  (days, ...)    gC m-2 d-1 Forcing.gpp, GPP  [1]
 B      shares of GPP that become plant     (..., 8)       1          b_*               [1]
        tissue; together 0.54, plants
        respire the rest
@@ -20,6 +20,7 @@ K      turnover rates at ξ = 1             (..., 8)       d-1        k_*       
 f      transfers among pools               (...)          1          f_*               [1]
 Q10    factor for ten degrees              (...)          1          q10               [2]
 T      soil temperature                    (days, ...)    °C         soil_temperature
+T_ref  temperature at which f_T is 1       ()             °C         REFERENCE         [2]
 ω      plant-available soil water, from    (days, ...)    1          moisture
        wilting point 0 to capacity 1
 f_min  decomposition of dry soil           ()             1          DRIEST = 0.08     [2]

@@ -7,8 +7,8 @@
 symbol meaning                                      shape     unit          code name
 ====== ============================================ ========= ============= =========
 X      carbon                                       (n,)      gC m-2        Z[:, 0]
-Y₁, Y₂ carbon times its mean age, its mean square   (n,)      gC m-2 yr     Z[:, 1]
-       age                                                    gC m-2 yr2    Z[:, 2]
+Y₁     carbon times its mean age                    (n,)      gC m-2 yr     Z[:, 1]
+Y₂     carbon times its mean square age             (n,)      gC m-2 yr2    Z[:, 2]
 W      cohorts: carbon no longer fed by the input   (n, m)    any           W
 M      outflow matrix                               (n, n)    yr-1          M(t)
 u      input                                        (n,)      gC m-2 yr-1   u(t)
