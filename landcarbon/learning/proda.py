@@ -39,9 +39,12 @@ environment with no process model at all.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -50,6 +53,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.ensemble import es_mda
 from landcarbon.assimilation.observations import ProfileObservations
 from landcarbon.assimilation.parameters import Prior
+from landcarbon.assimilation.sites import assimilate as run_sites
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.learning.validation import (
     Difference,
@@ -132,6 +136,10 @@ class Sites:
         Number of assimilations, each from what the one before had found.
     first : Sites, optional
         After the first round, where there were more.
+    position : ndarray of int, (site,), optional
+        Where these sites stand among the profiles that were given, if some failed.
+    failed : mapping of site to reason
+        The profiles that could not be assimilated (runs on disk only).
     """
 
     prior: Prior
@@ -142,6 +150,8 @@ class Sites:
     n_iter: int = 6
     rounds: int = 1
     first: Sites | None = None
+    position: NDArray[np.intp] | None = None
+    failed: Mapping[Any, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.draws.shape[0])
@@ -158,13 +168,13 @@ class Sites:
 
     def select(self, index: Any) -> Sites:
         """Some of the sites."""
-        first = self.first and self.first.select(index)
         return replace(
             self,
             draws=self.draws[index],
             prediction=self.prediction[index],
             site=self.site[index],
-            first=first,
+            first=self.first and self.first.select(index),
+            position=None if self.position is None else self.position[index],
         )
 
     def population(self) -> Prior:
@@ -217,6 +227,9 @@ def assimilate(
     chunk: int = 25,
     rng: Rng = 0,
     report: Callable[[int, int], None] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    n_jobs: int = 1,
+    progress: bool | None = None,
 ) -> Sites:
     """First call: condition the parameters of every site on its own profile (ES-MDA).
 
@@ -243,7 +256,16 @@ def assimilate(
         Sites computed at once (memory and cache, not results).
     rng : Generator or int
     report : callable, optional
-        `report(done, total)` after every chunk, counting the sites of all rounds.
+        `report(done, total)` after every chunk, counting the sites of all rounds; not for runs on
+        disk, which have a progress bar.
+    out : path, optional
+        Folder for results as they come (:func:`landcarbon.assimilation.sites.assimilate`). The same
+        call on the same folder continues a run that was interrupted, with the same bits in the end.
+        A profile that fails is then recorded in `Sites.failed` and the others go on.
+    n_jobs : int
+        Processes, for runs on disk.
+    progress : bool, optional
+        Show progress bars, for runs on disk; by default on a terminal only.
 
     Returns
     -------
@@ -252,7 +274,7 @@ def assimilate(
     Raises
     ------
     InputError
-        Numbers of sites that differ; a profile that reads layers without carbon.
+        Numbers of sites that differ; a profile that reads layers without carbon (without `out`).
     """
     start = time.perf_counter()
     prior = _prior(prior, model)
@@ -261,51 +283,98 @@ def assimilate(
     if rounds != int(rounds) or rounds < 1:
         raise InputError(f"rounds is a whole number, at least 1, but {rounds!r} was given.")
     rng = np.random.default_rng(rng)
+    how = _How(model, members, n_iter, chunk, None if out is None else Path(out), n_jobs, progress)
     sites = first = None
+    position = np.arange(n)
+    failed: dict[Any, str] = {}
     for k in range(int(rounds)):
         tell = None if report is None else lambda done, k=k: report(k * n + done, rounds * n)
         prior = prior if sites is None else sites.population()
-        draws, prediction = _each_site(
-            observations, forcing, prior, model, members, n_iter, chunk, rng, tell
+        part = observations[position], forcing[position]
+        draws, prediction, reason = how.into(f"round{k + 1}").run(
+            *part, prior, names[position], rng, tell
         )
+        good = reason == ""
+        failed |= dict(zip(names[position[~good]], reason[~good]))
+        position = position[good]
+        first = first and first.select(good)
         seconds = time.perf_counter() - start
-        sites = Sites(prior, draws, prediction, names, seconds, n_iter, k + 1, first)
+        sites = Sites(
+            prior, draws[good], prediction[good], names[position], seconds, n_iter, k + 1, first,
+            position, failed,
+        )  # fmt: skip
         first = first or sites
     assert sites is not None
     return sites
 
 
-def _each_site(
+@dataclass(frozen=True)
+class _How:
+    """How every site is assimilated, and where results go."""
+
+    model: Model
+    members: int
+    n_iter: int
+    chunk: int = 25
+    out: Path | None = None
+    n_jobs: int = 1
+    progress: bool | None = None
+
+    def into(self, name: str) -> _How:
+        """The same, in a folder inside."""
+        return self if self.out is None else replace(self, out=self.out / name)
+
+    def run(
+        self,
+        observations: ProfileObservations,
+        forcing: Any,
+        prior: Prior,
+        site: NDArray[Any],
+        rng: np.random.Generator,
+        report: Callable[[int], None] | None = None,
+    ) -> tuple[Array, Array, NDArray[Any]]:
+        """Draws and predictions of every site from one prior, and why sites failed."""
+        seed = int(rng.integers(2**63))
+        work = partial(_some_sites, observations, forcing, prior, self)
+        if self.out is not None:
+            data = run_sites(
+                list(site), work, self.out, seed,
+                chunk=self.chunk, n_jobs=self.n_jobs, progress=self.progress,
+            )  # fmt: skip
+            return data["draws"].values, data["prediction"].values, data["reason"].values
+        n = len(observations.data)
+        draws = np.empty((n, self.members, len(prior)))
+        prediction = np.empty((n, self.members, observations.data.shape[-1]))
+        for first in range(0, n, self.chunk):
+            part = np.arange(first, min(first + self.chunk, n))
+            found = work(part, [site_generator(seed, int(i)) for i in part])
+            draws[part], prediction[part] = found["draws"][1], found["prediction"][1]
+            if report is not None:
+                report(int(part[-1]) + 1)
+        return draws, prediction, np.full(n, "", dtype=object)
+
+
+def _some_sites(
     observations: ProfileObservations,
     forcing: Any,
     prior: Prior,
-    model: Model,
-    members: int,
-    n_iter: int,
-    chunk: int,
-    rng: np.random.Generator,
-    report: Callable[[int], None] | None = None,
-) -> tuple[Array, Array]:
-    """Draws and predictions of every site from one prior."""
-    n = len(observations.data)
-    seed = int(rng.integers(2**63))
-    draws = np.empty((n, members, len(prior)))
-    prediction = np.empty((n, members, observations.data.shape[-1]))
-    for first in range(0, n, chunk):
-        part = np.arange(first, min(first + chunk, n))
-        own = [site_generator(seed, int(i)) for i in part]
-        obs, climate = observations[part], forcing[part].expand()
-        z0 = prior.to_real(prior.sample(members, own, sites=(part.size,)))
+    how: _How,
+    part: NDArray[np.int_],
+    rngs: list[np.random.Generator],
+) -> dict[str, Any]:
+    """ES-MDA at the sites `part`, each with its own random stream."""
+    obs, climate = observations[part], forcing[part].expand()
+    z0 = prior.to_real(prior.sample(how.members, rngs, sites=(part.size,)))
 
-        def run(z: Array, obs: Any = obs, climate: Any = climate) -> Array:
-            X = model.steady_state(prior.from_real(z), climate)
-            return obs.predict(model.soil_carbon(X))
+    def run(z: Array) -> Array:
+        X = how.model.steady_state(prior.from_real(z), climate)
+        return obs.predict(how.model.soil_carbon(X))
 
-        result = es_mda(z0, run, obs, n_iter, rng=own, names=prior.names)
-        draws[part], prediction[part] = result.draws, result.prediction
-        if report is not None:
-            report(int(part[-1]) + 1)
-    return draws, prediction
+    result = es_mda(z0, run, obs, how.n_iter, rng=rngs, names=prior.names)
+    return {
+        "draws": (("site", "member", "parameter"), result.draws),
+        "prediction": (("site", "member", "obs"), result.prediction),
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -801,6 +870,9 @@ def evaluate(
     draws: int = 100,
     rng: Rng = 0,
     report: Callable[[str, int], None] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    n_jobs: int = 1,
+    progress: bool | None = None,
     **options: Any,
 ) -> Evaluation:
     """Fourth call: cross-validated skill of PRODA and its rivals, all on the same folds.
@@ -830,6 +902,8 @@ def evaluate(
     rng : Generator or int
     report : callable, optional
         `report(method, fold)` when done.
+    out, n_jobs, progress
+        As in :func:`assimilate`, for the rounds repeated without the test sites.
     **options
         For :func:`train`.
 
@@ -863,8 +937,13 @@ def evaluate(
     if sites is None:
         sites = assimilate(observations, forcing, prior, model=model, rng=rng)
     if len(sites) != n:
-        raise InputError(f"sites holds {len(sites)} sites, but there are {n} profiles.")
-    task = _Task(observations, forcing, covariates, folds, sites, model, draws, seed, options)
+        raise InputError(
+            f"sites holds {len(sites)} sites, but there are {n} profiles. Where some failed, select "
+            "the others first: observations[sites.position], and so on."
+        )
+    members = sites.draws.shape[1]
+    how = _How(model, members, sites.n_iter, 25, None if out is None else Path(out), n_jobs, progress)
+    task = _Task(observations, forcing, covariates, folds, sites, how, draws, seed, options)
     results: dict[str, _Held] = {}
     networks: list[Network] = []
     for name in chosen:
@@ -886,7 +965,7 @@ class _Task:
     covariates: Any
     folds: Folds
     sites: Sites
-    model: Model
+    how: _How
     draws: int
     seed: int
     options: dict[str, Any]
@@ -899,17 +978,23 @@ class _Task:
             return sites
         key = learn.tobytes()
         if key not in self._known:
-            rng = np.random.default_rng([self.seed, len(METHODS), len(self._known)])
+            fold = len(self._known)
+            rng = np.random.default_rng([self.seed, len(METHODS), fold])
             known = sites.first
-            for _ in range(sites.rounds - 1):
+            for k in range(1, sites.rounds):
                 prior = known.population()
-                draws, prediction = _each_site(
-                    self.observations[learn], self.forcing[learn], prior, self.model,
-                    sites.draws.shape[1], sites.n_iter, 25, rng,
-                )  # fmt: skip
+                draws, prediction, reason = self.how.into(f"fold{fold + 1}-round{k + 1}").run(
+                    self.observations[learn], self.forcing[learn], prior, known.site, rng
+                )
+                if (reason != "").any():
+                    raise InputError(f"site {known.site[reason != ''][0]!r}: {reason[reason != ''][0]}")
                 known = replace(known, prior=prior, draws=draws, prediction=prediction)
             self._known[key] = known
         return self._known[key]
+
+    @property
+    def model(self) -> Model:
+        return self.how.model
 
     def carbon(self, z: Array, at: NDArray[np.int64]) -> Array:
         """ln carbon at the observed depths of sites `at`; z (site, p) or (site, draw, p)."""

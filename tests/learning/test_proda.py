@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from landcarbon import datasets
 from landcarbon.assimilation import Prior, ProfileObservations
 from landcarbon.learning import proda
 from landcarbon.learning.validation import Folds, blocked_folds, random_folds
@@ -363,3 +364,63 @@ def test_bad_input_gets_a_sentence(call, words, world, sites):
 def test_a_gap_to_an_unknown_method_gets_a_sentence(report):
     with pytest.raises(InputError, match="was not evaluated"):
         report.gap("proda", "gold")
+
+
+# --- runs on disk --------------------------------------------------------------------------------
+
+
+class _Fragile:
+    """CLM5 that breaks at sites with a given input, and can be killed after some calls."""
+
+    PARAMETERS, LAYERS, SOIL = clm5.PARAMETERS, clm5.LAYERS, clm5.SOIL
+
+    def __init__(self, bad=None, calls=None):
+        self.bad, self.calls = bad, calls
+
+    def steady_state(self, parameters, forcing):
+        if self.calls is not None:
+            self.calls -= 1
+            if self.calls < 0:
+                raise KeyboardInterrupt
+        if self.bad is not None and np.any(forcing.litter_input[..., 0] == self.bad):
+            raise InputError("this column is broken.")
+        return clm5.steady_state(parameters, forcing)
+
+    def soil_carbon(self, X):
+        return clm5.soil_carbon(X)
+
+
+def test_on_disk_equals_in_memory_and_goes_on_after_a_kill(tmp_path):
+    world = datasets.twin_world(sites=12, rng=2)
+    task = world.observations, world.forcing
+    options = {"members": 20, "n_iter": 2, "chunk": 4, "rng": 3}
+    memory = proda.assimilate(*task, **options)
+    whole = proda.assimilate(*task, out=tmp_path / "whole", **options)
+    np.testing.assert_array_equal(memory.draws, whole.draws)
+    np.testing.assert_array_equal(memory.prediction, whole.prediction)
+    # 3 runs a chunk, 3 chunks a round: killed in the middle of the first round, then of the second.
+    for calls in (7, 8):
+        with pytest.raises(KeyboardInterrupt):
+            proda.assimilate(*task, out=tmp_path / "killed", model=_Fragile(calls=calls), **options)
+    resumed = proda.assimilate(*task, out=tmp_path / "killed", model=_Fragile(), **options)
+    np.testing.assert_array_equal(memory.draws, resumed.draws)
+    assert not resumed.failed
+
+
+def test_a_site_that_fails_is_named_and_the_others_go_on(tmp_path):
+    world = datasets.twin_world(sites=12, rng=2)
+    bad = world.forcing.litter_input[5, 0]
+    names = [f"p{k}" for k in range(12)]
+    sites = proda.assimilate(
+        world.observations, world.forcing, members=20, n_iter=2, rng=3, site=names, chunk=4,
+        model=_Fragile(bad=bad), out=tmp_path,
+    )  # fmt: skip
+    assert sites.failed == {"p5": "InputError: this column is broken."}
+    assert list(sites.position) == [k for k in range(12) if k != 5]
+    assert "p5" not in sites.site and len(sites) == len(sites.first) == 11
+    assert np.isfinite(sites.draws).all()
+    folds = random_folds(12, 3, rng=0)
+    with pytest.raises(InputError, match=r"11 sites, but there are 12 profiles.*sites\.position"):
+        proda.evaluate(
+            world.observations, world.forcing, world.covariates, folds, sites, methods="default"
+        )
