@@ -10,6 +10,7 @@ from landcarbon.assimilation.ensemble import (
     gaspari_cohn,
     particle_filter,
 )
+from landcarbon.assimilation.error_models import error_sd
 from landcarbon.assimilation.hmc import hamiltonian
 from landcarbon.assimilation.information import (
     greedy_design,
@@ -55,6 +56,7 @@ __all__ = [
     "differential_evolution",
     "enkf",
     "ensemble_update",
+    "error_sd",
     "es_mda",
     "gaspari_cohn",
     "greedy_design",

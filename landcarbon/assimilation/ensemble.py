@@ -209,8 +209,12 @@ def ensemble_update(
     if method not in METHODS:
         raise InputError(f"method is {method!r}; choose {' or '.join(map(repr, METHODS))}.")
     rho = None if localisation is None else _localisation(localisation, (X.shape[-1], m))
-    scaled = _Scaled(y, observations.data, observations.sd, observations.mask)
-    return _updated(X, scaled, method, streams(rng, X.shape[:-2]), rho)
+    if rho is not None and observations.correlation is not None:
+        raise InputError(
+            "localisation weighs each datum alone, which correlated errors do not allow; leave "
+            "localisation out, or correlation_length."
+        )
+    return _updated(X, _whitened(y, observations), method, streams(rng, X.shape[:-2]), rho)
 
 
 def particle_filter(
@@ -403,7 +407,7 @@ def es_mda(
 
     y = predicted(z)
     for alpha in steps:
-        scaled = _Scaled(y, observations.data, observations.sd, observations.mask)
+        scaled = _whitened(y, observations)
         rho = _taper(scaled.covariance(z), z, scaled.dy) if taper else None
         z = _updated(z, scaled, "stochastic", source, rho, alpha=alpha)
         y = predicted(z)
@@ -550,6 +554,15 @@ class _Scaled:
         S = self.own_covariance + np.eye(self.dy.shape[-1])
         units = np.where(self.mask, np.log(sd), 0.0).sum(-1)
         return log_normal(self.mean_misfit, S, self.mask.sum(-1)) - units
+
+
+def _whitened(y: Array, observations: Any) -> _Scaled:
+    """Predictions (sites..., member, obs) and misfits in units of errors, correlated or not."""
+    scaled = _Scaled(y, observations.data, observations.sd, observations.mask)
+    if observations.correlation is not None:
+        scaled.dy = observations.whiten(y - y.mean(-2, keepdims=True))
+        scaled.misfit = observations.whiten(observations.data[..., None, :] - y)
+    return scaled
 
 
 def _updated(

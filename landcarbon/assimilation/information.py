@@ -150,7 +150,9 @@ def prior_width(prior: Prior, theta: ArrayLike) -> Array:
 def identify(posterior: Posterior, at: ArrayLike) -> Identifiability:
     """What the data of a posterior can know about its parameters.
 
-    The values of the data do not matter, only what was measured, where, and how well.
+    The values of the data do not matter, only what was measured, where, and how well. Where errors are
+    correlated a row of S is what a datum adds to the one before it; the rows then belong together, and
+    `greedy_design`, which picks single rows, does not apply.
 
     Parameters
     ----------
@@ -179,12 +181,11 @@ def identify(posterior: Posterior, at: ArrayLike) -> Identifiability:
     >>> print(f"{report.dfs.mean():.1f} of {len(report.names)}", report.silent)
     1.8 of 21 ('cryo', 'tau_cwd')
     """
-    J = jacobian(posterior, at)
-    data = posterior.observations
-    between = J.ndim - 1 - data.sd.ndim
-    sd = data.sd.reshape(*data.sd.shape[:-1], *(1,) * between, data.sd.shape[-1])
-    width = prior_width(posterior.prior, at)
-    return Identifiability(posterior.names, J * width[..., None, :] / sd[..., None])
+    J = jacobian(posterior, at) * prior_width(posterior.prior, at)[..., None, :]
+    sites = len(posterior.sites)
+    by_parameter = np.moveaxis(J, -1, sites)  # (sites..., p, any..., obs)
+    S = np.moveaxis(posterior.observations.whiten(by_parameter), sites, -1)
+    return Identifiability(posterior.names, S)
 
 
 @dataclass(frozen=True, eq=False)

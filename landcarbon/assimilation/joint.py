@@ -20,7 +20,8 @@ good as one of n w independent ones.
 
 A weight is a claim about errors: with w = 0.1 ten data count as one independent datum, as they do
 when the misfit of neighbouring days is much the same. It touches what the data say about
-parameters. A new datum still scatters with sd_s, so `simulate` leaves the weight out.
+parameters. A new datum still scatters with sd_s, so `simulate` leaves the weight out. Where the
+correlation itself is known, say it instead: `SeriesObservations(..., correlation_length=5.0)`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.assimilation.error_models import ExponentialCorrelation
 from landcarbon.assimilation.observations import (
     GaussianLikelihood,
     ObservationStream,
@@ -118,7 +120,9 @@ class JointObservations(ObservationStream):
             np.concatenate([getattr(part, what) for part in parts.values()], axis=-1)
             for what in ("data", "mask")
         )
-        joined = GaussianLikelihood(data, np.concatenate(sd, axis=-1), mask)
+        joined = GaussianLikelihood(data, np.concatenate(sd, axis=-1), mask).with_correlation(
+            ExponentialCorrelation.joined([(part.correlation, part.data.shape) for part in parts.values()])
+        )
         object.__setattr__(self, "likelihood", joined)
 
     @property

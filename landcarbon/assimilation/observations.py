@@ -4,6 +4,7 @@
 
     d_i ~ Normal(h_i(X), sd_i)                                      (data space)
     ln L(X) = sum_i [ -(d_i - h_i)^2 / (2 sd_i^2) - ln sd_i - ln(2 pi)/2 ]      over mask_i
+              (correlated errors: see error_models)
     ln C(z_i) = (1 - w) ln X_j + w ln X_{j+1},   w = (z_i - z_j) / (z_{j+1} - z_j)   (profile)
     h_i = x(t_i);   h_i = integral of x from s_i to t_i, or its mean                 (series)
 
@@ -41,6 +42,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.assimilation.error_models import ExponentialCorrelation
 from landcarbon.assimilation.streams import Random, streams
 from landcarbon.matrix.errors import InputError, as_array
 
@@ -56,7 +58,7 @@ _HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
 
 @dataclass(frozen=True, init=False, eq=False)
 class GaussianLikelihood:
-    """Data with independent Gaussian errors, compared with a model vector of the same length.
+    """Data with Gaussian errors, compared with a model vector of the same length.
 
     Parameters
     ----------
@@ -66,11 +68,17 @@ class GaussianLikelihood:
         Standard deviation of the error, broadcast to `observed`; positive.
     mask : array_like of bool, optional
         True where an observation is used (default: all of them).
+    correlation_length : float, optional
+        Distance over which errors forget each other, in the unit of `at`; independent by default.
+        See `error_models`.
+    at : array_like, (..., obs), optional
+        Where each observation stands (time, depth); needed with `correlation_length`.
 
     Raises
     ------
     InputError
-        NaN among the used values, an sd of zero, a site with nothing to use.
+        NaN among the used values, an sd of zero, a site with nothing to use; correlated errors of two
+        data at the same place.
 
     Examples
     --------
@@ -82,12 +90,36 @@ class GaussianLikelihood:
     observed: NDArray[np.float64]
     sd: NDArray[np.float64]
     mask: NDArray[np.bool_]
+    correlation: ExponentialCorrelation | None
 
-    def __init__(self, observed: ArrayLike, sd: ArrayLike, mask: ArrayLike | None = None) -> None:
+    def __init__(
+        self,
+        observed: ArrayLike,
+        sd: ArrayLike,
+        mask: ArrayLike | None = None,
+        *,
+        correlation_length: float | None = None,
+        at: ArrayLike | None = None,
+    ) -> None:
         observed, keep = _masked("observed", observed, mask)
+        if (correlation_length is None) != (at is None):
+            raise InputError(
+                "correlated errors need both correlation_length= and at=, where each observation "
+                "stands; independent ones need neither."
+            )
+        correlation = None
+        if correlation_length is not None and at is not None:
+            place = np.asarray(at, dtype=float)
+            if place.shape != keep.shape and place.shape != keep.shape[-1:]:
+                raise InputError(
+                    f"at has shape {place.shape}, but one place an observation is expected, {keep.shape}."
+                )
+            place = np.broadcast_to(place, keep.shape)
+            correlation = ExponentialCorrelation(place, correlation_length, keep)
         object.__setattr__(self, "observed", observed)
         object.__setattr__(self, "sd", _errors("sd", sd, keep))
         object.__setattr__(self, "mask", keep)
+        object.__setattr__(self, "correlation", correlation)
 
     @property
     def data(self) -> NDArray[np.float64]:
@@ -105,13 +137,23 @@ class GaussianLikelihood:
         return int(self.observed.shape[-1])
 
     def __getitem__(self, index: Any) -> GaussianLikelihood:
-        return GaussianLikelihood(self.observed[index], self.sd[index], self.mask[index])
+        picked = GaussianLikelihood(self.observed[index], self.sd[index], self.mask[index])
+        return picked.with_correlation(self.correlation and self.correlation[index])
 
     def with_values(self, values: ArrayLike) -> GaussianLikelihood:
         """Other values (sites..., obs) with the same errors and mask."""
         values = np.asarray(values, dtype=float)
         mask = np.broadcast_to(self.mask, values.shape)
-        return GaussianLikelihood(values, np.broadcast_to(self.sd, values.shape), mask)
+        other = GaussianLikelihood(values, np.broadcast_to(self.sd, values.shape), mask)
+        return other.with_correlation(
+            self.correlation and self.correlation.broadcast(values.shape)
+        )
+
+    def with_correlation(self, correlation: ExponentialCorrelation | None) -> GaussianLikelihood:
+        """The same data and standard deviations, with errors correlated like this."""
+        other = copy.copy(self)
+        object.__setattr__(other, "correlation", correlation)
+        return other
 
     def predict(self, model_values: ArrayLike) -> NDArray[np.float64]:
         """The model values themselves, checked: (sites..., any..., obs)."""
@@ -134,23 +176,41 @@ class GaussianLikelihood:
         """Observations the model would make with these errors; NaN where the mask is False."""
         return self._noisy(self.predict(model_values), rng)
 
+    def whiten(self, e: ArrayLike) -> NDArray[np.float64]:
+        """Differences e (sites..., any..., obs) in units of the errors, made independent.
+
+        Their squares sum to twice the cost. Zero where the mask is False.
+        """
+        e = np.asarray(e, dtype=float)
+        u = np.where(self._lift(self.mask, e.ndim), e / self._lift(self.sd, e.ndim), 0.0)
+        return u if self.correlation is None else self.correlation.whiten(u)
+
     def _lift(self, array: NDArray[Any], ndim: int) -> NDArray[Any]:
         return _lift(array, len(self.sites), ndim)
 
+    def _misfit(self, h: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.whiten(self._lift(self.observed, h.ndim) - h)
+
     def _log_density(self, h: NDArray[np.float64]) -> NDArray[np.float64]:
-        sd, mask, data = (self._lift(a, h.ndim) for a in (self.sd, self.mask, self.observed))
-        misfit = np.where(mask, (data - h) / sd, 0.0)
-        constant = np.where(mask, np.log(sd) + _HALF_LOG_2PI, 0.0).sum(-1)
-        return -0.5 * (misfit**2).sum(-1) - constant
+        constant = np.where(self.mask, np.log(self.sd) + _HALF_LOG_2PI, 0.0).sum(-1)
+        if self.correlation is not None:
+            constant = constant + self.correlation.log_scale
+        constant = constant.reshape(*constant.shape, *(1,) * (h.ndim - 1 - constant.ndim))
+        return -0.5 * (self._misfit(h) ** 2).sum(-1) - constant
 
     def _pull(self, h: NDArray[np.float64]) -> NDArray[np.float64]:
-        sd, mask, data = (self._lift(a, h.ndim) for a in (self.sd, self.mask, self.observed))
-        return np.where(mask, (data - h) / sd**2, 0.0)
+        u = self._misfit(h)
+        if self.correlation is not None:
+            u = self.correlation.whiten_transposed(u)
+        return np.where(self._lift(self.mask, h.ndim), u / self._lift(self.sd, h.ndim), 0.0)
 
     def _noisy(self, h: NDArray[np.float64], rng: Random) -> NDArray[np.float64]:
         noise = streams(rng, self.sites).normal(h.shape[len(self.sites) :])
+        if self.correlation is not None:
+            noise = self.correlation.colour(noise)
         sd, mask = self._lift(self.sd, h.ndim), self._lift(self.mask, h.ndim)
         return np.where(mask, h + sd * noise, np.nan)
+
 
 
 class ObservationStream(ABC):
@@ -183,6 +243,11 @@ class ObservationStream(ABC):
         """Leading site axes."""
         return self.likelihood.sites
 
+    @property
+    def correlation(self) -> ExponentialCorrelation | None:
+        """How the errors resemble their neighbours'; None where they are independent."""
+        return self.likelihood.correlation
+
     @abstractmethod
     def predict(self, model_values: ArrayLike) -> NDArray[np.float64]:
         """What the model says of the observations (sites..., any..., obs), in data space."""
@@ -205,6 +270,10 @@ class ObservationStream(ABC):
     def simulate(self, model_values: ArrayLike, rng: Random = None) -> NDArray[np.float64]:
         """Observations the model would make, errors drawn (sites..., any..., obs); NaN where masked."""
         return self.likelihood.simulate(self.predict(model_values), rng)
+
+    def whiten(self, e: ArrayLike) -> NDArray[np.float64]:
+        """Differences e (sites..., any..., obs) in units of the errors, made independent."""
+        return self.likelihood.whiten(e)
 
     def _with(self, **fields: Any) -> Self:
         """A copy with some fields replaced, which are known to be right."""
@@ -235,6 +304,8 @@ class ProfileObservations(ObservationStream):
         Error model.
     mask : array_like of bool, (..., obs), optional
         True where a measurement is used; profiles of different length are padded and masked.
+    correlation_length : float, optional
+        Depth over which the errors of a profile forget each other, m; independent by default.
 
     Raises
     ------
@@ -268,6 +339,7 @@ class ProfileObservations(ObservationStream):
         bottom: ArrayLike | None = None,
         kind: str = "log",
         mask: ArrayLike | None = None,
+        correlation_length: float | None = None,
     ) -> None:
         if kind not in ("log", "absolute"):
             raise InputError(
@@ -321,7 +393,9 @@ class ProfileObservations(ObservationStream):
         object.__setattr__(self, "node_depth", nodes)
         used = (nodes <= floor[..., None]).sum(-1)
         object.__setattr__(self, "weights", _interpolation(depth, nodes, used, keep))
-        object.__setattr__(self, "likelihood", GaussianLikelihood(data, error, keep))
+        object.__setattr__(
+            self, "likelihood", _with_errors(data, error, keep, correlation_length, depth)
+        )
 
     @property
     def n_values(self) -> int:
@@ -436,6 +510,9 @@ class SeriesObservations(ObservationStream):
         "cumulative": a flux summed from `start` (default: the first model time) to `end`.
     mask : array_like of bool, (..., obs), optional
         True where a measurement is used.
+    correlation_length : float, optional
+        Time over which errors forget each other, in the unit of `end`; independent by default. A
+        misfit of the model that lasts for days is an error of this kind.
 
     Raises
     ------
@@ -466,6 +543,7 @@ class SeriesObservations(ObservationStream):
         start: ArrayLike | None = None,
         kind: str = "point",
         mask: ArrayLike | None = None,
+        correlation_length: float | None = None,
     ) -> None:
         if kind not in ("point", "mean", "cumulative"):
             raise InputError(f"kind is {kind!r}; use 'point', 'mean' or 'cumulative'.")
@@ -496,8 +574,9 @@ class SeriesObservations(ObservationStream):
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "times", t)
         object.__setattr__(self, "weights", W * keep[..., None])
+        error = _errors("error", error, keep)
         object.__setattr__(
-            self, "likelihood", GaussianLikelihood(value, _errors("error", error, keep), keep)
+            self, "likelihood", _with_errors(value, error, keep, correlation_length, stop)
         )
 
     @property
@@ -525,6 +604,17 @@ class SeriesObservations(ObservationStream):
         """The derivative of sum_i g_i h_i with respect to `model_values`, g (sites..., any..., obs)."""
         g = np.broadcast_to(np.asarray(g, dtype=float), self.predict(model_values).shape)
         return _multiply(g, self.weights, self.sites)
+
+
+def _with_errors(
+    data: NDArray[np.float64],
+    error: NDArray[np.float64],
+    keep: NDArray[np.bool_],
+    length: float | None,
+    at: NDArray[np.float64],
+) -> GaussianLikelihood:
+    place = None if length is None else at
+    return GaussianLikelihood(data, error, keep, correlation_length=length, at=place)
 
 
 def _within(

@@ -122,7 +122,7 @@ def test_observations_read_pools_sums_and_fluxes():
     misfit = noisy.data - np.outer([1, 2], expected)
     wanted = (-0.5 * misfit**2 - 0.5 * np.log(2 * np.pi)).sum(-1)
     np.testing.assert_allclose(noisy.log_likelihood(many), wanted, rtol=1e-12)
-    with pytest.raises(InputError, match="StateObservations has no derivative.*needs none"):
+    with pytest.raises(InputError, match=r"StateObservations has no derivative.*needs none"):
         noisy.gradient(X)
 
 
