@@ -230,8 +230,8 @@ def coastline(name: str = "coast_110m") -> NDArray[np.float64]:
 
 def map(
     ax: Axes, longitude: ArrayLike, latitude: ArrayLike, value: ArrayLike, *, label: str = "",
-    region: str = "world", colours: str = "viridis", limits: tuple[float, float] | None = None,
-    size: float = 12.0,
+    region: str | tuple[float, float, float, float] = "world", colours: str = "viridis",
+    limits: tuple[float, float] | None = None, size: float = 12.0,
 ) -> None:
     """Draw values at points, or on a regular grid, over a coastline, with a colour bar.
 
@@ -244,7 +244,8 @@ def map(
         NaN is left blank.
     label : str
         Quantity and unit.
-    region : {"world", "conus"}
+    region : {"world", "conus"} or (west, east, south, north)
+        What is shown; degrees.
     colours : str
         A perceptually even colour map, readable with any colour vision.
     limits : (float, float), optional
@@ -252,13 +253,20 @@ def map(
     size : float
         Size of points.
     """
-    frames = {
+    frames: dict[str, tuple[tuple[str, ...], tuple[float, float, float, float]]] = {
         "world": (("coast_110m",), (-180, 180, -60, 85)),
         "conus": (("conus_outline", "conus_states"), (-125.5, -66, 24, 50)),
     }
+    if not isinstance(region, str):
+        frames["own"], region = (("coast_110m",), region), "own"
     if region not in frames:
         raise InputError(f"There is no region {region!r}; choose one of {', '.join(frames)}.")
     outlines, (west, east, south, north) = frames[region]
+    if not (west < east and south < north):
+        raise InputError(
+            f"The region goes from {west:g} to {east:g}° east and {south:g} to {north:g}° north; give "
+            "(west, east, south, north)."
+        )
     z = np.asarray(value, dtype=float)
     lo, hi = limits or tuple(np.nanpercentile(z, [2, 98]))
     if z.ndim == 2:
@@ -277,7 +285,8 @@ def map(
                 linestyle="-", zorder=1.5 if z.ndim == 1 else 3)
     ax.set_xlim(west, east)
     ax.set_ylim(south, north)
-    ax.set_aspect(1 / np.cos(np.deg2rad(0 if region == "world" else 38)))
+    middle = {"world": 0.0, "conus": 38.0}.get(region, 0.5 * (south + north))
+    ax.set_aspect(1 / np.cos(np.deg2rad(middle)))
     ax.grid(False)
     ax.set_xlabel("longitude [°]")
     ax.set_ylabel("latitude [°]")

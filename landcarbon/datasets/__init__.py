@@ -18,8 +18,10 @@ __all__ = [
     "DataChanged",
     "DataUnavailable",
     "available",
+    "covariates_at",
     "forcing_at",
     "is_available",
+    "join_profiles",
     "load",
     "load_profiles",
     "path",
@@ -29,7 +31,9 @@ __all__ = [
 
 # What needs the process model or a map loads on first use.
 _WHERE = {
+    "covariates_at": "landcarbon.datasets.climate",
     "forcing_at": "landcarbon.datasets.climate",
+    "join_profiles": "landcarbon.datasets.profiles",
     "load_profiles": "landcarbon.datasets.profiles",
     "read_profiles_csv": "landcarbon.datasets.profiles",
     "twin_world": "landcarbon.datasets.twin",

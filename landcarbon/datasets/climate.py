@@ -71,6 +71,7 @@ __all__ = [
     "WaterBalance",
     "active_layer_depth",
     "bucket",
+    "covariates_at",
     "damping_depth",
     "forcing_at",
     "forcing_from_climate",
@@ -676,6 +677,74 @@ def forcing_at(
     covariates.attrs["units"]["wetland"] = "1"
     covariates.attrs["synthetic"] = bool(climate.attrs.get("synthetic", False))
     return SiteForcing(forcing, covariates, used, report)
+
+
+def covariates_at(
+    latitude: ArrayLike,
+    longitude: ArrayLike,
+    grid: xr.Dataset,
+    *,
+    max_distance: float = 60.0,
+) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """More of the environment: every map of a dataset, at the nearest cell that has all of them.
+
+    Parameters
+    ----------
+    latitude, longitude : array_like, (site,)
+        Degrees.
+    grid : xarray.Dataset
+        With coordinates `latitude` and `longitude` (`lat` and `lon` will do); numeric variables over
+        both are taken, others are left alone.
+    max_distance : float
+        Farthest cell centre that is taken, km.
+
+    Returns
+    -------
+    covariates : pandas.DataFrame
+        One row a site, NaN where it has no cell; units in ``attrs["units"]``.
+    used : ndarray of bool, (site,)
+        Which sites have a cell.
+
+    Raises
+    ------
+    InputError
+        No coordinates, no map, coordinates out of range.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> grid = xr.Dataset(
+    ...     {"clay": (("lat", "lon"), [[20.0, np.nan]])}, coords={"lat": [10.0], "lon": [5.0, 5.5]}
+    ... )
+    >>> table, used = covariates_at([10.1, 50.0], [5.3, 5.0], grid)
+    >>> float(table["clay"][0]), used.tolist()
+    (20.0, [True, False])
+    """
+    lat = np.atleast_1d(as_array("latitude", latitude, lower=-90.0, upper=90.0))
+    lon = np.atleast_1d(as_array("longitude", longitude, lower=-180.0, upper=180.0))
+    short = {"lat": "latitude", "lon": "longitude"}
+    grid = grid.rename({k: v for k, v in short.items() if k in grid.variables or k in grid.dims})
+    lacking = [name for name in short.values() if name not in grid.coords]
+    if lacking:
+        raise InputError(
+            f"the environment has no coordinate {lacking[0]!r}; it needs latitude and longitude in degrees."
+        )
+    maps = {
+        str(name): values.transpose("latitude", "longitude")
+        for name, values in grid.data_vars.items()
+        if set(values.dims) == {"latitude", "longitude"} and values.dtype.kind in "biuf"
+    }
+    if not maps:
+        raise InputError("the environment holds no numeric variable over latitude and longitude.")
+    stack = np.stack([values.values.astype(float) for values in maps.values()])
+    valid = np.isfinite(stack).all(axis=0)
+    if not valid.any():
+        raise InputError(f"no cell of the environment has a value of all of {', '.join(maps)}.")
+    j, i, km = _nearest(lat, lon, grid["latitude"].values, grid["longitude"].values, valid)
+    used = km <= max_distance
+    table = pd.DataFrame(np.where(used, stack[:, j, i], np.nan).T, columns=list(maps))
+    table.attrs = {"units": {name: str(v.attrs.get("units", "")) for name, v in maps.items()}}
+    return table, used
 
 
 def _nearest(

@@ -50,6 +50,7 @@ __all__ = [
     "Profiles",
     "carbon_density",
     "fit_bulk_density",
+    "join_profiles",
     "load_profiles",
     "make_profiles",
     "read_profiles_csv",
@@ -75,6 +76,7 @@ REQUIRED = ("profile_id", "latitude", "longitude", "upper_depth", "lower_depth",
 OPTIONAL = ("bulk_density", "coarse_fragments", "sand", "clay", "source")
 LOWEST_DENSITY, HIGHEST_DENSITY = 20.0, 2650.0  # kg m-3: loose peat, and quartz without pores
 POOR_TOPSOIL = 2.5  # g kg-1; a collection whose upper 0.3 m holds less in the median is odd
+POOR_SHARE = 0.1  # a profile with less of the median topsoil carbon may be written in percent
 HIGHEST_CARBON = 250e3  # gC m-3: dense peat holds about 140e3, organic matter without pores 750e3
 
 
@@ -201,7 +203,7 @@ class Profiles:
         One row a layer, sorted by profile and depth; columns and units in ``layers.attrs["units"]``.
     report : pandas.DataFrame
         One row a profile that was read: `used`, `reason` (empty if used), `layers_read`,
-        `layers_used`.
+        `layers_used`, `note` (a doubt about a used profile, mostly empty).
     bulk_density_fit : BulkDensityFit or None
         The relation behind the rows flagged `bulk_density_estimated`; None if every density was given.
     synthetic : bool
@@ -253,10 +255,10 @@ class Profiles:
             rows.append((f"dropped: {reason}", len(group), int(group["layers_read"].sum())))
         return pd.DataFrame(rows, columns=["what", "profiles", "layers"]).set_index("what")
 
-    def select(self, which: Any) -> Profiles:
+    def select(self, which: Any, reason: str | Mapping[str, str] = "not selected") -> Profiles:
         """Some of the used profiles: a boolean mask, positions, or a list of profile names.
 
-        The report keeps all rows; those not selected are marked "not selected".
+        The report keeps all rows; those not selected carry `reason`, one for all or one a name.
         """
         ids = np.array(self.ids, dtype=object)
         which = np.asarray(which)
@@ -271,7 +273,9 @@ class Profiles:
             raise InputError("no profile was selected; the mask or list is empty.")
         report = self.report.copy()
         out = report["used"] & ~report.index.isin(set(chosen))
-        report.loc[out, ["used", "reason", "layers_used"]] = [False, "not selected", 0]
+        why = reason if isinstance(reason, str) else report.index[out].map(reason.get)
+        report.loc[out, "reason"] = why
+        report.loc[out, ["used", "layers_used"]] = [False, 0]
         rank = {name: k for k, name in enumerate(chosen)}
         order = np.argsort([rank.get(name, len(rank)) for name in report.index], kind="stable")
         report = report.iloc[order]
@@ -413,6 +417,7 @@ def make_profiles(
     report["reason"] = ""
     report["layers_read"] = frame.groupby("profile_id", sort=False).size()
     report["layers_used"] = 0
+    report["note"] = ""
 
     def drop(who: Any, reason: str) -> None:
         where = report["used"] & report.index.isin(set(who))
@@ -491,7 +496,14 @@ def make_profiles(
     report["layers_used"] = (
         good.groupby("profile_id").size().reindex(names, fill_value=0).where(report["used"], 0)
     )
-    top = good.loc[good["upper_depth"] < 0.3, "organic_carbon"].median()
+    topsoil = good.loc[good["upper_depth"] < 0.3]
+    top = topsoil["organic_carbon"].median()
+    own = topsoil.groupby("profile_id")["organic_carbon"].median().reindex(names)
+    poor = report["used"] & (own < POOR_SHARE * top)
+    report.loc[poor, "note"] = [
+        f"upper 0.3 m holds {value:.2g} g kg-1 where the median profile holds {top:.2g}: in percent?"
+        for value in own[poor]
+    ]
     if top < POOR_TOPSOIL:
         notes += (
             f"the median carbon of the upper 0.3 m is {top:.2g} g kg-1, less than in most deserts: is "
@@ -518,6 +530,49 @@ def _repeated(layers: pd.DataFrame) -> list[str]:
             again.append(str(name))
         seen.add(mark)
     return again
+
+
+def join_profiles(*collections: Profiles) -> Profiles:
+    """Several collections as one.
+
+    Parameters
+    ----------
+    *collections : Profiles
+        A profile whose name stands in two of them gets the source in front: "isis:CN1".
+
+    Returns
+    -------
+    Profiles
+        Each keeps the bulk densities it was given by its own relation, which is named in `notes`.
+
+    Raises
+    ------
+    InputError
+        None given; measured and synthetic ones together; names that stay alike.
+    """
+    if not collections:
+        raise InputError("join_profiles needs at least one collection.")
+    if len(collections) == 1:
+        return collections[0]
+    if len({c.synthetic for c in collections}) > 1:
+        raise InputError("measured and synthetic profiles must not be joined.")
+    names = pd.concat([c.report.index.to_series() for c in collections])
+    twice = set(names[names.duplicated()])
+    layers, reports, notes = [], [], []
+    for one in collections:
+        source = str(one.layers["source"].iloc[0])
+        new = {name: f"{source}:{name}" if name in twice else name for name in one.report.index}
+        layers.append(one.layers.assign(profile_id=one.layers["profile_id"].map(new)))
+        reports.append(one.report.set_axis(one.report.index.map(new)))
+        notes += [f"{source}: {note}" for note in one.notes]
+        notes += [f"{source}: {one.bulk_density_fit}"] if one.bulk_density_fit else []
+    report = pd.concat(reports).rename_axis("profile_id")
+    if report.index.has_duplicates:
+        name = report.index[report.index.duplicated()][0]
+        raise InputError(f"the profile {name!r} stands in two collections of one source; rename it.")
+    joined = pd.concat(layers, ignore_index=True)
+    joined.attrs = dict(collections[0].layers.attrs)
+    return Profiles(joined, report, None, collections[0].synthetic, tuple(notes))
 
 
 def load_profiles(name: str, min_layers: int = 3) -> Profiles:

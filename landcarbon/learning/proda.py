@@ -833,6 +833,27 @@ class Evaluation:
             rng=rng,
         )
 
+    def to_dataset(self) -> xr.Dataset:
+        """`predictions` with the columns of `table` along "approach": all that can be stored."""
+        data = self.predictions.copy()
+        units = {"rmse": "1", "bias": "1", "seconds": "s"}
+        for name, column in self.table.items():
+            values = column.to_numpy()
+            values = values.astype("int8") if values.dtype == bool else values
+            data[f"score_{name}"] = ("approach", values, {"units": units.get(str(name), "1")})
+        return data
+
+    @classmethod
+    def from_dataset(cls, data: xr.Dataset) -> Evaluation:
+        """The inverse of :meth:`to_dataset`; networks are not stored."""
+        import pandas as pd
+
+        names = [str(name) for name in data if str(name).startswith("score_")]
+        columns = {name.removeprefix("score_"): data[name].values for name in names}
+        table = pd.DataFrame(columns, index=pd.Index(data["approach"].values, name="approach"))
+        table["held_out"] = table["held_out"].astype(bool)
+        return cls(table, data.drop_vars(names))
+
     def __str__(self) -> str:
         shown = self.table.copy()
         shown["r2"] = [

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -320,3 +321,28 @@ def test_areas_are_those_of_the_earth():
     share = inside(np.degrees(np.arcsin(sine)), rng.uniform(-126, -66, 4000), "conus_outline").mean()
     box = 6371.0**2 * np.radians(60) * (np.sin(np.radians(50)) - np.sin(np.radians(24)))
     assert share * box / 1e6 == pytest.approx(7.8, rel=0.05)  # million km2
+
+
+def test_more_covariates_come_from_the_nearest_complete_cell():
+    grid = xr.Dataset(
+        {
+            "clay": (("lon", "lat"), [[10.0, 20.0], [np.nan, 40.0]], {"units": "%"}),
+            "name": (("lat", "lon"), [["a", "b"], ["c", "d"]]),
+            "depth": ("layer", [1.0, 2.0]),
+        },
+        coords={"lat": [0.0, 0.5], "lon": [0.0, 0.5]},
+    )
+    table_, used = c.covariates_at([0.1, 0.1, 40.0], [0.0, 0.5, 0.0], grid)
+    assert list(table_.columns) == ["clay"]
+    assert table_.attrs["units"] == {"clay": "%"}
+    # The cell at (0, 0.5) is empty: its place takes the nearest one that is not.
+    assert table_["clay"].tolist()[:2] == [10.0, 40.0]
+    assert used.tolist() == [True, True, False]
+    assert np.isnan(table_["clay"][2])
+    for wrong, words in (
+        (grid.drop_vars("lat"), "no coordinate 'latitude'"),
+        (grid[["depth", "name"]].assign_coords(grid.coords), "no numeric variable"),
+        (grid[["clay"]] * np.nan, "no cell"),
+    ):
+        with pytest.raises(InputError, match=words):
+            c.covariates_at([0.0], [0.0], wrong if "clay" not in wrong else wrong[["clay"]])

@@ -416,3 +416,40 @@ def test_wosis_2023(tmp_path):
 
 def write_tsv(file, *lines):
     file.write_text("\n".join(line.replace(" ", "\t") for line in lines) + "\n", encoding="utf-8")
+
+
+# --- collections together ------------------------------------------------------------------------
+
+
+def test_one_profile_in_percent_among_others_gets_a_note_and_stays():
+    found = p.make_profiles(table(P3=lambda f: f.assign(organic_carbon=f.organic_carbon / 20)))
+    notes = found.report["note"]
+    assert "in percent?" in notes["P3"]
+    assert (notes.drop("P3") == "").all()
+    assert found.report["used"].all()
+
+
+def test_joined_collections_keep_their_accounts():
+    one = p.make_profiles(table(P1=FAULTS["negative carbon"]), source="one")
+    two = p.make_profiles(
+        table().assign(latitude=10.0, bulk_density=np.nan), source="two"
+    )
+    both = p.join_profiles(one, two)
+    assert len(both) == len(one) + len(two) == 9
+    assert both.ids[:2] == ["one:P0", "one:P2"]
+    assert both.summary()["profiles"].iloc[1:].sum() == both.summary().loc["read", "profiles"] == 10
+    assert any("ln bulk density" in note for note in both.notes)
+    assert both.to_observations().data.shape[0] == 9
+    assert p.join_profiles(one) is one
+    synthetic = p.make_profiles(table(), synthetic=True)
+    for wrong, words in (
+        ((), "at least one"), ((one, synthetic), "must not be joined"), ((two, two), "rename it"),
+    ):
+        with pytest.raises(InputError, match=words):
+            p.join_profiles(*wrong)
+
+
+def test_a_reason_can_be_given_for_those_left_out():
+    found = p.make_profiles(table()).select([True] * 3 + [False] * 2, {"P3": "wet", "P4": "far"})
+    assert found.report["reason"].tolist() == ["", "", "", "wet", "far"]
+    assert found.summary()["profiles"].iloc[1:].sum() == 5
