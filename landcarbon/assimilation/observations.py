@@ -195,7 +195,8 @@ class GaussianLikelihood:
         constant = np.where(self.mask, np.log(self.sd) + _HALF_LOG_2PI, 0.0).sum(-1)
         if self.correlation is not None:
             constant = constant + self.correlation.log_scale
-        constant = constant.reshape(*constant.shape, *(1,) * (h.ndim - 1 - constant.ndim))
+        between = h.ndim - len(self.sites) - 1
+        constant = np.reshape(constant, (*self.sites, *(1,) * between))
         return -0.5 * (self._misfit(h) ** 2).sum(-1) - constant
 
     def _pull(self, h: NDArray[np.float64]) -> NDArray[np.float64]:
