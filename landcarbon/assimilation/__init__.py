@@ -28,6 +28,7 @@ from landcarbon.assimilation.observations import (
 )
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior, sample
+from landcarbon.assimilation.radiocarbon import RadiocarbonObservations
 from landcarbon.assimilation.sites import assimilate
 from landcarbon.assimilation.smc import importance_sampling, tempered_smc
 from landcarbon.assimilation.state_space import (
@@ -48,6 +49,7 @@ __all__ = [
     "Posterior",
     "Prior",
     "ProfileObservations",
+    "RadiocarbonObservations",
     "SeriesObservations",
     "StateObservations",
     "adaptive_metropolis",
