@@ -160,8 +160,11 @@ def test_wheel_holds_code_and_data_and_imports(tmp_path: Path) -> None:
     }
     assert not wanted - names
     assert not [n for n in names if n.startswith(("tests/", "book/"))]
+    (scripts,) = (tmp_path / "site").glob("*.dist-info/entry_points.txt")
+    assert "landcarbon = landcarbon.course.command:main" in scripts.read_text()
     code = (
         "import json, landcarbon; from landcarbon.course import plots; "
+        "from landcarbon.course.command import main; "
         "from landcarbon.matrix import MatrixModel; "
         "X = MatrixModel(('soil',), [[1]], [0.5], [1]).steady_state(2.0); "
         "print(json.dumps([landcarbon.__file__, len(plots.coastline()), X.tolist()]))"

@@ -99,6 +99,10 @@ METHODS = (
 )
 
 
+VALIDATION = 0.15  # share of the sites by which a network stops early
+FEWEST_SITES = 7
+
+
 class Model(Protocol):
     """What the workflow asks of a process model; `landcarbon.models.clm5` is one."""
 
@@ -542,14 +546,20 @@ def _regressor(
         return RidgeCV(alphas=np.logspace(-1, 5, 25))
     from sklearn.neural_network import MLPRegressor
 
+    learn = int(n * (1 - VALIDATION))  # what is left of the sites to learn from
+    if n - learn < 2:
+        raise InputError(
+            f"A network stops early by {VALIDATION:.0%} of its sites and needs at least "
+            f"{FEWEST_SITES} of them, but has {n}. Take fewer members or folds, or kind='ridge'."
+        )
     return MLPRegressor(
         hidden_layer_sizes=tuple(hidden),
         alpha=alpha,
-        batch_size=min(64 if n < 2000 else 256, n),
+        batch_size=min(64 if n < 2000 else 256, learn),
         learning_rate_init=2e-3,
         max_iter=max_iter,
         early_stopping=True,
-        validation_fraction=0.15,
+        validation_fraction=VALIDATION,
         n_iter_no_change=20,
         random_state=seed,
     )

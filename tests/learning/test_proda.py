@@ -424,3 +424,15 @@ def test_a_site_that_fails_is_named_and_the_others_go_on(tmp_path):
         proda.evaluate(
             world.observations, world.forcing, world.covariates, folds, sites, methods="default"
         )
+
+
+def test_too_few_sites_for_a_network_are_counted():
+    world = datasets.twin_world(sites=9, rng=2)
+    sites = proda.assimilate(world.observations, world.forcing, members=20, n_iter=1, rounds=1)
+    with pytest.raises(InputError, match=r"at least 7 of them, but has 6.*kind='ridge'"):
+        proda.train(world.covariates, sites, members=3, rng=0)
+    assert proda.train(world.covariates, sites, members=3, kind="ridge", rng=0).members
+    many = proda.FEWEST_SITES
+    rest = np.random.default_rng(0).normal(size=(many, 2))
+    member = proda._regressor("network", (4,), 1.0, 5, many, 0)
+    proda._fit(member, rest, rest, None)

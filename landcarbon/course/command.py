@@ -1,0 +1,128 @@
+"""The command `landcarbon`, from a terminal.
+
+    landcarbon proda --profiles FILE --out DIR
+
+`FILE` is a tidy CSV of soil profiles, the folder of an unpacked WoSIS snapshot, or the name of a
+registered collection ("isis", "afsp"); several are joined. `DIR` gets `proda.nc`, `report.html` and
+`profiles.csv`. Killed and called again, the command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from landcarbon.matrix.errors import InputError
+
+__all__ = ["main"]
+
+HELP = {
+    "error": "standard deviation of ln carbon as measured",
+    "members": "size of the ensemble of each site",
+    "steps": "steps of the ensemble smoother",
+    "rounds": "assimilations, each from what the one before found over all sites",
+    "networks": "members of the network ensemble",
+    "folds": "folds of the cross-validation",
+    "block": "edge of the blocks that are left out [degrees]",
+    "draws": "parameter draws a site for predictions",
+    "depth": "stocks down to this depth [m]",
+    "grid": "step of the map [degrees]",
+    "box": "the map: west south east north [degrees]",
+    "seed": "of everything random",
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Read the words of the command line, run, return 0, or 2 where the input cannot be used."""
+    given = vars(_parser().parse_args(words))
+    from landcarbon.datasets import DataUnavailable
+
+    try:
+        _proda(given)
+    except (InputError, DataUnavailable) as error:
+        print(f"landcarbon: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from landcarbon.course.region import Plan
+
+    parser = argparse.ArgumentParser(prog="landcarbon", description="The land carbon course as a tool.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser(
+        "proda",
+        help="soil profiles to parameters, maps and a report",
+        description="Assimilate every profile, learn parameters from the environment, map carbon, and "
+        "say with what skill. Killed and called again, it goes on where it stopped.",
+    )
+    verb.add_argument("--profiles", nargs="+", required=True, metavar="FILE",
+                      help="tidy CSV, WoSIS folder, or a name: isis, afsp")
+    verb.add_argument("--out", required=True, metavar="DIR", help="folder of this run")
+    verb.add_argument("--climate", metavar="FILE.nc", help="instead of the half-degree climate of BIOME4")
+    verb.add_argument("--environment", metavar="FILE.nc", help="more covariates over latitude and longitude")
+    verb.add_argument("--jobs", type=int, default=-1, help="processes; -1 for all cores (default)")
+    verb.add_argument("--min-layers", type=int, default=3, help="fewest layers a profile needs (default: 3)")
+    for field in fields(Plan):
+        value = None if field.default is MISSING else field.default
+        options: dict[str, Any] = {"default": value, "type": type(value) if value is not None else float}
+        shown = "" if value is None else f" (default: {value})"
+        if field.name == "box":
+            options |= {"nargs": 4, "metavar": ("WEST", "SOUTH", "EAST", "NORTH")}
+        verb.add_argument(f"--{field.name}", help=HELP[field.name] + shown, **options)
+    return parser
+
+
+def _proda(given: dict[str, Any]) -> None:
+    from landcarbon.course.region import Plan, run
+    from landcarbon.datasets.profiles import join_profiles
+
+    options = {field.name: given[field.name] for field in fields(Plan)}
+    if options["box"] is not None:
+        options["box"] = tuple(options["box"])
+    plan = Plan(**options)
+    profiles = join_profiles(*(_profiles(name, given["min_layers"]) for name in given["profiles"]))
+    run(
+        profiles,
+        given["out"],
+        plan,
+        climate=_grid(given["climate"]),
+        environment=_grid(given["environment"]),
+        n_jobs=given["jobs"],
+        tell=lambda text: print(text, flush=True),
+    )
+
+
+def _profiles(name: str, min_layers: int) -> Any:
+    from landcarbon.datasets import profiles
+
+    path = Path(name)
+    if path.is_dir():
+        year = 2023 if (path / "wosis_202312_layers.tsv").exists() else 2019
+        read = {2019: profiles.read_wosis_2019, 2023: profiles.read_wosis_2023}[year]
+        return read(path, min_layers=min_layers)
+    if name in ("isis", "afsp") and not path.exists():
+        return profiles.load_profiles(name, min_layers)
+    return profiles.read_profiles_csv(path, min_layers=min_layers)
+
+
+def _grid(path: str | None) -> Any:
+    import xarray as xr
+
+    if path is None:
+        return None
+    if not Path(path).is_file():
+        raise InputError(f"there is no file {path}.")
+    try:
+        with xr.open_dataset(path) as data:
+            return data.load()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{Path(path).name} cannot be read as netCDF: {error}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,313 @@
+"""One page that says what a region's run has found: text, tables and pictures in one HTML file.
+
+::
+
+    groups of proda.nc → report(groups) → HTML that asks no other host for anything
+
+Everything on the page comes out of the result file, so an old result can be drawn again:
+``report(region.read("proda.nc"))``. The synthetic twin world is named as such in the title.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landcarbon.course import plots
+from landcarbon.learning.proda import Evaluation
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+__all__ = ["report"]
+
+Groups = Mapping[str, "xr.Dataset"]
+
+NAMES = {
+    "default": "default parameters",
+    "random_sampling": "random sampling",
+    "one_batch": "one batch",
+    "ridge": "PRODA, linear map",
+    "proda": "PRODA",
+    "forest": "random forest, no process",
+    "pure_network": "network, no process",
+    "own_profile": "own profile (not held out)",
+    "truth": "true parameters (not held out)",
+}
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
+       color: #1a1a1a; background: #fff; }
+h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child { text-align: left; }
+figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
+figcaption, .small { color: #444; font-size: .9rem; }
+"""
+
+
+def report(result: Groups) -> str:
+    """The page as text.
+
+    Parameters
+    ----------
+    result : mapping of str to xarray.Dataset
+        The groups of :func:`landcarbon.course.region.run` or :func:`landcarbon.course.region.read`.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    about = result["sites"].attrs
+    synthetic = bool(about["synthetic"])
+    title = "Soil carbon by PRODA" + (" (synthetic world)" if synthetic else "")
+    parts = [f"<h1>{title}</h1>"]
+    if synthetic:
+        parts.append("<p><strong>Every profile here is synthetic: nothing was measured.</strong></p>")
+    sections: tuple[tuple[str, str, Callable[[Groups], str]], ...] = (
+        ("What went in", "sites", _account),
+        ("How well places are predicted that were left out", "evaluation", _skill),
+        ("The map", "map", _map),
+        ("What the profiles know of the parameters", "sites", _information),
+        ("Which process controls the pattern of the map", "control", _control),
+        ("Why default parameters hold another amount of carbon", "default", _default),
+        ("How this was made", "sites", _made),
+    )
+    for heading, group, write in sections:
+        parts.append(f"<h2>{heading}</h2>")
+        skipped = result[group].attrs.get("skipped")
+        parts.append(f"<p>Left out: {escape(skipped)}</p>" if skipped else write(result))
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+    )
+
+
+def _figure(fig: Figure, alt: str, caption: str = "") -> str:
+    data = base64.b64encode(plots.png(fig, limit_kb=150)).decode("ascii")
+    return (
+        f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _table(head: tuple[str, ...], rows: Any) -> str:
+    def line(cells: Any, tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(str(c))}</{tag}>" for c in cells) + "</tr>"
+
+    body = "\n".join(line(row, "td") for row in rows)
+    return f"<table>\n<thead>{line(head, 'th')}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+# --- sections ------------------------------------------------------------------------------------
+
+
+def _account(result: Groups) -> str:
+    sites = result["sites"]
+    about = sites.attrs
+    failed = json.loads(about["failed"])
+    notes = json.loads(about["notes"])
+    rows = zip(
+        sites["reason"].values, sites["account_profiles"].values, sites["account_layers"].values
+    )
+    parts = [
+        f"<p>{about['read']} profiles were read and {about['used']} can be used. Of these, "
+        f"{about['without_a_cell']} lie too far from any cell of the climate and the environment, and "
+        f"{len(failed)} could not be assimilated. {about['assimilated']} are behind everything below."
+        " The file profiles.csv says for each profile what became of it.</p>",
+        _table(("", "profiles", "layers"), rows),
+    ]
+    if failed:
+        parts.append(_table(("could not be assimilated", "why"), failed.items()))
+    if notes:
+        items = "".join(f"<li>{escape(note)}</li>" for note in notes[:40])
+        more = f"<li>and {len(notes) - 40} more</li>" if len(notes) > 40 else ""
+        parts.append(f'<ul class="small">{items}{more}</ul>')
+    return "\n".join(parts)
+
+
+def _skill(result: Groups) -> str:
+    data = result["evaluation"]
+    evaluation = Evaluation.from_dataset(data)
+    table, about = evaluation.table, data.attrs
+    fig, ax = plots.figure(7, 0.9 + 0.36 * len(table))
+    names = [NAMES.get(str(name), str(name)) for name in table.index]
+    bars = ax.barh(
+        names, table["r2"], color=[plots.PALETTE["sky" if h else "yellow"] for h in table["held_out"]],
+        edgecolor="black", capsize=3,
+        xerr=np.maximum([table["r2"] - table["lower"], table["upper"] - table["r2"]], 0.0),
+    )  # fmt: skip
+    for bar, held in zip(bars, table["held_out"]):
+        bar.set_hatch("" if held else "//")
+    ax.invert_yaxis()
+    ax.axvline(0.0, color="black", linewidth=0.8)
+    ax.set_xlabel("R² of ln carbon (hatched: not held out)")
+    alt = "Bars of R² with 95 % intervals: " + ", ".join(
+        f"{name} {r2:.2f}" for name, r2 in zip(names, table["r2"])
+    )
+    rows = (
+        (
+            name, f"{row.r2:.2f}", f"{row.lower:.2f} to {row.upper:.2f}", f"{row.rmse:.2f}",
+            f"{row.bias:+.2f}", "" if np.isnan(row.coverage) else f"{row.coverage:.0%}",
+        )
+        for name, row in zip(names, table.itertuples())
+    )  # fmt: skip
+    gaps = "; ".join(
+        f"{NAMES[str(rung)]} {gap:+.3f} [{low:+.3f}, {high:+.3f}]"
+        for rung, gap, low, high in zip(
+            data["rung"].values, data["gap"].values, data["gap_lower"].values, data["gap_upper"].values
+        )
+    )
+    return "\n".join(
+        (
+            f"<p>{about['values']} values of {about['sites']} profiles, {about['folds']} folds, "
+            f"{about['blocks']} blocks left out whole. Everything is scored on ln carbon, where 0.1 is "
+            "about 10 %.</p>",
+            _figure(fig, alt),
+            _table(("", "R²", "95 % interval", "RMSE", "bias", "coverage of 90 %"), rows),
+            f"<p>Gain of each rung over the one before, with intervals from resampled blocks: {gaps}. "
+            "A gap whose interval holds 0 cannot be told from nothing.</p>",
+            _scatter(evaluation),
+        )
+    )
+
+
+def _scatter(evaluation: Evaluation) -> str:
+    data = evaluation.predictions
+    seen = np.isfinite(data["observed"].values)
+    x = np.exp(data["observed"].values[seen]) / 1000.0
+    y = np.exp(data["predicted"].sel(approach="proda").values[seen]) / 1000.0
+    fig, ax = plots.figure(5.4, 4.6)
+    drawn = ax.hexbin(x, y, gridsize=45, xscale="log", yscale="log", mincnt=1, cmap="viridis")
+    ends = [min(x.min(), y.min()), max(x.max(), y.max())]
+    ax.plot(ends, ends, color="black", linewidth=1.0, label="equal")
+    ax.set_xlabel("measured carbon [kgC m⁻³]")
+    ax.set_ylabel("PRODA, held out [kgC m⁻³]")
+    ax.legend(loc="upper left")
+    fig.colorbar(drawn, ax=ax, label="values")
+    off = float(np.median(np.abs(np.log(y / x))))
+    return _figure(
+        fig,
+        f"Measured against held-out predicted carbon, {x.size} values: the median value is off by a "
+        f"factor of {np.exp(off):.1f}.",
+    )
+
+
+def _map(result: Groups) -> str:
+    cells = result["map"]
+    lat, lon = cells["latitude"].values, cells["longitude"].values
+    stock = cells["stock"].transpose("latitude", "longitude").values
+    low = cells["stock_lower"].transpose("latitude", "longitude").values
+    high = cells["stock_upper"].transpose("latitude", "longitude").values
+    beyond = cells["beyond"].transpose("latitude", "longitude").values
+    step = float(cells.attrs["grid"])
+    frame = (lon[0] - step, lon[-1] + step, lat[0] - step, lat[-1] + step)
+    wide = (frame[1] - frame[0]) / (frame[3] - frame[2])
+    height = float(np.clip(6.2 / wide + 0.9, 3.0, 6.5))
+    out = []
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(low > 0, high / low, np.nan)
+    for values, label, colours, alt in (
+        (stock, "carbon stock [kgC m⁻²]", "viridis",
+         f"Map of predicted carbon stock: median {np.nanmedian(stock):.1f}, 5 to 95 % of the cells "
+         f"between {np.nanpercentile(stock, 5):.1f} and {np.nanpercentile(stock, 95):.1f} kgC m⁻²."),
+        (ratio, "upper over lower end of the interval", "cividis",
+         f"Map of the width of the interval: a factor of {np.nanmedian(ratio):.1f} at the median cell."),
+    ):  # fmt: skip
+        fig, ax = plots.figure(7.6, height)
+        plots.map(ax, lon, lat, values, region=frame, label=label, colours=colours)
+        if values is stock:
+            y, x = np.nonzero(beyond > 0)
+            ax.scatter(lon[x], lat[y], s=3, color="white", edgecolors="black", linewidths=0.3, zorder=4,
+                       label="environment unlike any profile's")
+            ax.legend(loc="lower left", fontsize=8)
+        out.append(_figure(fig, alt, alt))
+    share = float((beyond[np.isfinite(stock)] > 0).mean())
+    level = float(cells.attrs["level"])
+    out.append(
+        f"<p>Cells of {step:g}°. Intervals of {level:.0%} carry the posteriors of the training sites, what the "
+        "environment does not tell, and the disagreement of the networks. In "
+        f"{share:.0%} of the cells (dots) at least one covariate lies outside the range of the profiles: "
+        "there the map is a guess.</p>"
+    )
+    return "\n".join(out)
+
+
+def _information(result: Groups) -> str:
+    sites = result["sites"]
+    known = sites["information"].mean("site").to_series().sort_values(ascending=False)
+    total = float(sites["information"].sum("parameter").median())
+    fig, ax = plots.figure(7, 4.6)
+    ax.barh([str(name) for name in known.index], known, color=plots.PALETTE["blue"])
+    ax.invert_yaxis()
+    ax.axvline(0.0, color="black", linewidth=0.8)
+    ax.set_xlabel("share of the prior variance that a profile removes")
+    best = ", ".join(f"{name} {value:.2f}" for name, value in known.iloc[:3].items())
+    return _figure(
+        fig,
+        f"Bars: mean share of the prior variance removed by a profile; most for {best}; for the median "
+        f"parameter {known.median():.2f}.",
+    ) + (
+        f"<p>The median profile removes the uncertainty of {total:.1f} parameters out of {len(known)}. "
+        "Maps of single parameters must be read with that in mind.</p>"
+    )
+
+
+def _bars(data: xr.Dataset, label: str) -> tuple[str, str]:
+    names = [str(c) for c in data["component"].values]
+    low, mid, high = np.quantile(data["share"].values, [0.05, 0.5, 0.95], axis=1)
+    order = np.argsort(-np.abs(mid), kind="stable")
+    fig, ax = plots.figure(7, 2.9)
+    ax.barh(
+        [names[k] for k in order], mid[order], color=plots.PALETTE["green"], edgecolor="black", capsize=3,
+        xerr=[(mid - low)[order], (high - mid)[order]],
+    )  # fmt: skip
+    ax.invert_yaxis()
+    ax.axvline(0.0, color="black", linewidth=0.8)
+    ax.set_xlabel(label)
+    text = ", ".join(f"{names[k]} {mid[k]:+.2f} ({low[k]:+.2f} to {high[k]:+.2f})" for k in order)
+    return _figure(fig, f"Bars of {label}: {text}."), text
+
+
+def _control(result: Groups) -> str:
+    data = result["control"]
+    figure, _ = _bars(data, "share of the variance of ln stock over the land")
+    return figure + (
+        f"<p>Every component was set to its mean over {data.attrs['cells']} cells, in all combinations; "
+        "shares sum to 1. The interval is over the networks of the ensemble only. A profile cannot tell "
+        "every component from every other, so a share can stand for its neighbour's.</p>"
+    )
+
+
+def _default(result: Groups) -> str:
+    data = result["default"]
+    total = float(data["total"].median())
+    figure, _ = _bars(data, "part of the difference in mean ln stock")
+    return (
+        f"<p>At {data.attrs['sites']} profiles the retrieved parameters hold "
+        f"{np.exp(total):.2f} times the carbon of the default ones. Swapping one component after the "
+        f"other, in all orders, gives each its part of the difference of {total:+.2f} in ln stock.</p>"
+    ) + figure
+
+
+def _made(result: Groups) -> str:
+    about = result["sites"].attrs
+    plan = json.loads(about["plan"])
+    options = ", ".join(f"{name} {value}" for name, value in plan.items() if value is not None)
+    return (
+        f"<p>landcarbon, command <code>landcarbon proda</code>; {escape(options)}. Steady state of the CLM5 "
+        "soil column; parameters by an ensemble smoother at each profile; a network from environment to "
+        "parameters; the method is that of Tao et al. 2020 (doi:10.3389/fdata.2020.00017), with posteriors "
+        "sampled as they are and skill measured on left-out blocks.</p>"
+        '<p class="small">Known limits: soils are taken to be at steady state and drained, the climate is '
+        "that of a half-degree cell unless a better one was given, and permafrost is crude.</p>"
+    )

@@ -1,0 +1,232 @@
+"""From a file of profiles to a result file and a report, as a user of the command does it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from landcarbon import datasets
+from landcarbon.course import region
+from landcarbon.course.command import main
+from landcarbon.course.report import report
+from landcarbon.matrix.errors import InputError
+
+SMALL = ["--members", "20", "--steps", "2", "--networks", "3", "--folds", "3", "--draws", "20", "--jobs", "1"]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A synthetic survey with faults, a climate and a clay map over its land, as files."""
+    folder = tmp_path_factory.mktemp("files")
+    rng = np.random.default_rng(4)
+    lat, lon = np.arange(30.25, 48, 0.5), np.arange(-119.75, -75, 0.5)
+    y, x = np.meshgrid(lat, lon, indexing="ij")
+    month = np.arange(12)[:, None, None]
+    warm = 22.0 - 0.7 * (y - 30) - 12.0 * np.cos(2 * np.pi * month / 12)
+    wet = 30.0 + 60.0 * (x + 120) / 45 + 0.0 * month
+    maps = ("month", "latitude", "longitude")
+    climate = xr.Dataset(
+        {
+            "temperature": (maps, warm),
+            "precipitation": (maps, wet),
+            "sunshine": (maps, np.full_like(warm, 0.55)),
+            "water_capacity": (("soil_layer", *maps[1:]), np.full((2, *y.shape), 60.0)),
+        },
+        coords={"latitude": lat, "longitude": lon},
+    )
+    climate.to_netcdf(folder / "climate.nc")
+    clay = xr.Dataset({"clay": (("lat", "lon"), 20 + 10 * np.sin(x / 5))}, {"lat": lat, "lon": lon})
+    clay.to_netcdf(folder / "clay.nc")
+
+    n = 40
+    place = np.column_stack([rng.uniform(31, 46, n), rng.uniform(-115, -82, n)])
+    rows = []
+    for k, (a, b) in enumerate(place):
+        surface = np.exp(3.0 + 0.03 * (a - 38) + 0.4 * rng.standard_normal())
+        for top, bottom in ((0, 10), (10, 30), (30, 60), (60, 100)):
+            carbon = surface * np.exp(-(top + bottom) / 80) * np.exp(0.3 * rng.standard_normal())
+            rows.append((f"P{k:02d}", a, b, top, bottom, carbon, 1.3))
+    table = pd.DataFrame(
+        rows,
+        columns=["profile_id", "latitude", "longitude", "upper_depth [cm]", "lower_depth [cm]",
+                 "organic_carbon [g/kg]", "bulk_density [g/cm3]"],
+    )  # fmt: skip
+    table.to_csv(folder / "sound.csv", index=False)
+    own = table.set_index("profile_id")
+    own.loc["P01", "lower_depth [cm]"] = [25, 45, 75, 100]  # overlapping
+    own.loc["P02", "organic_carbon [g/kg]"] /= 40  # percent, and of a poor soil
+    own.loc["P03", ["latitude", "longitude"]] = [-100.0, 40.0]  # swapped
+    own.loc["P04", ["latitude", "longitude"]] = [-10.0, 20.0]  # no climate there
+    own.reset_index().to_csv(folder / "faulty.csv", index=False)
+    return folder
+
+
+def call(files, profiles, out, *more):
+    words = ["proda", "--profiles", str(files / profiles), "--out", str(out), *SMALL]
+    return main([*words, "--climate", str(files / "climate.nc"), *more])
+
+
+@pytest.fixture(scope="module")
+def finished(files, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "one"
+    assert call(files, "faulty.csv", out, "--environment", str(files / "clay.nc"), "--grid", "2") == 0
+    return out
+
+
+def test_every_profile_is_accounted_for(finished):
+    account = pd.read_csv(finished / "profiles.csv", index_col="profile_id", keep_default_na=False)
+    reasons = account["reason"]
+    assert len(account) == 40
+    assert reasons["P01"] == "overlapping layers"
+    assert "in percent?" in account.loc["P02", "note"]
+    assert reasons["P03"] == "latitude and longitude swapped"
+    assert reasons["P04"] == region.NO_CELL
+    assert account["used"].sum() == 37 == (reasons == "").sum()
+    result = region.read(finished / "proda.nc")
+    about = result["sites"].attrs
+    assert about["read"] == 40
+    assert about["used"] - about["without_a_cell"] == about["assimilated"] == 37
+    counts = dict(zip(result["sites"]["reason"].values, result["sites"]["account_profiles"].values))
+    assert counts["read"] == 40 == sum(counts.values()) - counts["read"]
+
+
+def test_the_result_is_labelled_and_finite(finished):
+    result = region.read(finished / "proda.nc")
+    assert set(result) == set(region.GROUPS)
+    sites, cells = result["sites"], result["map"]
+    assert sites.sizes["parameter"] == 21
+    assert sites["latitude"].attrs["units"] == "degrees_north"
+    assert cells["stock"].attrs["units"] == "kgC m-2"
+    np.testing.assert_allclose(np.diff(cells["longitude"]), 2.0)
+    stock = cells["stock"].values
+    good = np.isfinite(stock)
+    assert good.sum() > 50
+    low, high = cells["stock_lower"].values[good], cells["stock_upper"].values[good]
+    assert (low <= stock[good]).all()
+    assert (stock[good] <= high).all()
+    np.testing.assert_allclose(result["control"]["share"].sum("component"), 1.0, rtol=1e-6)
+    scores = result["evaluation"]
+    assert np.isfinite(scores["score_r2"]).all()
+    # What is learned at a place that was left out is another thing than what its profile says.
+    at = scores["score_r2"].sel(approach=["proda", "own_profile"]).values
+    assert at[0] < at[1]
+
+
+class _Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.pictures, self.links, self.text = [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag == "img":
+            self.pictures.append(given)
+        self.links += [v for k, v in given.items() if k in ("src", "href")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_report_is_one_page_that_needs_nobody(finished):
+    page = _Page((finished / "report.html").read_text(encoding="utf-8"))
+    assert len(page.pictures) >= 6
+    assert all(len(p["alt"].split()) > 5 for p in page.pictures)
+    assert all(link.startswith("data:image/png;base64,") for link in page.links)
+    assert "40 profiles were read" in page.text
+    assert not re.search(r"\bnan\b|\binf\b", page.text, re.I)
+    again = report(region.read(finished / "proda.nc"))
+    assert len(again) == pytest.approx(len((finished / "report.html").read_text("utf-8")), rel=0.05)
+
+
+def test_a_finished_run_is_not_done_again_and_another_grid_keeps_the_sites(
+    files, finished, tmp_path, capsys
+):
+    out = tmp_path / "copy"
+    shutil.copytree(finished, out)
+    before = region.read(out / "proda.nc")
+    stamp = (out / "work/sites/round2/sites.nc").stat().st_mtime_ns
+    assert call(files, "faulty.csv", out, "--environment", str(files / "clay.nc"), "--grid", "4") == 0
+    after = region.read(out / "proda.nc")
+    assert (out / "work/sites/round2/sites.nc").stat().st_mtime_ns == stamp
+    xr.testing.assert_identical(before["evaluation"], after["evaluation"])
+    assert after["map"].attrs["grid"] == 4.0
+    assert call(files, "sound.csv", out) == 2
+    assert "holds a run with data" in capsys.readouterr().err
+
+
+def test_a_killed_run_ends_with_the_same_bits(files, finished, tmp_path, monkeypatch):
+    """Killed between the second round of the sites and that of the folds, then in the map."""
+    out = tmp_path / "killed"
+    words = (files, "faulty.csv", out, "--environment", str(files / "clay.nc"), "--grid", "2")
+    for name in ("_evaluate", "_map"):
+        with monkeypatch.context() as patch:
+            patch.setattr(region, name, _interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                call(*words)
+    assert call(*words) == 0
+    one, two = region.read(finished / "proda.nc"), region.read(out / "proda.nc")
+    for name in region.GROUPS:
+        for data in (one, two):
+            data[name] = data[name].drop_vars("score_seconds", errors="ignore")
+            data[name].attrs.pop("seconds", None)
+        xr.testing.assert_identical(one[name], two[name])
+
+
+def _interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_fewer_blocks_than_folds_leaves_out_the_skill_only(files, tmp_path, capsys):
+    few = pd.read_csv(files / "sound.csv")
+    few[few["profile_id"] < "P14"].to_csv(tmp_path / "few.csv", index=False)
+    words = ["proda", "--profiles", str(tmp_path / "few.csv"), "--out", str(tmp_path / "out"), *SMALL]
+    climate = ["--climate", str(files / "climate.nc"), "--folds", "20", "--grid", "2"]
+    assert main([*words, *climate]) == 0
+    result = region.read(tmp_path / "out/proda.nc")
+    assert "folds" in result["evaluation"].attrs["skipped"]
+    assert np.isfinite(result["map"]["stock"]).any()
+    assert "Left out:" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "folds" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--folds", "1"], "folds is a whole number, at least 2"),
+        (["--error", "0"], "error"),
+        (["--box", "10", "50", "5", "60"], "box is"),
+        (["--environment", "absent.nc"], "there is no file absent.nc"),
+        (["--climate", __file__], "cannot be read as netCDF"),
+    ],
+)
+def test_wrong_options_end_in_a_sentence(files, tmp_path, capsys, more, words):
+    assert call(files, "sound.csv", tmp_path / "out", *more) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.startswith("landcarbon: ")
+    assert "Traceback" not in said
+
+
+def test_a_file_that_is_no_result_is_named(tmp_path):
+    with pytest.raises(InputError, match="there is no file"):
+        region.read(tmp_path / "proda.nc")
+    xr.Dataset({"a": 1}).to_netcdf(tmp_path / "other.nc")
+    with pytest.raises(InputError, match="no group 'sites'"):
+        region.read(tmp_path / "other.nc")
+
+
+def test_a_synthetic_world_is_called_synthetic(files, tmp_path):
+    world = datasets.twin_world(sites=24, rng=1)
+    climate = xr.load_dataset(files / "climate.nc")
+    plan = region.Plan(members=20, steps=1, rounds=1, networks=2, folds=2, draws=20, grid=4.0)
+    result = region.run(world.profiles, tmp_path, plan, climate=climate, tell=lambda text: None)
+    page = report(result)
+    assert "<h1>Soil carbon by PRODA (synthetic world)</h1>" in page
+    assert "nothing was measured" in page
