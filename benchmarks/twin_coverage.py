@@ -38,11 +38,12 @@ RUNS = (
 
 @dataclass(frozen=True)
 class Twins:
-    """Synthetic sites: truths (site, 21), carbon of all layers (site, 20), and their posterior."""
+    """Synthetic sites: truths (site, 21), carbon of all layers (site, 20), their posterior and forcing."""
 
     truth: np.ndarray
     carbon: np.ndarray
     posterior: Posterior
+    land: clm5.Forcing
 
 
 def make_twins(n_sites: int, rng: np.random.Generator, error: float = 0.6) -> Twins:
@@ -78,7 +79,7 @@ def make_twins(n_sites: int, rng: np.random.Generator, error: float = 0.6) -> Tw
         blank.with_values(blank.simulate(carbon, rng)),
         model_vjp=model_vjp,
     )
-    return Twins(truth, carbon, posterior)
+    return Twins(truth, carbon, posterior, land)
 
 
 def unobserved() -> np.ndarray:
