@@ -243,7 +243,10 @@ def _show(table: list[list[str]], columns: Sequence[str], below: list[str]) -> N
     body = "".join(
         "<tr>" + "".join(f"<td>{marked(cell)}</td>" for cell in row) + "</tr>" for row in table
     )
-    page = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    page = (
+        f'<table class="table docutils align-default"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
     page += "".join(f"<p>{marked(piece)}</p>" for piece in below)
     width = [max(len(row[i]) for row in [list(columns), *table]) for i in range(len(columns))]
     plain = [

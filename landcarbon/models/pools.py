@@ -14,7 +14,7 @@ k₂     turnover rate of old soil carbon     (...) yr-1 k_old                IC
 f      humification: young that becomes old (...) 1    humification         ICBM, [2]
 k_v    turnover rate of vegetation          (...) yr-1 k_vegetation         60 / 466, [1]
 k_l    turnover rate of litter              (...) yr-1 k_litter             k₁ of ICBM
-k_s    turnover rate of soil carbon         (...) yr-1 k_soil               f₃₂ 60 / 2011, [1]
+k_s    turnover rate of soil carbon         (...) yr-1 k_soil               0.3 · 60 / 2011, [1]
 f₂₁    share of dead vegetation in litter   (...) 1    vegetation_to_litter all of it
 f₃₂    share of decayed litter in soil      (...) 1    litter_to_soil       chosen to teach
 ====== ==================================== ===== ==== ==================== ==================
