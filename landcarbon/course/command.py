@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--out", required=True, metavar="DIR", help="folder of this run")
     verb.add_argument("--climate", metavar="FILE.nc", help="instead of the half-degree climate of BIOME4")
     verb.add_argument("--environment", metavar="FILE.nc", help="more covariates over latitude and longitude")
+    verb.add_argument("--summary", metavar="FILE.nc", help="also write scores, map and shares, small")
     verb.add_argument("--jobs", type=int, default=-1, help="processes; -1 for all cores (default)")
     verb.add_argument("--min-layers", type=int, default=3, help="fewest layers a profile needs (default: 3)")
     for field in fields(Plan):
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _proda(given: dict[str, Any]) -> None:
-    from landcarbon.course.region import Plan, run
+    from landcarbon.course.region import Plan, run, summary, write
     from landcarbon.datasets.profiles import join_profiles
 
     options = {field.name: given[field.name] for field in fields(Plan)}
@@ -86,7 +87,7 @@ def _proda(given: dict[str, Any]) -> None:
         options["box"] = tuple(options["box"])
     plan = Plan(**options)
     profiles = join_profiles(*(_profiles(name, given["min_layers"]) for name in given["profiles"]))
-    run(
+    result = run(
         profiles,
         given["out"],
         plan,
@@ -95,6 +96,8 @@ def _proda(given: dict[str, Any]) -> None:
         n_jobs=given["jobs"],
         tell=lambda text: print(text, flush=True),
     )
+    if given["summary"]:
+        write(summary(result), given["summary"])
 
 
 def _profiles(name: str, min_layers: int) -> Any:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,9 +47,15 @@ from landcarbon.models import clm5
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["GROUPS", "Plan", "read", "run"]
+__all__ = ["GROUPS", "REAL", "Plan", "read", "run", "summary", "write"]
 
 GROUPS = ("sites", "evaluation", "map", "control", "default")
+REAL = Path(__file__).with_name("proda_real.nc")
+"""Summary of the run over all real profiles that chapter 21 shows. It comes from this command:
+
+    landcarbon proda --profiles isis afsp --out DIR --summary landcarbon/course/proda_real.nc
+"""
+
 RUNGS = ("default", "random_sampling", "one_batch", "proda")
 GRIDS = (0.5, 1.0, 2.0, 4.0)
 MOST_CELLS = 5000  # of a map whose grid was not asked for
@@ -217,7 +223,7 @@ def run(
         "notes": json.dumps([*profiles.notes, *_doubts(land.profiles)]), "seconds": sites.seconds,
     }  # fmt: skip
     result = dict(zip(GROUPS, (found, evaluation, cells, pattern, against)))
-    _write(result, folder / "proda.nc")
+    write(result, folder / "proda.nc")
     from landcarbon.course.report import report
 
     (folder / "report.html").write_text(report(result), encoding="utf-8")
@@ -247,6 +253,49 @@ def read(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
                 f"{Path(path).name} has no group {name!r}; is it the proda.nc of a finished run?"
             ) from None
     return result
+
+
+def summary(result: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """What a page shows of a run, some hundred kB: scores, map, shares; no single profile.
+
+    Parameters
+    ----------
+    result : mapping of str to xarray.Dataset
+        From :func:`run` or :func:`read`.
+    """
+    sites, evaluation, cells = (result[name] for name in GROUPS[:3])
+    short = sites[["account_profiles", "account_layers"]].assign(
+        information=sites["information"].mean("site"),
+        information_total=sites["information"].sum("parameter").median("site"),
+    )
+    scores = [name for name in evaluation if str(name).startswith(("score_", "gap"))]
+    maps = [n for n in ("stock", "stock_lower", "stock_upper", "beyond") if n in cells]
+    cells = cells[maps].drop_dims(("parameter", "layer", "network"), errors="ignore")
+    small = short, evaluation[scores], cells, result["control"], result["default"]
+    return {name: data.drop_vars(_unused(data)) for name, data in zip(GROUPS, small)}
+
+
+def _unused(data: xr.Dataset) -> list[str]:
+    """Coordinates along dimensions that no variable has any more."""
+    used = {dim for name in data.data_vars for dim in data[name].dims}
+    return [str(c) for c in data.coords if not set(data[c].dims) <= used]
+
+
+def write(result: Mapping[str, xr.Dataset], path: str | os.PathLike[str]) -> None:
+    """All groups in one file, moved into place whole; large arrays in single precision."""
+    path = Path(path)
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    for name, data in result.items():
+        small = {
+            str(v): {"zlib": True, "complevel": 6, "dtype": "float32"}
+            for v in data
+            if data[v].dtype.kind == "f" and data[v].size > 1000
+        }
+        data.to_netcdf(
+            part, mode="a" if part.exists() else "w", group=name, engine="netcdf4", encoding=small
+        )
+    os.replace(part, path)
 
 
 # --- places --------------------------------------------------------------------------------------
@@ -464,19 +513,3 @@ def _hash(card: dict[str, Any]) -> str:
 def _digest(table: pd.DataFrame) -> str:
     rows = pd.util.hash_pandas_object(table, index=True).to_numpy()
     return hashlib.sha256(rows.tobytes()).hexdigest()[:12]
-
-
-def _write(result: dict[str, xr.Dataset], path: Path) -> None:
-    """All groups in one file, moved into place whole."""
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    for name, data in result.items():
-        small = {
-            str(v): {"zlib": True, "complevel": 4, "dtype": "float32"}
-            for v in data
-            if data[v].dtype.kind == "f" and data[v].size > 1000
-        }
-        data.to_netcdf(
-            part, mode="a" if part.exists() else "w", group=name, engine="netcdf4", encoding=small
-        )
-    os.replace(part, path)

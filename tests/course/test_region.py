@@ -118,6 +118,18 @@ def test_the_result_is_labelled_and_finite(finished):
     assert at[0] < at[1]
 
 
+def test_a_summary_is_small_and_names_no_profile(finished, tmp_path):
+    result = region.read(finished / "proda.nc")
+    region.write(region.summary(result), tmp_path / "small.nc")
+    small = region.read(tmp_path / "small.nc")
+    assert all("site" not in data.dims for data in small.values())
+    assert "P05" not in str((tmp_path / "small.nc").read_bytes())
+    assert (tmp_path / "small.nc").stat().st_size < 150_000
+    xr.testing.assert_equal(small["evaluation"]["score_r2"], result["evaluation"]["score_r2"])
+    xr.testing.assert_allclose(small["map"]["stock"], result["map"]["stock"])
+    xr.testing.assert_identical(small["control"], result["control"])
+
+
 class _Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
