@@ -40,6 +40,9 @@ from landcarbon.theory.ages import transit_time
 __all__ = ["card", "numbers", "rows", "sources", "symbols"]
 
 
+LONG = 22  # characters of a source that still fit into a column
+
+
 def symbols(module: ModuleType) -> list[dict[str, str]]:
     """The table of symbols in a module's docstring, one dictionary a row.
 
@@ -137,9 +140,18 @@ def rows(module: ModuleType) -> list[dict[str, str]]:
 
 
 def numbers(module: ModuleType) -> None:
-    """Show the numbers of a model with unit, bounds and source, and its sources below."""
+    """Show the numbers of a model with unit, bounds and source, and its sources below.
+
+    A source of more than a few words stands below the table once, under a letter.
+    """
     found = rows(module)
     below = sources(module)
+    long = list(dict.fromkeys(row["source"] for row in found if len(row["source"]) > LONG))
+    letters = dict(zip(long, "abcdefghijklmnopqrstuvwxyz"))
+    if len(long) > len(letters):
+        raise InputError(f"{module.__name__} names {len(long)} long sources; a table shows 26.")
+    found = [{**row, "source": letters.get(row["source"], row["source"])} for row in found]
+    below = [f"{letter}: {source}" for source, letter in letters.items()] + below
     columns = ("name", "unit", "default", "bounds", "source", "meaning")
     shown = [c for c in columns if any(row[c] for row in found)]
     _show([[row[c] for c in shown] for row in found], shown, below)
@@ -244,7 +256,7 @@ def _show(table: list[list[str]], columns: Sequence[str], below: list[str]) -> N
         "<tr>" + "".join(f"<td>{marked(cell)}</td>" for cell in row) + "</tr>" for row in table
     )
     page = (
-        f'<table class="table docutils align-default"><thead><tr>{head}</tr></thead>'
+        f'<table class="table docutils zoo"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
     )
     page += "".join(f"<p>{marked(piece)}</p>" for piece in below)

@@ -11,7 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted(p.relative_to(ROOT) for p in ROOT.glob("book/module*/*.ipynb"))
-PAGES = [Path("book/intro.md"), *CHAPTERS]
+APPENDIX = sorted(
+    p.relative_to(ROOT)
+    for p in (ROOT / "book/appendix").glob("*.*")
+    if p.suffix in (".ipynb", ".md")
+)
+PAGES = [Path("book/intro.md"), *CHAPTERS, *(p for p in APPENDIX if p.suffix == ".ipynb")]
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +32,11 @@ def test_builds_without_a_warning(built: subprocess.CompletedProcess[str]) -> No
     assert built.returncode == 0, "\n".join(said or built.stderr.splitlines()[-20:])
 
 
-def test_every_chapter_is_in_the_table_of_contents() -> None:
+def test_every_page_is_in_the_table_of_contents() -> None:
     toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
-    missing = [str(p) for p in CHAPTERS if p.with_suffix("").as_posix() not in toc]
+    named = set(re.findall(r"file: (\S+)", toc))
+    pages = [*CHAPTERS, *APPENDIX]
+    missing = [str(p) for p in pages if p.with_suffix("").as_posix() not in named]
     assert not missing
 
 
@@ -90,7 +97,7 @@ def test_page_works_without_a_network(source: Path, html: Path, browser) -> None
             assert len(page.evaluate(VISIBLE)) == len(before)
 
     questions = page.evaluate("document.querySelectorAll('details.quiz-choice').length")
-    if source.suffix == ".ipynb":
+    if source in CHAPTERS:
         assert questions, "no quiz on the page"
         shown = "document.querySelector('.quiz-feedback').checkVisibility()"
         assert page.evaluate(shown) is False
@@ -108,7 +115,7 @@ def test_page_works_without_a_network(source: Path, html: Path, browser) -> None
 def test_page_fits_a_phone(source: Path, html: Path, browser) -> None:
     page = browser.page()
     page.open((html / source.with_suffix(".html")).as_uri(), width=390)
-    if source.suffix == ".ipynb":
+    if source in CHAPTERS:
         page.wait("document.querySelectorAll('.jupyter-widgets img').length", 10)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     wide = page.evaluate(

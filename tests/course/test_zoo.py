@@ -112,3 +112,14 @@ def test_html_escapes_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     zoo.card(pools.three_pool(), 60.0, unit="<b>")
     assert "&lt;b&gt;" in bundles[0]["text/html"] and "<b>" not in bundles[0]["text/html"]
     assert np.char.count(bundles[0]["text/html"], "<tr>") == 4
+
+
+def test_long_sources_stand_below_under_a_letter(capsys: pytest.CaptureFixture[str]) -> None:
+    zoo.numbers(teco)
+    lines = capsys.readouterr().out.splitlines()
+    long = list(dict.fromkeys(row["source"] for row in zoo.rows(teco) if len(row["source"]) > zoo.LONG))
+    assert len(long) == 2
+    for letter, source in zip("ab", long):
+        assert f"{letter}: {source}" in lines
+    row = next(line.split() for line in lines if line.startswith("k_wood "))
+    assert "a" in row and "bounds:" not in row
