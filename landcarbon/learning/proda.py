@@ -934,7 +934,8 @@ def evaluate(
     report : callable, optional
         `report(method, fold)` when done.
     out, n_jobs, progress
-        As in :func:`assimilate`, for the rounds repeated without the test sites.
+        As in :func:`assimilate`, for the rounds repeated without the test sites; `n_jobs` also for the
+        methods without a process. No result depends on it.
     **options
         For :func:`train`.
 
@@ -1135,13 +1136,14 @@ def _without_process(
         site = at[np.nonzero(used)[0]]
         return np.column_stack([x[site], depth[at][used]])
 
-    estimator = baselines(rng)["forest"] if name == "forest" else _pure_network(rng)
+    jobs = task.how.n_jobs
+    estimator = baselines(rng, jobs)["forest"] if name == "forest" else _pure_network(rng, jobs)
     _fit(estimator, rows(learn, mask[learn]), obs.data[learn][mask[learn]], None)
     everything = np.ones((test.size, mask.shape[1]), dtype=bool)
     return estimator.predict(rows(test, everything)).reshape(test.size, -1)
 
 
-def _pure_network(rng: np.random.Generator) -> Any:
+def _pure_network(rng: np.random.Generator, n_jobs: int) -> Any:
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.ensemble import BaggingRegressor
     from sklearn.pipeline import make_pipeline
@@ -1149,7 +1151,8 @@ def _pure_network(rng: np.random.Generator) -> Any:
 
     member = _regressor("network", (64, 64), 1.0, 300, 1000, 0)
     ensemble = BaggingRegressor(
-        member, 5, max_samples=0.9, bootstrap=False, random_state=int(rng.integers(2**31))
+        member, 5, max_samples=0.9, bootstrap=False, n_jobs=n_jobs,
+        random_state=int(rng.integers(2**31)),
     )
     return TransformedTargetRegressor(
         make_pipeline(StandardScaler(), ensemble), transformer=StandardScaler()
