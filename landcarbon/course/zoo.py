@@ -96,7 +96,7 @@ def sources(module: ModuleType) -> list[str]:
 def rows(module: ModuleType) -> list[dict[str, str]]:
     """Every number of a model: name, unit, default, bounds, source, meaning.
 
-    First the rows of its `PARAMETERS`, then the symbols of the docstring whose code name is a
+    First the rows of its `PARAMETERS`, or of all its tables where none has that name; then the symbols of the docstring whose code name is a
     constant of the module or a default of one of its functions.
 
     Examples
@@ -107,20 +107,21 @@ def rows(module: ModuleType) -> list[dict[str, str]]:
     k 0.024 yr-1 60 / 2477, [1]
     k_young 0.8 yr-1 ICBM, [2]
     """
-    table = getattr(module, "PARAMETERS", None)
-    found = []
-    if isinstance(table, ParameterTable):
-        found = [
-            {
-                "name": p.name,
-                "unit": p.unit,
-                "default": f"{p.default:.4g}",
-                "bounds": f"{p.lower:.4g} to {p.upper:.4g}",
-                "source": p.source,
-                "meaning": p.description,
-            }
-            for p in table
-        ]
+    tables = [value for value in vars(module).values() if isinstance(value, ParameterTable)]
+    parameters = {p.name: p for table in tables for p in table}
+    if hasattr(module, "PARAMETERS"):
+        parameters = {p.name: p for p in module.PARAMETERS}
+    found = [
+        {
+            "name": p.name,
+            "unit": p.unit,
+            "default": f"{p.default:.4g}",
+            "bounds": f"{p.lower:.4g} to {p.upper:.4g}",
+            "source": p.source,
+            "meaning": p.description,
+        }
+        for p in parameters.values()
+    ]
     known = {row["name"] for row in found}
     constants = _constants(module, functions=not found)
     for symbol in symbols(module):

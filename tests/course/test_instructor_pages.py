@@ -35,7 +35,8 @@ def test_times_are_those_of_the_chapter(path: Path) -> None:
     front = re.search(r"^\| *(\d+) *\| *(\d+)[^|]*\|", read(path).cells[0].source, flags=re.M)
     assert front
     said = section(notes(), path.name[:2])
-    assert f"**Time.** {front[1]} to read, {front[2]} to do" in said
+    time = f"**Time.** {front[1]} to read, {front[2]} to do"
+    assert time in said, f"teaching_notes.ipynb must say {time!r}, as the chapter does"
     for part in ("```python", "**Wrong first.**", "**Watch for.**", "**Level 3"):
         assert part in said, f"{part} is missing"
 

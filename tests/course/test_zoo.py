@@ -53,7 +53,7 @@ def test_rows_of_symbols_begin_with_a_symbol(path: Path) -> None:
     heads = [text[rules[1] - 1][begin:end].strip() for begin, end in spans]
     for line in text[rules[1] + 1 : rules[2]]:
         cells = dict(zip(heads, (line[begin:end].strip() for begin, end in spans)))
-        run_together = not cells["symbol"] and cells.get("unit") and cells.get("code name")
+        run_together = not cells[heads[0]] and cells.get("unit") and cells.get("code name")
         assert not run_together, f"give this row a symbol: {line}"
 
 
