@@ -96,8 +96,9 @@ def sources(module: ModuleType) -> list[str]:
 def rows(module: ModuleType) -> list[dict[str, str]]:
     """Every number of a model: name, unit, default, bounds, source, meaning.
 
-    First the rows of its `PARAMETERS`, or of all its tables where none has that name; then the symbols of the docstring whose code name is a
-    constant of the module or a default of one of its functions.
+    First the rows of its `PARAMETERS`, or of all its tables where none has that name, then the
+    symbols of the docstring whose code name is a constant of the module or a default of one of its
+    functions.
 
     Examples
     --------

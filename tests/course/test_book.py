@@ -111,6 +111,42 @@ def test_page_works_without_a_network(source: Path, html: Path, browser) -> None
     assert not [e for e in page.errors if "THEBE_JS_URL" not in e]
 
 
+SHOWN = """[...document.querySelectorAll('article.bd-article > section > section')]
+    .filter(s => s.offsetParent !== null).map(s => s.id)"""
+
+
+def test_page_turns_into_slides(html: Path, browser) -> None:
+    page = browser.page()
+    address = (html / "book/module1/03_one_matrix_equation.html").as_uri()
+    page.open(address)
+    all_sections = page.evaluate(SHOWN)
+    assert len(all_sections) > 10
+    page.evaluate("document.querySelector('.slide-begin').click()")
+    assert page.evaluate(SHOWN) == []  # the title alone
+    assert page.evaluate("document.querySelector('article.bd-article h1').checkVisibility()")
+    assert not page.evaluate("document.querySelector('.bd-sidebar-primary').checkVisibility()")
+    for section in all_sections[:3]:
+        page.press("ArrowRight")
+        assert page.evaluate(SHOWN) == [section]
+    page.press("ArrowLeft")
+    assert page.evaluate(SHOWN) == [all_sections[1]]
+    said = page.evaluate("document.querySelector('.slide-bar span').textContent")
+    assert said == f"3 of {len(all_sections) + 1}"
+    page.evaluate("document.querySelector('.slide-bar button:last-child').click()")
+    assert page.evaluate(SHOWN) == all_sections
+
+    other = browser.page()
+    other.open(f"{address}?slides#move-it")
+    assert other.wait(f"JSON.stringify({SHOWN}) === '[\"move-it\"]'")
+    slider = "document.querySelector('#move-it [role=slider]')"
+    assert other.wait(slider)
+    before = other.evaluate(VISIBLE)
+    other.evaluate(f"{slider}.focus()")
+    other.press("ArrowLeft")  # belongs to the slider, not to the slides
+    assert other.wait(f"JSON.stringify({VISIBLE}) !== {json_of(before)}", 5)
+    assert other.evaluate(SHOWN) == ["move-it"]
+
+
 @pytest.mark.parametrize("source", PAGES, ids=lambda p: p.stem)
 def test_page_fits_a_phone(source: Path, html: Path, browser) -> None:
     page = browser.page()
