@@ -56,8 +56,8 @@ class JointObservations(ObservationStream):
     Parameters
     ----------
     parts : mapping of str to observations
-        GaussianLikelihood, SeriesObservations, ProfileObservations or JointObservations, all of the
-        same sites.
+        GaussianLikelihood, SeriesObservations, ProfileObservations, RadiocarbonObservations or
+        JointObservations, all of the same sites.
     weight : mapping of str to float, optional
         How many data each datum of a stream counts as; 1 where none is given.
 
