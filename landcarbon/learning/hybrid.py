@@ -484,7 +484,9 @@ def cross_predict(
         h = np.stack(said)
         measured = h + data_there.sd * rng.standard_normal(h.shape)
         mean[test] = h.mean(axis=0)
-        lower[test], upper[test] = np.quantile(measured, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        # Among n draws a new one falls below the k-th with probability k / (n + 1).
+        tails = [(1 - level) / 2, (1 + level) / 2]
+        lower[test], upper[test] = np.quantile(measured, tails, axis=0, method="weibull")
     assert z is not None
     return HeldOut(mean, lower, upper, z)
 

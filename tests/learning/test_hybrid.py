@@ -156,6 +156,8 @@ def test_held_out_intervals_and_proda_maps():
         covariates, obs, forcing, folds, free=tuple(SLOPES), **quick
     )
     assert 0.85 < held.coverage(obs) < 0.95
+    few = hybrid.cross_predict(covariates, obs, forcing, folds, free=tuple(SLOPES), draws=19, **quick)
+    assert 0.85 < few.coverage(obs) < 0.95, "few draws must not make intervals narrow"
     flat = (obs.data - obs.data.mean()).std()
     assert (obs.data - held.mean).std() < 0.75 * flat
     net = hybrid.fit(covariates, obs, forcing, free=tuple(SLOPES), **quick)
