@@ -63,27 +63,28 @@ def as_array(
     bad = ~np.isfinite(array)
     if bad.any():
         raise InputError(
-            f"{name} holds {int(bad.sum())} value(s) that are NaN or infinite, the first at index "
-            f"{_first(bad)}. Fill or drop them before calling.{tail}"
+            f"{name} holds {int(bad.sum())} value(s) that are NaN or infinite, the first{_first(bad)}. "
+            f"Fill or drop them before calling.{tail}"
+            if array.ndim
+            else f"{name} is {array:g}, but a finite number is needed.{tail}"
         )
     if lower is not None:
         bad = array <= lower if strict else array < lower
         if bad.any():
             kind = "above" if strict else "at least"
             raise InputError(
-                f"{name} must be {kind} {lower:g}, but {array[bad].flat[0]:g} was given at index "
-                f"{_first(bad)}.{tail}"
+                f"{name} must be {kind} {lower:g}, but {array[bad].flat[0]:g} was given{_first(bad)}.{tail}"
             )
     if upper is not None:
         bad = array > upper
         if bad.any():
             raise InputError(
-                f"{name} must be at most {upper:g}, but {array[bad].flat[0]:g} was given at index "
-                f"{_first(bad)}.{tail}"
+                f"{name} must be at most {upper:g}, but {array[bad].flat[0]:g} was given{_first(bad)}.{tail}"
             )
     return array
 
 
-def _first(bad: NDArray[np.bool_]) -> int | tuple[int, ...]:
+def _first(bad: NDArray[np.bool_]) -> str:
+    """Where the first one is; nothing for a single number."""
     index = tuple(int(i) for i in np.argwhere(bad)[0])
-    return index[0] if len(index) == 1 else index
+    return f" at index {index[0] if len(index) == 1 else index}" if index else ""

@@ -40,19 +40,19 @@ Array = NDArray[np.float64]
 POOLS = ("fast", "slow")
 
 _SOIL = [
-    Parameter("k_fast", "d-1", 2e-3, 0.1, 0.02, "10 days to 1.4 years", "rate, fast", "log-uniform"),
-    Parameter("k_slow", "d-1", 1e-5, 2e-3, 2e-4, "1.4 to 270 years", "rate, slow", "log-uniform"),
-    Parameter("F_fast", "ugC g-1 d-1", 0.05, 300.0, 5.0, "any soil", "fast, day 0", "log-uniform"),
-    Parameter("F_slow", "ugC g-1 d-1", 0.05, 300.0, 3.0, "any soil", "slow, day 0", "log-uniform"),
+    Parameter("k_fast", "d-1", 2e-3, 0.1, 0.02, "chosen: 10 days to 1.4 years", "rate, fast", "log-uniform"),
+    Parameter("k_slow", "d-1", 1e-5, 2e-3, 2e-4, "chosen: 1.4 to 270 years", "rate, slow", "log-uniform"),
+    Parameter("F_fast", "ugC g-1 d-1", 0.05, 300.0, 5.0, "chosen wide, for any soil", "fast, day 0", "log-uniform"),
+    Parameter("F_slow", "ugC g-1 d-1", 0.05, 300.0, 3.0, "chosen wide, for any soil", "slow, day 0", "log-uniform"),
 ]
 ONE_Q10 = ParameterTable(
-    [*_SOIL, Parameter("q10", "1", 0.5, 10.0, 2.0, "any", "of both pools", "log-uniform")]
+    [*_SOIL, Parameter("q10", "1", 0.5, 10.0, 2.0, "chosen wide", "of both pools", "log-uniform")]
 )
 TWO_Q10 = ParameterTable(
     [
         *_SOIL,
-        Parameter("q10_fast", "1", 0.5, 10.0, 2.0, "any", "of the fast pool", "log-uniform"),
-        Parameter("q10_slow", "1", 0.5, 10.0, 2.0, "any", "of the slow pool", "log-uniform"),
+        Parameter("q10_fast", "1", 0.5, 10.0, 2.0, "chosen wide", "of the fast pool", "log-uniform"),
+        Parameter("q10_slow", "1", 0.5, 10.0, 2.0, "chosen wide", "of the slow pool", "log-uniform"),
     ]
 )
 
