@@ -47,7 +47,7 @@ ROWS = (*LADDER, "hybrid", *RIVALS, "environment", "place", "truth")
 GAPS = (("random_sampling", "default"), ("one_batch", "random_sampling"), ("proda", "one_batch"),
         ("hybrid", "proda"), ("pure_network", "proda"), ("forest", "proda"))  # fmt: skip
 TARGET = 0.15  # PRODA above one-batch
-STORE = "twin_ladder.csv"
+SOURCE = "synthetic worlds; R2 of ln carbon at held-out profiles; python course.py bench ladder -- --store"
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,10 @@ def best_map(
     return mean
 
 
-def climb(sites: int, seed: int, draws: int = 100) -> tuple[dict[str, Rung], proda.Evaluation]:
-    """All methods in one world."""
+def climb(
+    sites: int, seed: int, draws: int = 100
+) -> tuple[dict[str, Rung], proda.Evaluation, pd.DataFrame]:
+    """All methods in one world; the hybrid's parameters against the truth."""
     world, folds = world_folds(sites, seed)
     seen, land, env = world.observations, world.forcing, world.covariates
     begin = process_time()
@@ -119,7 +121,9 @@ def climb(sites: int, seed: int, draws: int = 100) -> tuple[dict[str, Rung], pro
         r2 = scores(o.values[at], p.sel(approach=name).values[at]).r2
         found[name] = Rung(r2, float(cover), spent.get(name, np.nan))
     found["assimilate"] = Rung(np.nan, np.nan, spent["assimilate"])
-    return found, report
+    prior, truth = world.nature.prior, world.truth["parameters"].values
+    marks = hybrid.recovery(hybrid.directions(seen, land, truth), prior.to_real(truth), ends.z)
+    return found, report, marks
 
 
 def with_predictions(report: proda.Evaluation, more: dict[str, np.ndarray]) -> proda.Evaluation:
@@ -132,7 +136,9 @@ def with_predictions(report: proda.Evaluation, more: dict[str, np.ndarray]) -> p
     return replace(report, predictions=bare.assign(predicted=predicted))
 
 
-def tell(seed: int, found: dict[str, Rung], report: proda.Evaluation) -> list[dict[str, Any]]:
+def tell(
+    seed: int, found: dict[str, Rung], report: proda.Evaluation, marks: pd.DataFrame
+) -> list[dict[str, Any]]:
     """Print one world; its rows for the summary."""
     print(f"\nworld {seed}: {report.predictions.attrs['values']} values, "
           f"{report.predictions.attrs['blocks']} blocks")  # fmt: skip
@@ -149,6 +155,10 @@ def tell(seed: int, found: dict[str, Rung], report: proda.Evaluation) -> list[di
         print(f"{method} - {rival}: {gap}")
         rows.append({"world": seed, "what": f"{method} - {rival}", "value": gap.value,
                      "lower": gap.lower, "upper": gap.upper})  # fmt: skip
+    print("hybrid, held out: correlation with the true parameters along the directions that data see")
+    for k, row in marks.head(4).iterrows():
+        told = "" if row["identified"] else " (not identified)"
+        print(f"  {k}: information {row['information']:.2f}, r {row['r']:+.2f}{told}, {row['made of']}")
     print(flush=True, end="")
     return rows
 
@@ -193,7 +203,7 @@ def main() -> None:
     parser.add_argument("--sites", type=int, default=1000, help="profiles of a world")
     parser.add_argument("--seeds", type=int, default=10, help="number of worlds")
     parser.add_argument("--first", type=int, default=0, help="seed of the first world")
-    parser.add_argument("--store", action="store_true", help=f"write {STORE} into landcarbon/datasets")
+    parser.add_argument("--store", action="store_true", help=f"write landcarbon/datasets/{twin.LADDER}")
     asked = parser.parse_args()
     heading(f"Synthetic worlds of {asked.sites:,} profiles, five folds of 2° blocks", "CPU time of one run")
     rows: list[dict[str, Any]] = []
@@ -202,9 +212,10 @@ def main() -> None:
     result = pd.DataFrame(rows, columns=["world", "what", "value", "lower", "upper", "coverage"])
     summary(result)
     if asked.store:
-        target = Path(str(files("landcarbon.datasets"))) / STORE
+        target = Path(str(files("landcarbon.datasets"))) / twin.LADDER
         result.insert(0, "sites", asked.sites)
-        result.to_csv(target, index=False, float_format="%.4f", lineterminator="\n")
+        text = result.to_csv(index=False, float_format="%.3f", lineterminator="\n")
+        target.write_text(f"# {SOURCE}\n{text}", encoding="utf-8", newline="\n")
         print(f"\nwritten: {target.name}, {len(result)} rows")
 
 

@@ -36,6 +36,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.resources import files
+from io import StringIO
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -54,7 +56,7 @@ from landcarbon.models import clm5
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["DRIVERS", "EFFECTS", "Places", "TwinWorld", "twin_world"]
+__all__ = ["DRIVERS", "EFFECTS", "Places", "TwinWorld", "stored_ladder", "twin_world"]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator | int
@@ -94,6 +96,7 @@ TWIST = 0.5
 
 HIDDEN = 0.25
 LOCAL = 0.25
+LADDER = "twin_ladder.csv"
 HIGHLANDS = (  # latitude, longitude, height [km], width [km]: roughly where the real ones are
     (40.0, -108.0, 2.0, 700.0), (37.0, -119.0, 1.6, 250.0), (37.0, -81.0, 0.7, 300.0),
     (33.0, 88.0, 4.5, 800.0), (-15.0, -69.0, 3.5, 500.0), (-35.0, -70.0, 3.0, 300.0),
@@ -254,6 +257,28 @@ def twin_world(
         region, profiles, profiles.to_observations(error), places.forcing[used], covariates, truth,
         error, nature,
     )  # fmt: skip
+
+
+def stored_ladder() -> pd.DataFrame:
+    """R² of PRODA, its rivals and the hybrid in ten twin worlds, as `benchmarks/ladder.py` stored it.
+
+    Half an hour of computing; ``python course.py bench ladder -- --store`` does it again.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `sites`, `world` (its seed), `what` (a method, or "method - rival"), `value` (R² of
+        ln carbon at held-out profiles, or the difference), `lower`, `upper` (95 % of a difference,
+        bootstrap over 2° blocks), `coverage` (of 90 % predictive intervals).
+
+    Examples
+    --------
+    >>> result = stored_ladder()
+    >>> result["world"].nunique(), int(result["sites"].iloc[0])
+    (10, 1000)
+    """
+    text = files("landcarbon.datasets").joinpath(LADDER).read_text(encoding="utf-8")
+    return pd.read_csv(StringIO(text), comment="#")
 
 
 # --- nature --------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 from landcarbon import datasets
 from landcarbon.datasets import twin
 from landcarbon.datasets.outlines import inside
+from landcarbon.learning.validation import scores
 from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5
 
@@ -208,3 +209,20 @@ def test_bad_input_gets_a_sentence(call, words, world):
     with pytest.raises(InputError, match=words) as err:
         call(world)
     assert str(err.value).endswith(".")
+
+
+def test_the_stored_ladder_is_of_these_worlds():
+    """Its cheap rows are computed again; its differences are those of its rows."""
+    stored = twin.stored_ladder()
+    wide = stored.pivot(index="world", columns="what", values="value")
+    for pair in (name for name in wide if " - " in name):
+        method, rival = pair.split(" - ")
+        assert np.allclose(wide[pair], wide[method] - wide[rival], atol=1.6e-3)
+    world = datasets.twin_world(sites=int(stored["sites"].iloc[0]), rng=int(wide.index[0]))
+    at, n = world.observations.mask, len(world.profiles)
+    for name, theta in (
+        ("default", np.tile(clm5.PARAMETERS.default, (n, 1))),
+        ("truth", world.truth["parameters"].values),
+    ):
+        made = world.observations.predict(clm5.soil_carbon(clm5.steady_state(theta, world.forcing)))
+        assert scores(world.observations.data[at], made[at]).r2 == pytest.approx(wide[name].iloc[0], abs=6e-4)
