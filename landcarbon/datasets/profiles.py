@@ -29,6 +29,7 @@ soil (negative depth), and exact repeats of a layer.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -406,10 +407,18 @@ def make_profiles(
         frame[column] = (
             layers[column].to_numpy() if column in layers else source if column == "source" else np.nan
         )
+    if min_layers != int(min_layers) or min_layers < 1:
+        raise InputError(f"min_layers is a whole number, at least 1, but {min_layers!r} was given.")
+    if frame["profile_id"].isna().any():
+        row = int(np.argmax(frame["profile_id"].isna().to_numpy()))
+        raise InputError(f"row {row} of the table of layers has no profile name in 'profile_id'.")
     frame["profile_id"] = frame["profile_id"].astype(str)
     extra = [c for c in ("sand", "clay") if frame[c].notna().any()]
     for column in (*REQUIRED[1:], "bulk_density", "coarse_fragments", *extra):
-        frame[column] = frame[column].astype(float)
+        try:
+            frame[column] = frame[column].astype(float)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"column {column!r} of the table of layers holds more than numbers: {error}.") from None
 
     names = pd.Index(frame["profile_id"].unique(), name="profile_id")
     report = pd.DataFrame(index=names)
@@ -438,6 +447,7 @@ def make_profiles(
     drop(place.index[place > 1], "more than one place")
     upper, lower = frame["upper_depth"], frame["lower_depth"]
     drop(faulty((lower <= upper) & frame["organic_carbon"].notna()), "depth upside down")
+    drop(faulty(np.isinf(upper) | np.isinf(lower)), "infinite depth")
     drop(faulty(frame["organic_carbon"] < 0), "negative carbon")
     drop(faulty(frame["organic_carbon"] > 1000), "more than 1000 g carbon per kg")
     drop(faulty((frame["coarse_fragments"] < 0) | (frame["coarse_fragments"] > 1)), "coarse fragments outside 0 to 1")
@@ -515,6 +525,8 @@ def make_profiles(
 
 
 def _none_left(report: pd.DataFrame) -> str:
+    if report.empty:
+        return "the table of layers has no rows."
     found = "; ".join(f"{n} {reason}" for reason, n in report["reason"].value_counts().items())
     return f"none of the {len(report)} profiles can be used: {found}."
 
@@ -646,6 +658,7 @@ _ALIASES = {
 }
 _NAMED = {alias: name for name, aliases in _ALIASES.items() for alias in aliases}
 _UNITLESS = ("profile_id", "source")
+_MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>")
 _DEGREES = {"deg": 1.0, "degree": 1.0, "degrees": 1.0, "degreesnorth": 1.0, "degreeseast": 1.0, "°": 1.0}
 _DEPTH = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001}
 _TEXTURE = {"%": 1.0, "gkg": 0.1, "fraction": 100.0}
@@ -727,11 +740,12 @@ def read_profiles_csv(
     path = Path(path)
     if not path.is_file():
         raise InputError(f"there is no file {path}.")
-    raw = pd.read_csv(path, sep=sep, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
+    raw = _read_text(path, sep)
     if raw.shape[1] == 1 and any(mark in str(raw.columns[0]) for mark in ";\t,"):
         raise InputError(
             f"{path.name} seems to have one column only, {str(raw.columns[0])[:60]!r}. Say which mark "
-            "separates the columns: sep=';' or sep='\\t' (and decimal=',' where that is the habit)."
+            "separates the columns, sep=';' or sep='\\t' (and decimal=',' where that is the habit), or save it "
+            "with commas between the columns."
         )
     given = dict(units or {})
     unknown = [header for header in given if header not in raw.columns]
@@ -742,7 +756,8 @@ def read_profiles_csv(
     columns: dict[str, tuple[str, float]] = {}
     ignored = []
     for header in raw.columns:
-        label, unit = _split_header(str(header))
+        once = re.sub(r"\.\d+$", "", str(header))  # pandas numbers a header that stands there twice
+        label, unit = _split_header(once if once in raw.columns else str(header))
         name = _NAMED.get(label)
         if name is None:
             ignored.append(str(header))
@@ -772,30 +787,64 @@ def read_profiles_csv(
         alias = " or ".join(repr(a) for a in _ALIASES[lacking[0]][1:3])
         raise InputError(
             f"{path.name} has no column {lacking[0]!r} (also understood: {alias}). Its columns are "
-            f"{', '.join(map(str, raw.columns))}."
+            f"{', '.join(map(repr, raw.columns)):.300}."
         )
+    if raw.empty:
+        raise InputError(f"{path.name} has a header but no layers below it.")
     layers = pd.DataFrame(index=raw.index)
     unreadable: dict[str, str] = {}
-    ids = raw[columns["profile_id"][0]]
-    if ids.isna().any():
-        row = int(np.argmax(ids.isna().to_numpy())) + 2
+    ids = raw[columns["profile_id"][0]].fillna("").str.strip()
+    if (ids == "").any():
+        row = int(np.argmax((ids == "").to_numpy())) + 2
         raise InputError(f"line {row} of {path.name} has no profile name in column {columns['profile_id'][0]!r}.")
     for name, (header, factor) in columns.items():
         if name in _UNITLESS:
-            layers[name] = raw[header].str.strip()
+            text = raw[header].str.strip()
+            layers[name] = text.where(text != "")
             continue
         text = raw[header].str.strip()
+        text = text.where(~text.isin(_MISSING))
         text = text.str.replace(decimal, ".", regex=False) if decimal != "." else text
         number = pd.to_numeric(text, errors="coerce")
         number = number.where(np.isfinite(number))
-        bad = number.isna() & text.notna() & (text != "")
-        for who in ids[bad].str.strip():
+        bad = number.isna() & text.notna()
+        for who in ids[bad]:
             unreadable.setdefault(who, f"{name} is not a number")
         layers[name] = number * factor
     notes = (f"columns not used: {', '.join(ignored)}",) if ignored else ()
     return make_profiles(
         layers, min_layers=min_layers, source=path.stem, unreadable=unreadable, notes=notes
     )
+
+
+def _read_text(path: Path, sep: str) -> pd.DataFrame:
+    """All cells as text, or a sentence why the file is no table."""
+    said = f"{path.name} cannot be read as a table"
+    options: dict[str, Any] = {
+        "sep": sep, "dtype": str, "skipinitialspace": True, "encoding": "utf-8-sig", "keep_default_na": False,
+    }  # fmt: skip
+    try:
+        raw = pd.read_csv(path, **options)
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{path.name} is empty; a header and one line a layer are expected.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{said}: byte {error.start + 1} is no UTF-8 text. Save it as CSV in the encoding UTF-8."
+        ) from None
+    except (pd.errors.ParserError, ValueError) as error:
+        why = str(error).strip().rstrip(".").removeprefix("Error tokenizing data. C error: ")
+        raise InputError(f"{said}: {why}.") from None
+    if isinstance(raw.index, pd.RangeIndex):
+        return raw
+    # Lines longer than the header: pandas takes their first cells for names of the rows.
+    if not raw.iloc[:, -raw.index.nlevels :].fillna("").eq("").all(axis=None):
+        raise InputError(
+            f"the lines of {path.name} have more cells than its header, {raw.shape[1]}. A number or a name "
+            "with a comma in it needs quotes."
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)  # only empty cells are left out
+        return pd.read_csv(path, index_col=False, **options)
 
 
 def _readable(key: str) -> str:

@@ -54,6 +54,7 @@ FAULTS = {
     "coordinates out of range": edit(None, "longitude", 260.0),
     "more than one place": edit(2, "latitude", 41.3),
     "depth upside down": lambda f: f.assign(upper_depth=f.lower_depth, lower_depth=f.upper_depth),
+    "infinite depth": edit(3, "lower_depth", np.inf),
     "negative carbon": edit(1, "organic_carbon", -1.0),
     "more than 1000 g carbon per kg": edit(0, "organic_carbon", 1400.0),
     "coarse fragments outside 0 to 1": edit(0, "coarse_fragments", 35.0),
@@ -338,6 +339,14 @@ def test_units_can_be_given_beside_the_file(csv):
         (dict(header=HEADER.replace(",", ";"), rows=[]), "one column only"),
         (dict(units={"socks": "g/kg"}), "units names the column 'socks'"),
         (dict(rows=[ROWS[0][1:], *ROWS]), "line 2 of mine.csv has no profile name"),
+        (dict(rows=[*ROWS, '" "' + ROWS[0][1:]]), "line 5 of mine.csv has no profile name"),
+        (dict(rows=[]), "a header but no layers"),
+        (dict(header="", rows=[]), "mine.csv is empty"),
+        (dict(rows=['"' + r for r in ROWS[:1]]), "cannot be read as a table: EOF inside string"),
+        (dict(rows=[*ROWS, ROWS[2] + ",1"]), "cannot be read as a table: Expected 9 fields in line 5"),
+        (dict(rows=[ROWS[0].replace("40,", "40,5,"), *ROWS[1:]]), "more cells than its header, 9"),
+        (dict(header=HEADER.replace("note", "lat")), "two columns for latitude"),
+        (dict(min_layers=0), "min_layers is a whole number, at least 1"),
         (dict(rows=ROWS[:2]), "none of the 1 profiles can be used: 1 fewer than 3 layers"),
         (dict(rows=[r.replace("40,-100", "-100,40") for r in ROWS]), "swapped"),
     ],
@@ -346,6 +355,28 @@ def test_a_faulty_file_gets_a_sentence(csv, change, words):
     with pytest.raises(InputError, match=words) as err:
         csv(**change)
     assert str(err.value).endswith(".")
+
+
+def test_commas_at_the_end_of_lines_shift_nothing(csv):
+    plain, found = csv(), csv(rows=[row + "," for row in ROWS])
+    pd.testing.assert_frame_equal(found.layers, plain.layers)
+    assert csv(rows=[row.replace("A", "01") + "," for row in ROWS]).ids == ["01"]
+
+
+@pytest.mark.parametrize("name", ["NA", "None", "1e3", "a/b; c", "Höhe", '"a,b"'])
+def test_any_name_will_do(csv, name):
+    found = csv(rows=[name + row[1:] for row in ROWS])
+    assert found.ids == [name.strip('"')]
+    with_gap = csv(rows=[*(name + row[1:] for row in ROWS), f"{name},40,-100,60,90,NA,,,"])
+    assert with_gap.report["layers_read"].tolist() == [4]
+    assert with_gap.report["layers_used"].tolist() == [3]
+
+
+def test_a_file_in_another_encoding_gets_a_sentence(tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_bytes("\n".join([HEADER, *ROWS]).replace("dark", "Höhe").encode("latin-1"))
+    with pytest.raises(InputError, match="no UTF-8 text"):
+        p.read_profiles_csv(file)
 
 
 def test_a_file_that_is_not_there(tmp_path):
@@ -357,6 +388,9 @@ def test_a_file_that_is_not_there(tmp_path):
     ("call", "words"),
     [
         (lambda f: p.make_profiles(table().drop(columns="latitude")), "no column 'latitude'"),
+        (lambda f: p.make_profiles(table().iloc[:0]), "has no rows"),
+        (lambda f: p.make_profiles(table(P2=edit(1, "profile_id", None))), "row 9 .*no profile name"),
+        (lambda f: p.make_profiles(table().astype({"latitude": object}).replace(40.0, "north")), "latitude"),
         (lambda f: p.load_profiles("wosis"), "'isis' and 'afsp'"),
         (lambda f: p.carbon_density(1200.0, 1300.0), "at most 1000"),
         (lambda f: p.carbon_density(10.0, 0.0), "bulk_density must be above 0"),
