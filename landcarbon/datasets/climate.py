@@ -97,6 +97,7 @@ CARBON_IN_DRY_MATTER = 0.47  # IPCC (2006) Guidelines, vol. 4, table 4.3
 WOOD_SHARE = 0.2  # of NPP; our assumption, from 0 in grassland to about 0.4 in forests
 # CWD, then the leaf and fine-root litter of CLM: labile 0.25, cellulose 0.5, lignin 0.25.
 LITTER_FRACTIONS = np.array([WOOD_SHARE, *((1.0 - WOOD_SHARE) * np.array([0.25, 0.5, 0.25]))])
+FILL = 1e15  # netCDF marks gaps by 1e20 or 9.97e36
 FILL_CAPACITY = np.array([57.0, 122.5])  # mm above and below 0.3 m, the commonest soil of the file
 
 
@@ -621,30 +622,46 @@ def forcing_at(
     Raises
     ------
     InputError
-        Coordinates out of range, or not one site with a cell.
+        Coordinates out of range, not one site with a cell, or a climate with other axes.
     """
-    lat = np.atleast_1d(as_array("latitude", latitude, lower=-90.0, upper=90.0))
-    lon = np.atleast_1d(as_array("longitude", longitude, lower=-180.0, upper=180.0))
-    if lat.shape != lon.shape or lat.ndim != 1:
-        raise InputError(f"latitude has shape {lat.shape}, longitude {lon.shape}; give one of each a site.")
+    lat, lon = _places(latitude, longitude)
     if climate is None:
         from landcarbon.datasets.readers import load
 
         climate = load("biome4")
+    climate = _on_grid(climate, "the climate")
     need = ("temperature", "precipitation", "sunshine", "water_capacity")
     lacking = [name for name in need if name not in climate]
     if lacking:
         raise InputError(f"the climate has no variable {lacking[0]!r}; it needs {', '.join(need)}.")
-    grid = climate.transpose("month", "soil_layer", "latitude", "longitude", missing_dims="ignore")
+    kept = [*need, "wetland"] if "wetland" in climate else list(need)
+    plane = {"latitude", "longitude"}
+    for name in kept:
+        axes = plane | {"water_capacity": {"soil_layer"}, "wetland": set()}.get(name, {"month"})
+        if set(climate[name].dims) != axes or climate[name].dtype.kind not in "biuf":
+            raise InputError(
+                f"{name} of the climate must hold numbers over {', '.join(sorted(axes))}, but is of kind "
+                f"{climate[name].dtype} over {', '.join(map(str, climate[name].dims)) or 'nothing'}."
+            )
+    sizes = {"month": 12, "soil_layer": 2}
+    for axis, size in sizes.items():
+        if climate.sizes[axis] != size:
+            raise InputError(f"{axis} of the climate has {climate.sizes[axis]} values, but {size} are needed.")
+    month = climate["month"].values
+    if month.dtype.kind in "iufM" and (np.diff(month.astype(float)) <= 0).any():
+        raise InputError("the months of the climate must run from January to December; sort them.")
+    grid = climate[kept].transpose(*sizes, "latitude", "longitude", missing_dims="ignore")
     t, p, s = (grid[name].values for name in need[:3])
     room = grid["water_capacity"].values
     wetland = (
-        grid["wetland"].values.astype(bool)
+        np.nan_to_num(grid["wetland"].values.astype(float)) != 0
         if "wetland" in grid
         else np.zeros(room.shape[1:], dtype=bool)
     )
     has_climate = np.isfinite(t).all(axis=0) & np.isfinite(p).all(axis=0) & np.isfinite(s).all(axis=0)
     has_soil = wetland | (np.isfinite(room).all(axis=0) & (room[0] > 0))
+    if not (has_climate & has_soil).any():
+        raise InputError(f"no cell of the climate has a value of all of {', '.join(need)}.")
     j, i, km = _nearest(
         lat, lon, grid["latitude"].values, grid["longitude"].values, has_climate & has_soil
     )
@@ -667,7 +684,8 @@ def forcing_at(
         )
     j, i = j[used], i[used]
     wet = wetland[j, i]
-    above, below = np.where(wet, FILL_CAPACITY[:, None], room[:, j, i])
+    capacity = np.where(wet, FILL_CAPACITY[:, None], room[:, j, i])
+    above, below = as_array("water_capacity", capacity, lower=0.0, hint="The unit is mm.")
     forcing, covariates = forcing_from_climate(
         t[:, j, i].T, p[:, j, i].T, s[:, j, i].T, lat[used], lon[used], above + below
     )
@@ -708,7 +726,7 @@ def covariates_at(
     Raises
     ------
     InputError
-        No coordinates, no map, coordinates out of range.
+        No coordinates, no map, coordinates out of range, values that seem to mark gaps.
 
     Examples
     --------
@@ -720,15 +738,8 @@ def covariates_at(
     >>> float(table["clay"][0]), used.tolist()
     (20.0, [True, False])
     """
-    lat = np.atleast_1d(as_array("latitude", latitude, lower=-90.0, upper=90.0))
-    lon = np.atleast_1d(as_array("longitude", longitude, lower=-180.0, upper=180.0))
-    short = {"lat": "latitude", "lon": "longitude"}
-    grid = grid.rename({k: v for k, v in short.items() if k in grid.variables or k in grid.dims})
-    lacking = [name for name in short.values() if name not in grid.coords]
-    if lacking:
-        raise InputError(
-            f"the environment has no coordinate {lacking[0]!r}; it needs latitude and longitude in degrees."
-        )
+    lat, lon = _places(latitude, longitude)
+    grid = _on_grid(grid, "the environment")
     maps = {
         str(name): values.transpose("latitude", "longitude")
         for name, values in grid.data_vars.items()
@@ -737,6 +748,11 @@ def covariates_at(
     if not maps:
         raise InputError("the environment holds no numeric variable over latitude and longitude.")
     stack = np.stack([values.values.astype(float) for values in maps.values()])
+    for name, values in zip(maps, stack):
+        if (np.abs(values[np.isfinite(values)]) > FILL).any():
+            raise InputError(
+                f"{name} of the environment holds values above {FILL:g}, which seem to mark gaps; put NaN there."
+            )
     valid = np.isfinite(stack).all(axis=0)
     if not valid.any():
         raise InputError(f"no cell of the environment has a value of all of {', '.join(maps)}.")
@@ -745,6 +761,36 @@ def covariates_at(
     table = pd.DataFrame(np.where(used, stack[:, j, i], np.nan).T, columns=list(maps))
     table.attrs = {"units": {name: str(v.attrs.get("units", "")) for name, v in maps.items()}}
     return table, used
+
+
+def _places(latitude: ArrayLike, longitude: ArrayLike) -> tuple[Array, Array]:
+    lat = np.atleast_1d(as_array("latitude", latitude, lower=-90.0, upper=90.0))
+    lon = np.atleast_1d(as_array("longitude", longitude, lower=-180.0, upper=180.0))
+    if lat.shape != lon.shape or lat.ndim != 1:
+        raise InputError(f"latitude has shape {lat.shape}, longitude {lon.shape}; give one of each a site.")
+    return lat, lon
+
+
+def _on_grid(grid: xr.Dataset, what: str) -> xr.Dataset:
+    """The dataset over `latitude` and `longitude`, or a sentence why it is no map."""
+    for short, name, most in (("lat", "latitude", 90.0), ("lon", "longitude", 360.0)):
+        found = next((n for n in (name, short) if n in grid.variables), None)
+        if found is None:
+            raise InputError(
+                f"{what} has no coordinate {name!r}; it needs latitude and longitude in degrees."
+            )
+        if grid[found].ndim == 1 and grid[found].dims != (found,):
+            grid = grid.set_coords(found).swap_dims({grid[found].dims[0]: found})
+        grid = grid if found == name else grid.rename({found: name})
+        values = grid[name]
+        if values.dims == (name,) and values.dtype.kind in "iuf":
+            if np.isfinite(values.values).all() and (np.abs(values.values) <= most).all():
+                continue
+        raise InputError(
+            f"{name} of {what} must be one axis of finite numbers in degrees, at most {most:g}; "
+            "projected grids must be brought to latitude and longitude first."
+        )
+    return grid
 
 
 def _nearest(

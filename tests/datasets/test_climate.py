@@ -1,6 +1,7 @@
 """The steps from climate to forcing: waves that shrink and lag, water that is not lost, known limits."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -246,6 +247,26 @@ def grid():
     )
 
 
+def poor():
+    capacity = grid()["water_capacity"].copy()
+    capacity[1] = -20.0
+    return capacity
+
+
+def test_a_grid_may_be_called_and_turned_otherwise():
+    expected = c.forcing_at([9.3, 10.2], [20.7, 20.3], grid()).covariates
+    plain = grid()
+    turned = plain.isel(latitude=slice(None, None, -1)).transpose("longitude", ...)
+    turned = turned.assign_coords(longitude=turned.longitude + 360 * (turned.longitude < 0))
+    short = plain.rename(latitude="lat", longitude="lon")
+    beside = short.assign_coords(latitude=("lat", plain.latitude.values))
+    other = plain.rename(latitude="y", longitude="x").reset_index(("y", "x")).rename(y="lat", x="lon")
+    gaps = plain.assign(wetland=(("latitude", "longitude"), np.full((3, 2), np.nan)))
+    for climate in (turned, short, beside, other, gaps):
+        found = c.forcing_at([9.3, 10.2], [20.7, 20.3], climate).covariates
+        pd.testing.assert_frame_equal(found, expected)
+
+
 def test_each_place_takes_its_nearest_cell_and_the_rest_are_reported():
     found = c.forcing_at([9.3, 10.2, 50.0], [20.7, 20.3, 20.0], grid())
     assert found.used.tolist() == [True, True, False]
@@ -292,6 +313,17 @@ def test_the_real_grid_serves_real_places():
         (lambda: c.forcing_at([95.0], [9.3], grid()), "at most 90"),
         (lambda: c.forcing_at([9.3, 9.4], [20.7], grid()), "one of each"),
         (lambda: c.forcing_at([9.3], [20.7], grid().drop_vars("sunshine")), "no variable 'sunshine'"),
+        (lambda: c.forcing_at([9.3], [20.7], grid().drop_vars("latitude")), "no coordinate 'latitude'"),
+        (lambda: c.forcing_at([9.3], [20.7], grid() * np.nan), "no cell of the climate has a value"),
+        (lambda: c.forcing_at([9.3], [20.7], grid().isel(month=slice(11))), "month .* has 11 values"),
+        (lambda: c.forcing_at([9.3], [20.7], grid().isel(soil_layer=[0])), "soil_layer .* has 1 values"),
+        (lambda: c.forcing_at([9.3], [20.7], grid().isel(soil_layer=0)), "water_capacity .* over"),
+        (lambda: c.forcing_at([9.3], [20.7], grid().expand_dims(time=2)), "temperature .* over time"),
+        (lambda: c.forcing_at([9.3], [20.7], grid().astype(str)), "temperature .* must hold numbers"),
+        (lambda: c.forcing_at([9.3], [20.7], grid().assign_coords(month=-MONTH)), "January to December"),
+        (lambda: c.forcing_at([9.3], [20.7], grid().assign_coords(latitude=[1, 2, 95])), "at most 90"),
+        (lambda: c.forcing_at([9.3], [20.7], grid().assign(water_capacity=poor())), "at least 0, but -20"),
+        (lambda: c.covariates_at([9.3], [20.7, 9.0], grid()), "one of each"),
         (lambda: inside([10.0], [200.0]), "at most 180"),
         (lambda: inside([10.0], [20.0], "conus_states"), "borders between states"),
         (lambda: outline("mars"), "no outline 'mars'"),
@@ -343,6 +375,9 @@ def test_more_covariates_come_from_the_nearest_complete_cell():
         (grid.drop_vars("lat"), "no coordinate 'latitude'"),
         (grid[["depth", "name"]].assign_coords(grid.coords), "no numeric variable"),
         (grid[["clay"]] * np.nan, "no cell"),
+        (grid[["clay"]].fillna(1e20), "clay .* seem to mark gaps"),
+        (grid.assign_coords(lat=[0.0, np.nan]), "one axis of finite numbers"),
+        (grid.assign_coords(lat=[0.0, 5e5]), "projected grids"),
     ):
         with pytest.raises(InputError, match=words):
             c.covariates_at([0.0], [0.0], wrong if "clay" not in wrong else wrong[["clay"]])
