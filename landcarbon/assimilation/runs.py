@@ -32,7 +32,7 @@ from landcarbon.matrix.errors import InputError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["bar", "claim", "load", "piece", "save"]
+__all__ = ["bar", "claim", "load", "piece", "save", "some_jobs"]
 
 
 def bar(
@@ -93,7 +93,12 @@ def claim(folder: Path, card: Mapping[str, Any], same: str) -> None:
     path = folder / "run.json"
     folder.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        there = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            there = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            raise InputError(
+                f"{path} cannot be read, so nobody knows what the folder holds. Choose another folder."
+            ) from None
         for key, value in card.items():
             if there.get(key) != value:
                 raise InputError(
@@ -122,5 +127,25 @@ def load(path: Path) -> xr.Dataset:
     """Read a whole file into memory and close it."""
     import xarray as xr
 
-    with xr.open_dataset(path, engine="netcdf4") as dataset:
-        return dataset.load()
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as dataset:
+            return dataset.load()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read ({type(error).__name__}): it was damaged after it was written. Delete "
+            "this file and call again; it will be computed anew."
+        ) from None
+
+
+def some_jobs(n_jobs: Any) -> None:
+    """Refuse a number of processes that means nothing.
+
+    Raises
+    ------
+    InputError
+        0, or no whole number.
+    """
+    if n_jobs is not None and (n_jobs != int(n_jobs) or n_jobs == 0):
+        raise InputError(
+            f"n_jobs is a number of processes, or -1 for all cores, but {n_jobs!r} was given."
+        )

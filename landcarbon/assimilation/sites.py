@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.assimilation.runs import bar, claim, load, piece, save
+from landcarbon.assimilation.runs import bar, claim, load, piece, save, some_jobs
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.matrix.errors import InputError
 
@@ -119,6 +119,7 @@ def assimilate(
     for name, count in (("seed", seed), ("chunk", chunk)):
         if int(count) != count or count < (0 if name == "seed" else 1):
             raise InputError(f"{name} must be a whole number, but {count!r} was given.")
+    some_jobs(n_jobs)
     folder = Path(out)
     digest = hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest()
     card = {"seed": int(seed), "chunk": int(chunk), "n_sites": len(ids), "sites_sha256": digest}

@@ -37,7 +37,7 @@ HELP = {
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Read the words of the command line, run, return 0, or 2 where the input cannot be used."""
+    """Read the words of the command line, run, return 0, 2 where the input cannot be used, 130 if stopped."""
     given = vars(_parser().parse_args(words))
     from landcarbon.datasets import DataUnavailable
 
@@ -46,6 +46,13 @@ def main(words: Sequence[str] | None = None) -> int:
     except (InputError, DataUnavailable) as error:
         print(f"landcarbon: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, say
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"landcarbon: {where}{error.strerror or error}. What was finished is kept.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("landcarbon: stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -79,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _proda(given: dict[str, Any]) -> None:
+    from landcarbon.assimilation.runs import some_jobs
     from landcarbon.course.region import Plan, run, summary, write
     from landcarbon.datasets.profiles import join_profiles
 
@@ -86,6 +94,9 @@ def _proda(given: dict[str, Any]) -> None:
     if options["box"] is not None:
         options["box"] = tuple(options["box"])
     plan = Plan(**options)
+    some_jobs(given["jobs"])
+    if given["summary"] is not None:
+        _free(Path(given["summary"]), given)
     profiles = join_profiles(*(_profiles(name, given["min_layers"]) for name in given["profiles"]))
     result = run(
         profiles,
@@ -96,7 +107,7 @@ def _proda(given: dict[str, Any]) -> None:
         n_jobs=given["jobs"],
         tell=lambda text: print(text, flush=True),
     )
-    if given["summary"]:
+    if given["summary"] is not None:
         write(summary(result), given["summary"])
 
 
@@ -113,6 +124,15 @@ def _profiles(name: str, min_layers: int) -> Any:
     return profiles.read_profiles_csv(path, min_layers=min_layers)
 
 
+def _free(path: Path, given: dict[str, Any]) -> None:
+    """Refuse a summary that has no place, or the place of another file of this run."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"the summary cannot be written to {path}; give a file in a folder that exists.")
+    names = [Path(given["out"]) / "proda.nc", given["climate"], given["environment"], *given["profiles"]]
+    if path.resolve() in {Path(name).resolve() for name in names if name is not None}:
+        raise InputError(f"the summary would overwrite {path}, which this run needs; give another name.")
+
+
 def _grid(path: str | None) -> Any:
     import xarray as xr
 
@@ -123,7 +143,7 @@ def _grid(path: str | None) -> Any:
     try:
         with xr.open_dataset(path) as data:
             return data.load()
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"{Path(path).name} cannot be read as netCDF: {error}") from None
 
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from landcarbon.assimilation.runs import claim, load, save
+from landcarbon.assimilation.runs import claim, load, save, some_jobs
 from landcarbon.datasets.climate import covariates_at, forcing_at
 from landcarbon.datasets.outlines import inside
 from landcarbon.datasets.profiles import Profiles
@@ -56,11 +57,20 @@ REAL = Path(__file__).with_name("proda_real.nc")
     landcarbon proda --profiles isis afsp --out DIR --summary landcarbon/course/proda_real.nc
 """
 
-RUNGS = ("default", "random_sampling", "one_batch", "proda")
+PAIRS = (
+    ("random_sampling", "default"),
+    ("one_batch", "random_sampling"),
+    ("proda", "one_batch"),
+    ("proda", "ridge"),
+    ("proda", "pure_network"),
+    ("proda", "forest"),
+)
 GRIDS = (0.5, 1.0, 2.0, 4.0)
 MOST_CELLS = 5000  # of a map whose grid was not asked for
 CONTROL_CELLS = 800
+LARGEST = 100_000  # land cells of any map; their draws fill some GB
 NO_CELL = "no cell of the climate or the environment near"
+TOO_DEEP = "no layer above the bottom of the column"
 
 
 @dataclass(frozen=True)
@@ -105,8 +115,9 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        limits = {"grid": 45.0, "depth": float(clm5.LAYERS.bottom[-1])}
         for name in ("error", "block", "depth", *(("grid",) if self.grid is not None else ())):
-            as_array(name, getattr(self, name), lower=0.0, strict=True)
+            as_array(name, getattr(self, name), lower=0.0, upper=limits.get(name), strict=True)
         least = {"members": 10, "steps": 1, "rounds": 1, "networks": 2, "folds": 2, "draws": 20, "seed": 0}
         for name, low in least.items():
             value = getattr(self, name)
@@ -116,7 +127,8 @@ class Plan:
             west, south, east, north = (float(x) for x in as_array("box", self.box, shape=(4,)))
             if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
                 raise InputError(
-                    f"box is (west, south, east, north) in degrees, but {tuple(self.box)} was given."
+                    f"box is (west, south, east, north) in degrees, from -180 to 180 and -90 to 90, but "
+                    f"{tuple(self.box)} was given. Across the date line, take two runs."
                 )
 
 
@@ -171,13 +183,18 @@ def run(
     Raises
     ------
     InputError
-        The folder holds another run; not one profile has a place in the climate.
+        The folder holds another run or cannot be written to; not one profile has a place in the climate;
+        a box without land.
     DataUnavailable
         No climate was given and "biome4" is neither here nor in reach.
     """
     plan = plan or Plan()
-    folder = Path(out)
+    some_jobs(n_jobs)
+    folder = _folder(out)
     work = folder / "work"
+    if plan.box is not None:
+        _cells(np.array([]), np.array([]), plan)  # known before the work of hours
+    profiles = _within_column(profiles)
     tell(profiles.summary().to_string())
     land = _place(profiles, climate, environment)
     lost = len(profiles) - len(land.profiles)
@@ -190,7 +207,7 @@ def run(
 
     sites = _assimilate(land, plan, work, n_jobs, progress)
     land = _without(land, sites)
-    land.profiles.report.to_csv(folder / "profiles.csv")
+    _put(land.profiles.report.to_csv(), folder / "profiles.csv")
     known = sites.information.sum(axis=1)
     tell(f"assimilated {len(sites)} profiles, {len(sites.failed)} failed; the median profile knows "
          f"{np.median(known):.1f} of {len(sites.prior)} parameters")  # fmt: skip
@@ -201,8 +218,11 @@ def run(
         work / "evaluation.nc", card, lambda: _evaluate(land, sites, plan, folds, n_jobs, progress)
     )
     tell(evaluation.attrs.get("skipped") or str(proda.Evaluation.from_dataset(evaluation)))
+    evaluation = _with_gaps(evaluation)
 
     card |= {name: getattr(plan, name) for name in ("depth", "grid", "box")}
+    given = {"climate": climate, "maps": environment}
+    card |= {name: _digest_maps(data) for name, data in given.items() if data is not None}
     if "skipped" not in (cells := _stage(work / "map.nc", card, lambda: _map(land, sites, plan))).attrs:
         tell(f"mapped {int(np.isfinite(cells['stock']).sum())} cells of {cells.attrs['grid']:g} degrees")
     pattern = _stage(work / "control.nc", card, lambda: _control(cells, land, plan))
@@ -226,7 +246,7 @@ def run(
     write(result, folder / "proda.nc")
     from landcarbon.course.report import report
 
-    (folder / "report.html").write_text(report(result), encoding="utf-8")
+    _put(report(result), folder / "report.html")
     tell(f"results: {folder / 'proda.nc'}, {folder / 'report.html'}")
     return result
 
@@ -298,7 +318,44 @@ def write(result: Mapping[str, xr.Dataset], path: str | os.PathLike[str]) -> Non
     os.replace(part, path)
 
 
+def _folder(out: str | os.PathLike[str]) -> Path:
+    """The folder of a run, made if it is not there; files can be written into it."""
+    if not os.fspath(out):
+        raise InputError("out is empty; give the folder of this run.")
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"results cannot be written to {folder}: {error.strerror or error}. Give another folder."
+        ) from None
+    return folder
+
+
+def _put(text: str, path: Path) -> None:
+    """Write beside and move into place."""
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8", newline="")
+    os.replace(part, path)
+
+
 # --- places --------------------------------------------------------------------------------------
+
+
+def _within_column(profiles: Profiles) -> Profiles:
+    """Only the profiles of which the column can say something."""
+    layers = profiles.layers
+    middle = 0.5 * (layers["upper_depth"] + layers["lower_depth"])
+    highest = middle.groupby(layers["profile_id"]).min().loc[profiles.ids]
+    inside_column = (highest <= clm5.LAYERS.bottom[-1]).to_numpy()
+    if not inside_column.any():
+        raise InputError(
+            f"every profile begins below {clm5.LAYERS.bottom[-1]:.1f} m, the bottom of the column; are the "
+            "depths in another unit?"
+        )
+    return profiles if inside_column.all() else profiles.select(inside_column, TOO_DEEP)
 
 
 def _place(profiles: Profiles, climate: Any, environment: Any) -> _Land:
@@ -327,6 +384,9 @@ def _surroundings(
         clash = [c for c in more.columns if c in covariates.columns]
         more = more.rename(columns={c: f"{c}_of_environment" for c in clash})
         covariates = pd.concat([covariates, more], axis=1)[found].reset_index(drop=True)
+        if not covariates.columns.is_unique:
+            name = covariates.columns[covariates.columns.duplicated()][0]
+            raise InputError(f"two maps of the environment would be called {name!r}; rename one.")
         forcing = forcing[found]
         used = used.copy()
         used[used] = found
@@ -378,7 +438,7 @@ def _evaluate(
 ) -> xr.Dataset:
     lat, lon = land.covariates["latitude"], land.covariates["longitude"]
     folds = blocked_folds(lat, lon, plan.block, plan.folds, plan.seed)
-    evaluation = proda.evaluate(
+    return proda.evaluate(
         land.profiles.to_observations(plan.error),
         land.forcing,
         land.covariates,
@@ -390,14 +450,21 @@ def _evaluate(
         out=out,
         n_jobs=n_jobs,
         progress=progress,
-    )
-    gaps = [evaluation.gap(a, b) for a, b in zip(RUNGS[1:], RUNGS)]
-    return evaluation.to_dataset().assign(
-        {
-            f"gap{end}": ("rung", [getattr(gap, name) for gap in gaps], {"units": "1"})
-            for end, name in (("", "value"), ("_lower", "lower"), ("_upper", "upper"))
-        }
-    ).assign_coords(rung=list(RUNGS[1:]))  # fmt: skip
+    ).to_dataset()
+
+
+def _with_gaps(data: xr.Dataset) -> xr.Dataset:
+    """R² of one method minus R² of another, each pair on the same resampled blocks."""
+    if "skipped" in data.attrs:
+        return data
+    evaluation = proda.Evaluation.from_dataset(data)
+    gaps = [evaluation.gap(*pair) for pair in PAIRS]
+    columns = {
+        f"gap{end}": ("pair", [getattr(gap, name) for gap in gaps], {"units": "1"})
+        for end, name in (("", "value"), ("_lower", "lower"), ("_upper", "upper"))
+    }
+    coords = {"method": ("pair", [a for a, _ in PAIRS]), "rival": ("pair", [b for _, b in PAIRS])}
+    return data.assign(columns).assign_coords(coords)
 
 
 def _network(land: _Land, sites: proda.Sites, plan: Plan) -> proda.Network:
@@ -432,6 +499,11 @@ def _map(land: _Land, sites: proda.Sites, plan: Plan) -> xr.Dataset:
     return cells.reindex(even, method="nearest", tolerance=step / 10).assign_attrs(grid=step)
 
 
+_TOO_MANY = (
+    "a grid of {:g} degrees would have {:.2g} cells, more than memory holds; take a coarser grid or a smaller box."
+)
+
+
 def _cells(lat: NDArray[Any], lon: NDArray[Any], plan: Plan) -> tuple[Any, Any, float]:
     """Centres of the land cells of the map, and their size."""
     west, south, east, north = plan.box or (
@@ -439,6 +511,8 @@ def _cells(lat: NDArray[Any], lon: NDArray[Any], plan: Plan) -> tuple[Any, Any, 
         min(lon.max() + 1.0, 180.0), min(lat.max() + 1.0, 84.0),
     )  # fmt: skip
     for step in GRIDS if plan.grid is None else (plan.grid,):
+        if (wanted := (north - south) * (east - west) / step**2) > 10 * LARGEST:
+            raise InputError(_TOO_MANY.format(step, wanted))
         y, x = (
             a.ravel()
             for a in np.meshgrid(
@@ -450,10 +524,12 @@ def _cells(lat: NDArray[Any], lon: NDArray[Any], plan: Plan) -> tuple[Any, Any, 
         land = inside(y, x)
         if land.sum() <= MOST_CELLS:
             break
+    if land.sum() > LARGEST:
+        raise InputError(_TOO_MANY.format(step, land.sum()))
     if not land.any():
         raise InputError(
             f"no land cell of {step:g} degrees has its centre between {south:g} and {north:g}° north, "
-            f"{west:g} and {east:g}° east; take a finer grid."
+            f"{west:g} and {east:g}° east; take a finer grid or another box."
         )
     return y[land], x[land], float(step)
 
@@ -508,6 +584,16 @@ def _stage(path: Path, card: dict[str, Any], make: Callable[[], xr.Dataset]) -> 
 def _hash(card: dict[str, Any]) -> str:
     text = json.dumps(card, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _digest_maps(data: xr.Dataset) -> str:
+    mark = hashlib.sha256()
+    for name in sorted(map(str, data.variables)):
+        values = data[name].values
+        if values.dtype.kind in "biuf":
+            mark.update(f"{name}{data[name].dims}{values.shape}".encode())
+            mark.update(np.ascontiguousarray(values).tobytes())
+    return mark.hexdigest()[:12]
 
 
 def _digest(table: pd.DataFrame) -> str:

@@ -161,10 +161,10 @@ def _skill(result: Groups) -> str:
         )
         for name, row in zip(names, table.itertuples())
     )  # fmt: skip
-    gaps = "; ".join(
-        f"{NAMES[str(rung)]} {gap:+.3f} [{low:+.3f}, {high:+.3f}]"
-        for rung, gap, low, high in zip(
-            data["rung"].values, data["gap"].values, data["gap_lower"].values, data["gap_upper"].values
+    gaps = (
+        (f"{NAMES[str(a)]} minus {NAMES[str(b)]}", f"{gap:+.3f}", f"{low:+.3f} to {high:+.3f}")
+        for a, b, gap, low, high in zip(
+            *(data[name].values for name in ("method", "rival", "gap", "gap_lower", "gap_upper"))
         )
     )
     return "\n".join(
@@ -174,8 +174,9 @@ def _skill(result: Groups) -> str:
             "about 10 %.</p>",
             _figure(fig, alt),
             _table(("", "R²", "95 % interval", "RMSE", "bias", "coverage of 90 %"), rows),
-            f"<p>Gain of each rung over the one before, with intervals from resampled blocks: {gaps}. "
-            "A gap whose interval holds 0 cannot be told from nothing.</p>",
+            "<p>A gap whose interval holds 0 cannot be told from nothing; both methods are scored on the "
+            "same resampled blocks.</p>",
+            _table(("", "gap of R²", "95 % interval"), gaps),
             _scatter(evaluation),
         )
     )

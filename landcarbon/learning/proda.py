@@ -39,6 +39,7 @@ environment with no process model at all.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -53,6 +54,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.ensemble import es_mda
 from landcarbon.assimilation.observations import ProfileObservations
 from landcarbon.assimilation.parameters import Prior
+from landcarbon.assimilation.runs import claim, some_jobs
 from landcarbon.assimilation.sites import assimilate as run_sites
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.learning.validation import (
@@ -286,6 +288,10 @@ def assimilate(
     names = _site_names(site, n)
     if rounds != int(rounds) or rounds < 1:
         raise InputError(f"rounds is a whole number, at least 1, but {rounds!r} was given.")
+    some_jobs(n_jobs)
+    if out is not None:
+        card = {"members": members, "n_iter": n_iter, "data": _digest(observations, forcing, prior)}
+        claim(Path(out), card, "profiles, forcing, prior and options")
     rng = np.random.default_rng(rng)
     how = _How(model, members, n_iter, chunk, None if out is None else Path(out), n_jobs, progress)
     sites = first = None
@@ -935,7 +941,7 @@ def evaluate(
         `report(method, fold)` when done.
     out, n_jobs, progress
         As in :func:`assimilate`, for the rounds repeated without the test sites; `n_jobs` also for the
-        methods without a process. No result depends on it.
+        methods without a process. Results depend on it by no more than rounding.
     **options
         For :func:`train`.
 
@@ -974,6 +980,11 @@ def evaluate(
             "the others first: observations[sites.position], and so on."
         )
     members = sites.draws.shape[1]
+    some_jobs(n_jobs)
+    if out is not None:
+        card = {"members": members, "n_iter": sites.n_iter, "data": _digest(observations, forcing)}
+        card |= {"folds": _digest(folds), "first": _digest(sites.first or sites)}
+        claim(Path(out), card, "profiles, forcing, folds and sites")
     how = _How(model, members, sites.n_iter, 25, None if out is None else Path(out), n_jobs, progress)
     task = _Task(observations, forcing, covariates, folds, sites, how, draws, seed, options)
     results: dict[str, _Held] = {}
@@ -1225,6 +1236,17 @@ def _prior(prior: Prior | None, model: Model) -> Prior:
             f"model has {len(model.PARAMETERS)}. Build it with Prior(model.PARAMETERS)."
         )
     return prior
+
+
+def _digest(*things: Any) -> str:
+    """A short mark of all numbers in some dataclasses."""
+    mark = hashlib.sha256()
+    for thing in things:
+        for name, value in sorted(vars(thing).items()):
+            if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+                mark.update(f"{name}{value.shape}".encode())
+                mark.update(np.ascontiguousarray(value).tobytes())
+    return mark.hexdigest()[:12]
 
 
 def _leading(forcing: Any) -> tuple[int, ...]:
