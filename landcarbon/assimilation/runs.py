@@ -27,6 +27,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from landcarbon.matrix.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def claim(folder: Path, card: Mapping[str, Any], same: str) -> None:
     Raises
     ------
     InputError
-        The folder holds a run with another card.
+        The folder holds a run with another card, or cannot be made or read.
 
     Examples
     --------
@@ -91,7 +93,12 @@ def claim(folder: Path, card: Mapping[str, Any], same: str) -> None:
     landcarbon.matrix.errors.InputError: ... seed = 1, not 2. Call with the same seed ...
     """
     path = folder / "run.json"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"results cannot be written to {folder}: {error.strerror or error}. Give another folder."
+        ) from None
     if path.exists():
         try:
             there = dict(json.loads(path.read_text(encoding="utf-8")))
@@ -145,7 +152,7 @@ def some_jobs(n_jobs: Any) -> None:
     InputError
         0, or no whole number.
     """
-    if n_jobs is not None and (n_jobs != int(n_jobs) or n_jobs == 0):
+    if n_jobs is not None and (not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0):
         raise InputError(
             f"n_jobs is a number of processes, or -1 for all cores, but {n_jobs!r} was given."
         )

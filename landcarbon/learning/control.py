@@ -58,6 +58,7 @@ Array = NDArray[np.float64]
 Components = Mapping[str, Sequence[str]]
 
 COLUMNS = 4096  # solved at once
+SAME = 1e-20  # variance of ln stock that may be rounding
 
 
 def swap(
@@ -236,6 +237,7 @@ def control(
     1.0
     """
     theta = _draws(parameters, model)
+    _level(level)
     if theta.shape[0] < 2:
         raise InputError("A pattern needs at least two sites, but parameters has one.")
     middle, flat = standard(theta, forcing, model=model)
@@ -248,7 +250,7 @@ def control(
     v = _all_subsets(names, variance)
     everything = frozenset(names)
     total = v[everything]
-    if not (total > 0).all():
+    if not (total > SAME).all():
         raise InputError("Carbon is the same at every site: there is no pattern to explain.")
     share = {name: value / total for name, value in _shapley(names, v).items()}
     alone = {name: (v[frozenset([name])] - v[frozenset()]) / total for name in names}
@@ -287,6 +289,7 @@ def compare(
         of that difference, in the same unit: the parts sum to `total`.
     """
     theta = _draws(parameters, model)
+    _level(level)
     other = as_array("other_parameters", other_parameters, shape=(len(model.PARAMETERS.names),))
     other = other[:, None] if other.ndim == 2 else other
     try:
@@ -334,12 +337,20 @@ def _draws(parameters: ArrayLike, model: Model) -> Array:
         raise InputError(
             f"parameters has shape {theta.shape}; give (site, parameter) or (site, draw, parameter)."
         )
+    if theta.size == 0:
+        raise InputError(f"parameters has shape {theta.shape}: give at least one site and one draw.")
     return theta if theta.ndim == 3 else theta[:, None, :]
+
+
+def _level(level: float) -> None:
+    if not 0 < float(as_array("level", level, shape=())) < 1:
+        raise InputError(f"level is a probability between 0 and 1, but {level!r} was given.")
 
 
 def _ln_stock(theta: Array, forcing: Any, model: Model, depth: float) -> Array:
     """ln carbon stock (site, draw)."""
     bottom = np.asarray(model.LAYERS.bottom, float)
+    depth = float(as_array("depth", depth, shape=()))
     if not 0 < depth <= bottom[-1]:
         raise InputError(
             f"depth must lie within the column, 0 to {bottom[-1]:.1f} m, but {depth!r} was given."
@@ -363,8 +374,6 @@ def _ln_stock(theta: Array, forcing: Any, model: Model, depth: float) -> Array:
 def _labelled(parts: Mapping[str, Mapping[str, Array]], total: Array, level: float) -> Control:
     import xarray as xr
 
-    if not 0 < level < 1:
-        raise InputError(f"level is a probability between 0 and 1, but {level!r} was given.")
     names = list(parts["share"])
     data = {
         name: (("component", "draw"), np.stack([part[c] for c in names]), {"units": "1"})

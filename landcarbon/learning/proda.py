@@ -286,8 +286,8 @@ def assimilate(
     prior = _prior(prior, model)
     n = _n_sites(observations, forcing)
     names = _site_names(site, n)
-    if rounds != int(rounds) or rounds < 1:
-        raise InputError(f"rounds is a whole number, at least 1, but {rounds!r} was given.")
+    _whole("rounds", rounds)
+    _whole("chunk", chunk)
     some_jobs(n_jobs)
     if out is not None:
         card = {"members": members, "n_iter": n_iter, "data": _digest(observations, forcing, prior)}
@@ -861,9 +861,19 @@ class Evaluation:
 
     @classmethod
     def from_dataset(cls, data: xr.Dataset) -> Evaluation:
-        """The inverse of :meth:`to_dataset`; networks are not stored."""
+        """The inverse of :meth:`to_dataset`; networks are not stored.
+
+        Raises
+        ------
+        InputError
+            A dataset of another kind.
+        """
         import pandas as pd
 
+        need = ("observed", "predicted", "approach", "block", "score_r2", "score_held_out")
+        lacking = [name for name in need if name not in getattr(data, "variables", ())]
+        if lacking:
+            raise InputError(f"{lacking[0]!r} is missing: give what Evaluation.to_dataset() has made.")
         names = [str(name) for name in data if str(name).startswith("score_")]
         columns = {name.removeprefix("score_"): data[name].values for name in names}
         table = pd.DataFrame(columns, index=pd.Index(data["approach"].values, name="approach"))
@@ -964,6 +974,7 @@ def evaluate(
             if unknown
             else f"methods is empty; choose among {', '.join(METHODS)}."
         )
+    _whole("draws", draws)
     n = _n_sites(observations, forcing)
     _covariates(covariates, n=n)
     if folds.fold.size != n:
@@ -972,6 +983,8 @@ def evaluate(
             "folds "
             "from the coordinates of the same sites."
         )
+    if any(learn.size == 0 or test.size == 0 for learn, test in folds):
+        raise InputError("Every fold needs sites to learn from and sites to predict; make at least 2 folds.")
     if sites is None:
         sites = assimilate(observations, forcing, prior, model=model, rng=rng)
     if len(sites) != n:
@@ -1242,11 +1255,17 @@ def _digest(*things: Any) -> str:
     """A short mark of all numbers in some dataclasses."""
     mark = hashlib.sha256()
     for thing in things:
-        for name, value in sorted(vars(thing).items()):
+        for name, value in sorted(getattr(thing, "__dict__", {}).items()):
             if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
                 mark.update(f"{name}{value.shape}".encode())
                 mark.update(np.ascontiguousarray(value).tobytes())
     return mark.hexdigest()[:12]
+
+
+def _whole(name: str, value: Any) -> None:
+    number = float(as_array(name, value, shape=()))
+    if isinstance(value, str) or number != int(number) or number < 1:
+        raise InputError(f"{name} is a whole number, at least 1, but {value!r} was given.")
 
 
 def _leading(forcing: Any) -> tuple[int, ...]:

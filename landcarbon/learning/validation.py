@@ -591,6 +591,8 @@ def _bootstrap(
         raise InputError(
             "All rows lie in one block, so there is nothing to resample. Take smaller blocks."
         )
+    if draws != int(draws) or draws < 1:
+        raise InputError(f"draws is a whole number, at least 1, but {draws!r} was given.")
     counts = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
     pick = _SCORE[score]
     point, boot = np.zeros(()), np.zeros(draws)

@@ -152,3 +152,17 @@ def _product():
         steady_state=lambda theta, forcing: theta.prod(axis=-1)[..., None],
         soil_carbon=lambda X: X,
     )
+
+
+def test_odd_input_is_named(world, theta):
+    alike, same = np.repeat(theta[:1], 5, axis=0), world.forcing[np.zeros(5, dtype=int)]
+    rounding = alike * (1 + 1e-15 * np.arange(5))[:, None, None]
+    for call, words in (
+        (lambda: control(theta[:, :0], world.forcing), "at least one site and one draw"),
+        (lambda: compare(theta[:0], world.forcing[:0], theta[0]), "at least one site and one draw"),
+        (lambda: control(rounding, same), "no pattern"),
+        (lambda: control(theta, world.forcing, depth="1 m"), "depth must hold numbers"),
+        (lambda: control(theta, world.forcing, level=None), "level is nan"),
+    ):
+        with pytest.raises(InputError, match=words):
+            call()

@@ -436,3 +436,45 @@ def test_too_few_sites_for_a_network_are_counted():
     rest = np.random.default_rng(0).normal(size=(many, 2))
     member = proda._regressor("network", (4,), 1.0, 5, many, 0)
     proda._fit(member, rest, rest, None)
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path):
+    world = datasets.twin_world(sites=8, rng=2)
+    task, options = (world.observations, world.forcing), {"members": 12, "n_iter": 1, "rounds": 1}
+    first = proda.assimilate(*task, out=tmp_path / "run", **options)
+    again = proda.assimilate(*task, out=tmp_path / "run", **options)
+    np.testing.assert_array_equal(first.draws, again.draws)
+    for more in ({"members": 14}, {"n_iter": 2}, {"rng": 5}):
+        with pytest.raises(InputError, match="holds a run with"):
+            proda.assimilate(*task, out=tmp_path / "run", **(options | more))
+    with pytest.raises(InputError, match="holds a run with data"):
+        proda.assimilate(task[0], task[1][::-1], out=tmp_path / "run", **options)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        proda.assimilate(*task, out=tmp_path / "file", **options)
+
+
+def test_odd_numbers_and_datasets_are_named():
+    world = datasets.twin_world(sites=8, rng=2)
+    task = world.observations, world.forcing
+    options = {"members": 12, "n_iter": 1, "rounds": 1}
+    sites = proda.assimilate(*task, **options)
+    for more in ({"chunk": -1}, {"chunk": 0}, {"rounds": np.nan}, {"n_jobs": 0}, {"n_jobs": "x"}):
+        with pytest.raises(InputError, match=next(iter(more))):
+            proda.assimilate(*task, **(options | more))
+    folds = random_folds(8, 2, rng=0)
+    for given, more, words in (
+        (folds, {"draws": 0}, "draws is a whole number"),
+        (folds, {"n_jobs": 0}, "n_jobs"),
+        (Folds(np.zeros(8, dtype=int), np.arange(8), "random"), {}, "sites to learn from"),
+    ):
+        with pytest.raises(InputError, match=words):
+            proda.evaluate(*task, world.covariates, given, sites, methods="default", **more)
+    found = proda.evaluate(*task, world.covariates, folds, sites, methods="default")
+    stored = found.to_dataset()
+    pd.testing.assert_frame_equal(proda.Evaluation.from_dataset(stored).table, found.table)
+    for lost in ("score_held_out", "observed"):
+        with pytest.raises(InputError, match=f"{lost}' is missing"):
+            proda.Evaluation.from_dataset(stored.drop_vars(lost))
+    with pytest.raises(InputError, match="draws is a whole number"):
+        found.gap("own_profile", "default", draws=0)
