@@ -521,6 +521,8 @@ def _cells(lat: NDArray[Any], lon: NDArray[Any], plan: Plan) -> tuple[Any, Any, 
                 indexing="ij",
             )
         )
+        on_earth = (np.abs(y) <= 90.0) & (np.abs(x) <= 180.0)
+        y, x = y[on_earth], x[on_earth]
         land = inside(y, x)
         if land.sum() <= MOST_CELLS:
             break

@@ -225,6 +225,81 @@ def test_wrong_options_end_in_a_sentence(files, tmp_path, capsys, more, words):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--grid", "1000"], "grid must be at most 45"),
+        (["--grid", "0.001", "--box", "-120", "30", "-80", "48"], "more than memory holds"),
+        (["--box", "-40", "10", "-30", "20"], "no land cell"),
+        (["--depth", "100"], "depth must be at most 8.6"),
+        (["--jobs", "0"], "number of processes"),
+        (["--min-layers", "0"], "min_layers is a whole number"),
+        (["--summary", "absent/small.nc"], "summary cannot be written"),
+    ],
+)
+def test_what_cannot_end_well_does_not_begin(files, tmp_path, capsys, more, words):
+    assert call(files, "sound.csv", tmp_path / "out", *more) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out/work").exists()
+
+
+def test_a_summary_overwrites_nothing_of_the_run(files, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    for target in (out / "proda.nc", files / "climate.nc", files / "sound.csv"):
+        assert call(files, "sound.csv", out, "--summary", str(target)) == 2
+        assert "would overwrite" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_one(files, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file/below", tmp_path / ("n" * 300)):
+        assert call(files, "sound.csv", out) == 2
+        assert "results cannot be written" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+    with pytest.raises(InputError, match="out is empty"):
+        region._folder("")
+
+
+def test_a_damaged_piece_is_named_and_done_again(files, finished, tmp_path, capsys):
+    out = tmp_path / "copy"
+    shutil.copytree(finished, out)
+    words = (files, "faulty.csv", out, "--environment", str(files / "clay.nc"), "--grid", "2")
+    broken = out / "work/default.nc"
+    broken.write_bytes(broken.read_bytes()[:1000])
+    assert call(*words) == 2
+    assert "default.nc cannot be read" in capsys.readouterr().err
+    broken.unlink()
+    (out / "work/default.part").write_bytes(b"half")
+    (out / "proda.part").write_bytes(b"half")
+    assert call(*words) == 0
+    one, two = region.read(finished / "proda.nc"), region.read(out / "proda.nc")
+    xr.testing.assert_identical(one["default"], two["default"])
+    assert not list(out.rglob("*.part"))
+    (out / "work/run.json").write_text('{"err')
+    assert call(*words) == 2
+    assert "run.json cannot be read" in capsys.readouterr().err
+
+
+def test_a_profile_below_the_column_is_left_out_alone(files):
+    world = datasets.twin_world(sites=5, rng=1).profiles
+    deep = world.layers["profile_id"] == world.ids[2]
+    world.layers.loc[deep, ["upper_depth", "lower_depth"]] += 9.0
+    kept = region._within_column(world)
+    assert kept.report.loc[world.ids[2], "reason"] == region.TOO_DEEP
+    assert len(kept) == 4
+    world.layers[["upper_depth", "lower_depth"]] += 9.0
+    with pytest.raises(InputError, match="another unit"):
+        region._within_column(world)
+
+
+def test_cells_of_a_map_lie_on_the_earth():
+    plan = region.Plan(grid=8.0, box=(-180.0, -90.0, 180.0, 90.0))
+    lat, lon, _ = region._cells(np.array([]), np.array([]), plan)
+    assert np.abs(lat).max() <= 90
+    assert np.abs(lon).max() <= 180
+
+
 def test_a_file_that_is_no_result_is_named(tmp_path):
     with pytest.raises(InputError, match="there is no file"):
         region.read(tmp_path / "proda.nc")
