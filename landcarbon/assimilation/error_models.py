@@ -61,7 +61,7 @@ def error_sd(value: ArrayLike, absolute: ArrayLike = 0.0, relative: ArrayLike = 
     Raises
     ------
     InputError
-        An error below zero, a value without any.
+        An error below zero, a value without any, an infinite value.
 
     Notes
     -----
@@ -83,7 +83,8 @@ def error_sd(value: ArrayLike, absolute: ArrayLike = 0.0, relative: ArrayLike = 
     a = as_array("absolute", absolute, lower=0.0)
     r = as_array("relative", relative, lower=0.0, hint="A share: 0.1 is 10 %.")
     try:
-        sd = np.sqrt(a**2 + (r * d) ** 2)
+        with np.errstate(over="ignore"):
+            sd = np.sqrt(a**2 + (r * d) ** 2)
         shape = np.broadcast_shapes(sd.shape, d.shape)
     except ValueError:
         raise InputError(
@@ -95,6 +96,9 @@ def error_sd(value: ArrayLike, absolute: ArrayLike = 0.0, relative: ArrayLike = 
             f"there are more errors, {shape}, than data, {d.shape}; give one number for all, or one an "
             "observation."
         )
+    if np.isinf(sd).any():
+        at = tuple(int(i) for i in np.argwhere(np.isinf(sd))[0])
+        raise InputError(f"the datum at index {at} is {d[at]:g}, too large for an error; is it a mark for a gap?")
     if (sd == 0).any():
         at = tuple(int(i) for i in np.argwhere(sd == 0)[0])
         raise InputError(
@@ -120,7 +124,7 @@ class ExponentialCorrelation:
     Raises
     ------
     InputError
-        A length that is not above 0, two data at the same place.
+        A length that is not above 0 or too long to tell data apart, two data at the same place.
 
     Examples
     --------
@@ -140,8 +144,15 @@ class ExponentialCorrelation:
             "correlation_length", length, shape=(), lower=0.0, strict=True,
             hint="Leave it out where errors are independent.",
         )  # fmt: skip
-        place = np.asarray(at, dtype=float)
+        try:
+            place = np.asarray(at, dtype=float)
+        except (TypeError, ValueError):
+            raise InputError(f"at must hold numbers only, but {at!r:.80} was given.") from None
         used = np.ones(place.shape, bool) if mask is None else np.asarray(mask, dtype=bool)
+        if used.shape != place.shape:
+            raise InputError(f"mask has shape {used.shape}, but at has {place.shape}; give one for each datum.")
+        if ell.ndim:
+            raise InputError(f"correlation_length is one number, but an array of shape {ell.shape} was given.")
         place = as_array("at", np.where(used, place, 0.0), shape=(None,))
         order = np.lexsort((place, ~used), axis=-1)
         place, used = (np.take_along_axis(a, order, axis=-1) for a in (place, used))
@@ -156,6 +167,11 @@ class ExponentialCorrelation:
             )
         rho = np.zeros(place.shape)
         rho[..., 1:] = np.where(both, np.exp(-np.abs(apart) / ell), 0.0)
+        if (rho >= 1).any():
+            raise InputError(
+                f"a correlation_length of {ell:g} makes neighbours one datum: it is too long for data that "
+                f"stand {apart[rho[..., 1:] >= 1].min():g} apart. Take a shorter one, or the mean of such data."
+            )
         self._set(order, rho)
 
     def _set(self, order: NDArray[np.intp], rho: Array) -> None:

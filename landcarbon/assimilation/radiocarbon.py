@@ -124,7 +124,7 @@ class RadiocarbonObservations(ObservationStream):
         if t.ndim != 1 or t.size < 2 or (np.diff(t) <= 0).any():
             raise InputError("times must be a list of at least two times of the run that increase.")
         if not isinstance(of, str):
-            of = tuple(of)
+            of = tuple(of) if np.iterable(of) else (of,)
             if not of or not all(isinstance(name, str) for name in of):
                 raise InputError(
                     f"of is {of!r}; give 'respired', 'bulk', or the names of one or more pools."
@@ -174,7 +174,7 @@ class RadiocarbonObservations(ObservationStream):
         InputError
             A run with other times, or without the pools that were sampled; a soil column.
         """
-        if "X14" not in run or "delta_respired" not in run:
+        if not {"X14", "delta_respired"} <= set(getattr(run, "variables", ())):
             raise InputError("read() takes what landcarbon.theory.radiocarbon.radiocarbon returns.")
         if "layer" in run.X.dims:
             raise InputError(

@@ -79,7 +79,12 @@ def incubation(k_fast: ArrayLike = 0.02, k_slow: ArrayLike = 2e-4) -> MatrixMode
         as_array(name, value, lower=0.0, strict=True, hint="A rate is 1 / residence time, per day.")
         for name, value in (("k_fast", k_fast), ("k_slow", k_slow))
     ]
-    K = np.stack(np.broadcast_arrays(*k), axis=-1)
+    try:
+        K = np.stack(np.broadcast_arrays(*k), axis=-1)
+    except ValueError:
+        raise InputError(
+            f"k_fast has shape {k[0].shape} and k_slow {k[1].shape}; give as many of each."
+        ) from None
     return MatrixModel(POOLS, A=np.eye(2), K=K, B=np.array([1.0, 0.0]))
 
 
@@ -103,7 +108,8 @@ def co2_flux(theta: ArrayLike, day: ArrayLike, temperature: ArrayLike) -> Array:
     Raises
     ------
     InputError
-        Another number of parameters, a day before the start, a temperature that looks like kelvin.
+        Another number of parameters, a rate or a flux below 0, a day before the start, a temperature
+        that looks like kelvin.
 
     Examples
     --------
@@ -118,6 +124,7 @@ def co2_flux(theta: ArrayLike, day: ArrayLike, temperature: ArrayLike) -> Array:
             f"theta has {theta.shape[-1]} parameters; {', '.join(ONE_Q10.names)} are expected, or "
             f"{', '.join(TWO_Q10.names[4:])} in place of the last."
         )
+    as_array("theta", theta[..., :4], lower=0.0, hint="The first four are rates and fluxes.")
     t = as_array("day", day, shape=(None,), lower=0.0, hint="Days since the start of the incubation.")
     T = as_array("temperature", temperature, shape=(None,))
     k, F = (theta[..., None, i : i + 2] for i in (0, 2))  # (..., T, pool)

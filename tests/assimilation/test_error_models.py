@@ -171,7 +171,7 @@ def test_information_and_ensemble_know_of_the_correlation():
     [
         (lambda: error_sd([1.0, 0.0], relative=0.1), "index .1,. is 0 and would have no error"),
         (lambda: error_sd([1.0], absolute=-0.1), "absolute must be at least 0"),
-        (lambda: error_sd([1.0], relative=np.nan), "relative .*NaN"),
+        (lambda: error_sd([1.0], relative=np.nan), "relative is nan"),
         (lambda: error_sd([1.0, 2.0], absolute=[1.0, 2.0, 3.0]), "do not broadcast"),
         (lambda: error_sd([1.0], absolute=[1.0, 2.0]), "more errors"),
         (lambda: error_sd(["ten"]), "numbers only"),
@@ -191,4 +191,20 @@ def test_information_and_ensemble_know_of_the_correlation():
 )
 def test_bad_input(call, sentence):
     with pytest.raises(InputError, match=sentence):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: error_sd([np.inf, 1.0], 0.1, 0.1), "index \\(0,\\) is inf"),
+        (lambda: error_sd([1e300, 1.0], 0.1, 0.1), "a mark for a gap"),
+        (lambda: ExponentialCorrelation([1.0, 2.0], 1e17), "too long for data that stand 1 apart"),
+        (lambda: ExponentialCorrelation([1.0, 2.0], [1.0, 2.0]), "is one number"),
+        (lambda: ExponentialCorrelation(["a"], 1.0), "numbers only"),
+        (lambda: ExponentialCorrelation([1.0, 2.0], 1.0, mask=[True]), "one for each datum"),
+    ],
+)
+def test_extremes_get_a_sentence(call, words):
+    with pytest.raises(InputError, match=words):
         call()

@@ -186,3 +186,12 @@ def test_bits_and_samplers_take_the_stream_like_any_other():
 def test_bad_input(call, sentence):
     with pytest.raises(InputError, match=sentence):
         call()
+
+
+def test_neither_a_number_nor_nothing_was_sampled():
+    times = np.arange(1990.0, 2000.0)
+    with pytest.raises(InputError, match="names of one or more pools"):
+        RadiocarbonObservations([100.0], 5.0, times=times, end=[1995.0], of=5)
+    bulk = RadiocarbonObservations([100.0], 5.0, times=times, end=[1995.0], of="bulk")
+    with pytest.raises(InputError, match=r"read\(\) takes what"):
+        bulk.read(None)

@@ -83,3 +83,16 @@ def test_twins_are_recovered_and_their_late_fluxes_foretold():
 def test_bad_input(call, sentence):
     with pytest.raises(InputError, match=sentence):
         call()
+
+
+@pytest.mark.parametrize("which", [0, 1, 2, 3])
+def test_no_rate_and_no_flux_is_negative(which):
+    theta = ONE_Q10.default.copy()
+    theta[which] *= -1
+    with pytest.raises(InputError, match="rates and fluxes"):
+        co2_flux(theta, [1.0], [15.0])
+
+
+def test_as_many_fast_as_slow_rates():
+    with pytest.raises(InputError, match="as many of each"):
+        incubation([0.1, 0.2], [1e-3, 1e-3, 1e-3])
