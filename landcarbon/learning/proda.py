@@ -833,6 +833,11 @@ class Evaluation:
 
     def gap(self, method: str, rival: str, *, draws: int = 2000, rng: Rng = 0) -> Difference:
         """R² of a method minus R² of a rival, with a paired block-bootstrap interval."""
+        lacking = [n for n in ("observed", "predicted", "block") if n not in self.predictions.variables]
+        if lacking:
+            raise InputError(
+                f"{lacking[0]!r} is missing: a gap needs the predictions, which a summary does not hold."
+            )
         known = list(self.predictions["approach"].values)
         for name in (method, rival):
             if name not in known:
@@ -863,6 +868,8 @@ class Evaluation:
     def from_dataset(cls, data: xr.Dataset) -> Evaluation:
         """The inverse of :meth:`to_dataset`; networks are not stored.
 
+        A summary without predictions will do for the table; `gap` then says what is missing.
+
         Raises
         ------
         InputError
@@ -870,7 +877,7 @@ class Evaluation:
         """
         import pandas as pd
 
-        need = ("observed", "predicted", "approach", "block", "score_r2", "score_held_out")
+        need = ("approach", "score_r2", "score_held_out")
         lacking = [name for name in need if name not in getattr(data, "variables", ())]
         if lacking:
             raise InputError(f"{lacking[0]!r} is missing: give what Evaluation.to_dataset() has made.")

@@ -63,10 +63,8 @@ def as_array(
     bad = ~np.isfinite(array)
     if bad.any():
         raise InputError(
-            f"{name} holds {int(bad.sum())} value(s) that are NaN or infinite, the first{_first(bad)}. "
-            f"Fill or drop them before calling.{tail}"
-            if array.ndim
-            else f"{name} is {array:g}, but a finite number is needed.{tail}"
+            f"{name} holds {int(bad.sum())} value(s) that are NaN or infinite"
+            f"{', the first' + _first(bad) if array.ndim else ''}. Fill or drop them before calling.{tail}"
         )
     if lower is not None:
         bad = array <= lower if strict else array < lower

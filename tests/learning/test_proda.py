@@ -473,8 +473,12 @@ def test_odd_numbers_and_datasets_are_named():
     found = proda.evaluate(*task, world.covariates, folds, sites, methods="default")
     stored = found.to_dataset()
     pd.testing.assert_frame_equal(proda.Evaluation.from_dataset(stored).table, found.table)
-    for lost in ("score_held_out", "observed"):
-        with pytest.raises(InputError, match=f"{lost}' is missing"):
-            proda.Evaluation.from_dataset(stored.drop_vars(lost))
+    with pytest.raises(InputError, match="score_held_out' is missing"):
+        proda.Evaluation.from_dataset(stored.drop_vars("score_held_out"))
+    # A summary keeps the table and loses the predictions.
+    summary = proda.Evaluation.from_dataset(stored.drop_vars(["observed", "predicted"]))
+    pd.testing.assert_frame_equal(summary.table, found.table)
+    with pytest.raises(InputError, match="observed' is missing: a gap needs the predictions"):
+        summary.gap("own_profile", "default")
     with pytest.raises(InputError, match="draws is a whole number"):
         found.gap("own_profile", "default", draws=0)
