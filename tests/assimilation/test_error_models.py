@@ -171,7 +171,7 @@ def test_information_and_ensemble_know_of_the_correlation():
     [
         (lambda: error_sd([1.0, 0.0], relative=0.1), "index .1,. is 0 and would have no error"),
         (lambda: error_sd([1.0], absolute=-0.1), "absolute must be at least 0"),
-        (lambda: error_sd([1.0], relative=np.nan), "relative is nan"),
+        (lambda: error_sd([1.0], relative=np.nan), "relative holds 1 value"),
         (lambda: error_sd([1.0, 2.0], absolute=[1.0, 2.0, 3.0]), "do not broadcast"),
         (lambda: error_sd([1.0], absolute=[1.0, 2.0]), "more errors"),
         (lambda: error_sd(["ten"]), "numbers only"),
