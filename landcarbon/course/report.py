@@ -129,9 +129,12 @@ def _account(result: Groups) -> str:
     if failed:
         parts.append(_table(("could not be assimilated", "why"), failed.items()))
     if notes:
-        items = "".join(f"<li>{escape(note)}</li>" for note in notes[:40])
-        more = f"<li>and {len(notes) - 40} more</li>" if len(notes) > 40 else ""
-        parts.append(f'<ul class="small">{items}{more}</ul>')
+        items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+        many = "note" if len(notes) == 1 else "notes"
+        parts.append(
+            f'<details class="small"><summary>{len(notes)} {many} on the profiles</summary>'
+            f"<ul>{items}</ul></details>"
+        )
     return "\n".join(parts)
 
 

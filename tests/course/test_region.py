@@ -154,6 +154,8 @@ def test_the_report_is_one_page_that_needs_nobody(finished):
     assert all(len(p["alt"].split()) > 5 for p in page.pictures)
     assert all(link.startswith("data:image/png;base64,") for link in page.links)
     assert "40 profiles were read" in page.text
+    assert re.search(r"\d+ notes? on the profiles", page.text)
+    assert "in percent?" in page.text
     assert not re.search(r"\bnan\b|\binf\b", page.text, re.I)
     again = report(region.read(finished / "proda.nc"))
     assert len(again) == pytest.approx(len((finished / "report.html").read_text("utf-8")), rel=0.05)
