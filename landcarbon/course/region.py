@@ -285,8 +285,7 @@ def summary(result: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
     """
     sites, evaluation, cells = (result[name] for name in GROUPS[:3])
     short = sites[["account_profiles", "account_layers"]].assign(
-        information=sites["information"].mean("site"),
-        information_total=sites["information"].sum("parameter").median("site"),
+        information=sites["information"].mean("site")
     )
     scores = [name for name in evaluation if str(name).startswith(("score_", "gap"))]
     maps = [n for n in ("stock", "stock_lower", "stock_upper", "beyond") if n in cells]

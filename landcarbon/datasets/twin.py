@@ -47,7 +47,7 @@ from scipy.special import expit
 
 from landcarbon.assimilation.observations import ProfileObservations
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.datasets.climate import forcing_from_climate
+from landcarbon.datasets.climate import _unit_vectors, forcing_from_climate
 from landcarbon.datasets.outlines import inside, outline
 from landcarbon.datasets.profiles import AFSP_FIT, Profiles, make_profiles
 from landcarbon.matrix.errors import InputError, as_array
@@ -414,11 +414,6 @@ class Nature:
             attrs={"synthetic": True, "note": "known truth of a synthetic world"},
         )
         return Places(forcing, covariates, truth)
-
-
-def _unit_vectors(lat: Array, lon: Array) -> Array:
-    a, b = np.deg2rad(lat), np.deg2rad(lon)
-    return np.stack([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)], axis=-1)
 
 
 def _random_places(region: str, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
