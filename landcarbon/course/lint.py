@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import csv
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -24,8 +25,10 @@ from landcarbon.course.notebooks import (
     data_names,
     read,
 )
+from landcarbon.course.numbers import Number, Tolerance, numbers
+from landcarbon.matrix.errors import InputError
 
-__all__ = ["RULES", "SECTIONS", "SHAPE", "is_chapter", "lint"]
+__all__ = ["RULES", "SECTIONS", "SHAPE", "exceptions", "is_chapter", "lint"]
 
 SECTIONS = (
     "You will be able to",
@@ -213,6 +216,15 @@ def portable(notebook: Notebook) -> Iterator[str]:
         yield "the kernel is not plain python3; run `python course.py execute`"
 
 
+def tolerant(notebook: Notebook) -> Iterator[str]:
+    """A declared tolerance can be read, is narrow, and says why."""
+    for number, cell in _code(notebook):
+        try:
+            Tolerance.of(cell.metadata)
+        except InputError as error:
+            yield f"code cell {number}: {error}"
+
+
 def linked(notebook: Notebook) -> Iterator[str]:
     """No bare address in the text: a link has words, a source stands in the references."""
     for index, cell in enumerate(notebook.cells, 1):
@@ -291,11 +303,61 @@ def numbered(notebook: Notebook) -> Iterator[str]:
                 yield f"the exercise {block['title']!r} lacks the option {option}"
 
 
+@cache
+def exceptions() -> dict[tuple[str, str], str]:
+    """Numbers in the prose that no cell prints: (chapter, number) → where the number comes from."""
+    with open(Path(__file__).with_name("prose_numbers.csv"), encoding="utf-8", newline="") as file:
+        return {(row["chapter"], row["number"]): row["source"] for row in csv.DictReader(file)}
+
+
+def _printed(notebook: Notebook) -> Iterator[str]:
+    """Every text that the cells of a page leave on it, alternative texts of widgets too."""
+    for _, cell in _code(notebook):
+        for output in cell.outputs:
+            yield str(output.get("text", ""))
+            yield from (v for k, v in output.get("data", {}).items() if k.startswith("text/"))
+    state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
+    for model in state.values():
+        for value in model["state"].values():
+            if isinstance(value, str):
+                yield re.sub(r"base64,[A-Za-z0-9+/=]+", "", value)
+
+
+def _claimed(notebook: Notebook) -> Iterator[tuple[Number, bool]]:
+    """Decimal numbers of the prose, and whether a % stands beside them; cited paragraphs are left out."""
+    quiet = r"\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`|\]\([^)]*\)|```\{math\}.*?```|^## References.*"
+    exercise = r"(?<![\d.])\d\d\.\d(?!\d)"
+    text = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    known = {f"{a}.{b}" for a, b in re.findall(r":label: ex-(\d\d)-(\d)", text)}
+    text = re.sub(quiet, "", text, flags=re.M | re.S)
+    text = re.sub(rf"(?<=xercise ){exercise}", "", text)
+    for paragraph in re.split(r"\n\s*\n|\n(?=[-*|] )", text):
+        if "{cite" not in paragraph:
+            for number in numbers(paragraph):
+                if "." in number.text and number.text not in known:
+                    yield number, "%" in paragraph
+
+
+def sourced(notebook: Notebook) -> Iterator[str]:
+    """A decimal number of the prose is printed on that page, or cited, or listed with its source."""
+    printed = [abs(n.value) for text in _printed(notebook) for n in numbers(text)]
+    chapter = notebook.cells[0].source[2:4] if notebook.cells else ""
+    for number, percent in _claimed(notebook):
+        scales = (1, 100) if percent else (1,)
+        half = 0.5 * number.unit * (1 + 1e-9)
+        near = any(abs(v * s - abs(number.value)) <= half for v in printed for s in scales)
+        if not near and (chapter, number.text) not in exceptions():
+            yield (
+                f"the text says {number.text}, which no cell of the page prints: print it, cite its "
+                f"source in the same paragraph, or add it with its source to prose_numbers.csv"
+            )
+
+
 Rule = Callable[[Notebook], Iterator[str]]
 RULES: tuple[Rule, ...] = (
-    executed, quiet, pictures, seeded, offline, marked, portable, linked, levels
+    executed, quiet, pictures, seeded, offline, marked, portable, tolerant, linked, levels
 )
-SHAPE: tuple[Rule, ...] = (title, sections, active, numbered)
+SHAPE: tuple[Rule, ...] = (title, sections, active, numbered, sourced)
 
 
 def is_chapter(path: Path) -> bool:

@@ -80,7 +80,7 @@ def normalise(notebook: Notebook) -> Notebook:
 
     seen: dict[str, int] = {}
     for cell in notebook.cells:
-        kept = {k: cell.metadata[k] for k in ("tags", "mystnb") if cell.metadata.get(k)}
+        kept = {k: cell.metadata[k] for k in ("tags", "mystnb", "tolerance") if cell.metadata.get(k)}
         cell.metadata = nbformat.from_dict(kept)  # type: ignore[no-untyped-call]
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
         seen[digest] = seen.get(digest, 0) + 1
