@@ -123,53 +123,67 @@ def pictures(notebook: Notebook) -> Iterator[str]:
     for number, cell in _code(notebook):
         for output in cell.outputs:
             for kind in ("image/png", "image/jpeg", "image/svg+xml"):
-                data = output.get("data", {}).get(kind)
-                if not data:
-                    continue
-                alt = output.get("metadata", {}).get(kind, {}).get("alt", "")
-                if len(alt.split()) < 5:
-                    yield f"code cell {number}: a picture has no alternative text; use `plots.show`"
-                if kind != "image/svg+xml":
-                    size = len(base64.b64decode(data)) / 1000
-                    if size > PNG_KB:
-                        yield f"code cell {number}: a picture takes {size:.0f} kB of {PNG_KB} kB"
+                if output.get("data", {}).get(kind):
+                    for fault in _picture(output, kind):
+                        yield f"code cell {number}: {fault}"
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             for found in re.finditer(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"]+\")[^>]*>", cell.source):
                 yield f"a picture in the text has no alternative text: {found[0][:60]}"
+    for text in _widget_texts(notebook):
+        if "<img" in text and not re.search(r'<img alt="[^"]+', text):
+            yield "a picture inside a widget has no alternative text; use `explore`"
+
+
+def _picture(output: Any, kind: str) -> Iterator[str]:
+    """What is wrong with one picture of an output."""
+    if len(output.get("metadata", {}).get(kind, {}).get("alt", "").split()) < 5:
+        yield "a picture has no alternative text; use `plots.show`"
+    if kind != "image/svg+xml":
+        size = len(base64.b64decode(output.data[kind])) / 1000
+        if size > PNG_KB:
+            yield f"a picture takes {size:.0f} kB of {PNG_KB} kB"
+
+
+def _widget_texts(notebook: Notebook) -> Iterator[str]:
+    """Every text inside the widgets of a page."""
     state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
     for model in state.values():
-        value = model["state"].get("value")
-        if isinstance(value, str) and "<img" in value and not re.search(r'<img alt="[^"]+', value):
-            yield "a picture inside a widget has no alternative text; use `explore`"
+        yield from (value for value in model["state"].values() if isinstance(value, str))
 
 
 def seeded(notebook: Notebook) -> Iterator[str]:
     """Whatever draws random numbers is given a seed."""
     for number, cell in _code(notebook):
-        defined = {n.name for n in ast.walk(_tree(cell)) if isinstance(n, ast.FunctionDef)}
-        for call in (node for node in ast.walk(_tree(cell)) if isinstance(node, ast.Call)):
-            name = ast.unparse(call.func)
-            last = name.rpartition(".")[2]
-            named = {keyword.arg for keyword in call.keywords}
-            if re.match(r"^(np|numpy)\.random\.(?!default_rng|Generator|SeedSequence)", name):
-                yield f"code cell {number} calls {name}: use np.random.default_rng(seed)"
-            elif last == "default_rng" and not (call.args or call.keywords):
-                yield f"code cell {number}: default_rng() has no seed"
-            elif last.startswith(("MLP", "RandomForest", "ExtraTrees", "KFold")):
-                shuffles = last != "KFold" or "shuffle" in named
-                if shuffles and "random_state" not in named:
-                    yield f"code cell {number}: {last}(…) has no random_state"
-            elif last in samplers() and last not in defined:
-                seed = named & {"rng", "seed", "random_state", None}
-                positional = any(
-                    (isinstance(a, ast.Name) and "rng" in a.id)
-                    or (isinstance(a, ast.Constant) and isinstance(a.value, int))
-                    or (isinstance(a, ast.Call) and "rng" in ast.unparse(a))
-                    for a in call.args
-                )
-                if not (seed or positional):
-                    yield f"code cell {number}: {last}(…) is given no seed; add rng=…"
+        tree = _tree(cell)
+        defined = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            fault = _unseeded(call, samplers() - defined)
+            if fault:
+                yield f"code cell {number}{fault}"
+
+
+def _unseeded(call: ast.Call, random: frozenset[str]) -> str:
+    """What is wrong with a call of something that draws; empty where nothing is."""
+    name = ast.unparse(call.func)
+    last = name.rpartition(".")[2]
+    named = {keyword.arg for keyword in call.keywords}
+    if re.match(r"^(np|numpy)\.random\.(?!default_rng|Generator|SeedSequence)", name):
+        return f" calls {name}: use np.random.default_rng(seed)"
+    if last == "default_rng":
+        return "" if call.args or call.keywords else ": default_rng() has no seed"
+    if last.startswith(("MLP", "RandomForest", "ExtraTrees", "KFold")):
+        shuffles = last != "KFold" or "shuffle" in named
+        return f": {last}(…) has no random_state" if shuffles and "random_state" not in named else ""
+    given = named & {"rng", "seed", "random_state", None} or any(map(_is_seed, call.args))
+    return f": {last}(…) is given no seed; add rng=…" if last in random and not given else ""
+
+
+def _is_seed(argument: ast.expr) -> bool:
+    """Whether an argument without a name may be a generator or a seed."""
+    if isinstance(argument, ast.Constant):
+        return isinstance(argument.value, int)
+    return isinstance(argument, (ast.Name, ast.Call)) and "rng" in ast.unparse(argument)
 
 
 def offline(notebook: Notebook) -> Iterator[str]:
@@ -316,11 +330,8 @@ def _printed(notebook: Notebook) -> Iterator[str]:
         for output in cell.outputs:
             yield str(output.get("text", ""))
             yield from (v for k, v in output.get("data", {}).items() if k.startswith("text/"))
-    state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
-    for model in state.values():
-        for value in model["state"].values():
-            if isinstance(value, str):
-                yield re.sub(r"base64,[A-Za-z0-9+/=]+", "", value)
+    for text in _widget_texts(notebook):
+        yield re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
 
 
 def _claimed(notebook: Notebook) -> Iterator[tuple[Number, bool]]:
