@@ -231,7 +231,7 @@ class Draws(_Statistics):
 
         x = np.moveaxis(self.draws, (-3, -2), (0, 1))
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "More chains")  # meant: many chains side by side
+            warnings.filterwarnings("ignore", "More chains|Found chain")  # meant: many, side by side
             out = getattr(az, function)(az.convert_to_dataset({"x": x}), **options)
         return np.asarray(out["x"])
 
