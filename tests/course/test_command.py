@@ -25,8 +25,8 @@ def course(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(module, "PYTHON", tmp_path / ".venv/python")
     monkeypatch.setattr(module, "STAMP", tmp_path / ".venv/course-stamp")
-    (tmp_path / "requirements.txt").write_text("numpy==2.4.6\n")
-    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    (tmp_path / "requirements.txt").write_text("numpy==2.4.6\n", encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
     calls: list[list[str]] = []
 
     def call(words, **options):
@@ -53,7 +53,7 @@ def test_installs_once_and_again_only_after_a_change(course, tmp_path: Path) -> 
     assert [c[1:3] for c in course.calls] == [["-m", "venv"], ["-m", "pip"]]
     course.install()
     assert len(course.calls) == 2
-    (tmp_path / "requirements.txt").write_text("numpy==2.4.7\n")
+    (tmp_path / "requirements.txt").write_text("numpy==2.4.7\n", encoding="utf-8")
     course.install()
     assert [c[1:3] for c in course.calls[2:]] == [["-m", "pip"]]
 
@@ -87,10 +87,10 @@ def test_benchmarks_get_the_words_after_two_dashes(course) -> None:
 
 
 def test_says_what_it_can_do() -> None:
-    shown = subprocess.run([sys.executable, str(COURSE)], capture_output=True, text=True)
+    shown = subprocess.run([sys.executable, str(COURSE)], capture_output=True, encoding="utf-8")
     assert shown.returncode == 0
-    for verb in ("book", "test", "lab", "execute", "exercises", "bench"):
+    for verb in ("book", "test", "lab", "execute", "exercises", "bench", "doctor"):
         assert f"python course.py {verb}" in shown.stdout
-    wrong = subprocess.run([sys.executable, str(COURSE), "boook"], capture_output=True, text=True)
+    wrong = subprocess.run([sys.executable, str(COURSE), "boook"], capture_output=True, encoding="utf-8")
     assert wrong.returncode == 2
     assert "python course.py book" in wrong.stdout
