@@ -171,11 +171,9 @@ def test_names_that_windows_refuses_are_seen(name: str) -> None:
 
 def test_windows_takes_every_file_of_the_course() -> None:
     """Names, and no two that differ in upper and lower case alone."""
-    left = {".git", ".venv", "_build", "__pycache__"}
-    names = [
-        p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*")
-        if not left & set(p.relative_to(ROOT).parts)
-    ]
+    rooms = [ROOT / room for room in (*ROOMS, ".github", ".binder", ".ci")]
+    files = [*ROOT.glob("*.*"), *(p for room in rooms for p in room.rglob("*"))]
+    names = [p.relative_to(ROOT).as_posix() for p in files if not {"__pycache__", "_build"} & set(p.parts)]
     assert not [name for name in names if refused_by_windows(name)]
     assert len({name.lower() for name in names}) == len(names) > 300
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,41 @@ def test_says_what_it_can_do() -> None:
     wrong = subprocess.run([sys.executable, str(COURSE), "boook"], capture_output=True, encoding="utf-8")
     assert wrong.returncode == 2
     assert "python course.py book" in wrong.stdout
+
+
+FILES = [*(ROOT / ".github").rglob("*.*"), *ROOT.glob("*.md"), *(ROOT / "book/appendix").glob("*.md"), ROOT / ".ci/run"]
+
+
+def test_verbs_that_workflows_and_pages_call_exist() -> None:
+    spec = importlib.util.spec_from_file_location("course_verbs", COURSE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    called = {
+        (path.name, verb) for path in FILES
+        for verb in re.findall(r"python3? course\.py ([a-z]+)", path.read_text(encoding="utf-8"))
+    }
+    assert {"book", "test", "doctor"} <= {verb for name, verb in called if name.endswith(".yml")}
+    assert {verb for _, verb in called} <= set(module.VERBS)
+    assert all(f"python course.py {verb}" in module.__doc__ for verb in module.VERBS)
+
+
+def test_workflows_and_templates_can_be_read() -> None:
+    """Their syntax as GitHub sees it is checked by hand; CONTRIBUTING says how."""
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    files = sorted((ROOT / ".github").rglob("*.yml"))
+    read = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in files}
+    assert {"tests.yml", "publish.yml", "weekly.yml", "release.yml", "bug.yml", "stuck.yml",
+            "correction.yml"} <= set(read)
+    matrix = read["tests.yml"]["jobs"]["course"]["strategy"]["matrix"]
+    assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
+    assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
+    for name in ("bug.yml", "stuck.yml"):
+        assert "course.py doctor" in str(read[name])
+    commands = [s["run"] for job in read["weekly.yml"]["jobs"].values() for s in job["steps"] if "run" in s]
+    extras = next(re.search(r"\[(.+)\]", c)[1].split(",") for c in commands if "pip install" in c)  # type: ignore[index]
+    assert set(extras) <= set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+                              ["project"]["optional-dependencies"])
+    for path in (ROOT / ".binder").iterdir():
+        for name in re.findall(r"^-r (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE):
+            assert (path.parent / name).is_file()
