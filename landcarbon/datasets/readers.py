@@ -270,7 +270,7 @@ def dalec_oregon(file: Path) -> pd.DataFrame:
         "water_potential_difference", "co2", "hydraulic_resistance", "leaf_nitrogen",
     )  # fmt: skip
     rows = []
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         cells = line.split()
         row: dict[str, float] = dict(zip(drivers, map(float, cells[:9])))
         rest = cells[9:]
@@ -371,7 +371,7 @@ def spruce_forcing(file: Path) -> pd.DataFrame:
 
 
 def _blocks(file: Path) -> list[dict[str, float]]:
-    lines = [line.split() for line in file.read_text().splitlines() if line.strip()]
+    lines = [line.split() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     blocks: list[dict[str, float]] = []
     for names, values in zip(lines[::2], lines[1::2]):
         if names[0] == "lat":

@@ -449,7 +449,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
             proda.assimilate(*task, out=tmp_path / "run", **(options | more))
     with pytest.raises(InputError, match="holds a run with data"):
         proda.assimilate(task[0], task[1][::-1], out=tmp_path / "run", **options)
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be written"):
         proda.assimilate(*task, out=tmp_path / "file", **options)
 
