@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from landcarbon.datasets.registry import entry, path
+from landcarbon.matrix.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,11 +51,16 @@ def load(name: str) -> Any:
     Raises
     ------
     InputError
-        An unknown name, or a file whose bytes are not the registered ones.
+        An unknown name, a file that no reader exists for, or one whose bytes are not the registered
+        ones.
     DataUnavailable
         The file is not here and cannot be fetched.
     """
     e = entry(name)
+    if name not in READERS:
+        raise InputError(
+            f"{name!r} has no reader yet; datasets.path({name!r}) gives the file {e.file} as published."
+        )
     table = READERS[name](path(name))
     table.attrs.update(
         name=name, description=e.description, citation=e.citation, licence=e.licence, synthetic=False
