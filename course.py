@@ -5,6 +5,7 @@
     python course.py lab         open the notebooks in JupyterLab
     python course.py execute     run notebooks again and store their outputs: [paths] [-j N]
     python course.py exercises   derive exercises/ from solutions/
+    python course.py new         write the files of a new chapter: number name
     python course.py bench       run the benchmarks: [names] [-- options of theirs]
     python course.py doctor      what this machine has, on one screen; changes nothing
 
@@ -102,6 +103,11 @@ def exercises(words: list[str]) -> int:
     return run("-m", "landcarbon.course.notebooks", "exercises", *words)
 
 
+def new(words: list[str]) -> int:
+    """Write the files of a new chapter."""
+    return run("-m", "landcarbon.course.new", *words)
+
+
 def bench(words: list[str]) -> int:
     """Run the named benchmarks, or all of them; words after -- go to each."""
     cut = words.index("--") if "--" in words else len(words)
@@ -119,7 +125,7 @@ def doctor(words: list[str]) -> int:
     return run("-m", "landcarbon.course.doctor", *words)
 
 
-VERBS = {verb.__name__: verb for verb in (book, test, lab, execute, exercises, bench, doctor)}
+VERBS = {verb.__name__: verb for verb in (book, test, lab, execute, exercises, new, bench, doctor)}
 
 
 def main() -> int:
