@@ -57,8 +57,10 @@ def install() -> None:
                 "apt install python3-venv; elsewhere: install Python from python.org."
             )
     print("Installing requirements.txt (a minute or two, only when it changed)", flush=True)
-    # Python compiles what is used; all of it would double the time and take a quarter more disk.
-    quiet = ("--quiet", "--disable-pip-version-check", "--no-compile")
+    quiet = ["--quiet", "--disable-pip-version-check"]
+    if not sys.dont_write_bytecode:
+        # Python compiles what is used; all of it would double the time and take a quarter more disk.
+        quiet.append("--no-compile")
     if run("-m", "pip", "install", *quiet, "-r", "requirements.txt"):
         sys.exit("The installation failed; the lines above say why. Is there a network connection?")
     STAMP.write_text(stamp, encoding="utf-8")

@@ -276,7 +276,7 @@ class Draws(_Statistics):
         stats: dict[str, NDArray[Any]] = {"lp": self.log_density}
         if self.diverging is not None:
             stats["diverging"] = self.diverging
-        groups = {
+        groups: dict[str, Any] = {
             "posterior": {name: self.draws[..., k] for k, name in enumerate(self.names)},
             "sample_stats": stats,
         }

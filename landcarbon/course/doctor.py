@@ -165,10 +165,11 @@ def _version(name: str) -> str:
 
 
 def _short(path: str | Path) -> str:
-    """A path without the name of who is logged in."""
+    """A path without the name of who is logged in, and without its middle where it is long."""
     home = str(Path.home())
     text = str(path)
-    return f"~{text[len(home):]}" if text.startswith(home + os.sep) else text
+    text = f"~{text[len(home):]}" if text.startswith(home + os.sep) else text
+    return text if len(text) <= 60 else f"{text[:19]}...{text[-38:]}"
 
 
 if __name__ == "__main__":
