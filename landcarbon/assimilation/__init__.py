@@ -20,15 +20,13 @@ from landcarbon.assimilation.information import (
 )
 from landcarbon.assimilation.joint import JointObservations, independent_share
 from landcarbon.assimilation.kalman import kalman_filter, kalman_smoother
+from landcarbon.assimilation.likelihood import GaussianLikelihood
 from landcarbon.assimilation.mcmc import adaptive_metropolis, differential_evolution
-from landcarbon.assimilation.observations import (
-    GaussianLikelihood,
-    ProfileObservations,
-    SeriesObservations,
-)
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior, sample
+from landcarbon.assimilation.profile import ProfileObservations
 from landcarbon.assimilation.radiocarbon import RadiocarbonObservations
+from landcarbon.assimilation.series import SeriesObservations
 from landcarbon.assimilation.sites import assimilate
 from landcarbon.assimilation.smc import importance_sampling, tempered_smc
 from landcarbon.assimilation.state_space import (
