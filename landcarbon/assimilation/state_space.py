@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from landcarbon.assimilation.draws import Ensemble
+from landcarbon.assimilation.draws import Ensemble, parameter_names
 from landcarbon.assimilation.likelihood import GaussianLikelihood, ObservationStream
 from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array
@@ -174,7 +174,7 @@ class LinearSystem:
                     f"{len(t) - 1} (one entry for each step) or 1 (it never changes), its last "
                     f"are the {n} pools."
                 )
-        names = tuple(f"x{k}" for k in range(n)) if pools is None else tuple(pools)
+        names = parameter_names(pools, n)
         if len(names) != n:
             raise InputError(f"pools names {len(names)} pools, but Phi has {n}.")
         keep(self, times=t, Phi=Phi, c=c, Q=Q, pools=names)

@@ -252,7 +252,7 @@ def _labelled(
 ) -> xr.Dataset:
     import xarray as xr
 
-    lead = steps.dt * np.arange(0, n_steps + 1, steps.every)
+    lead: Array = steps.dt * np.arange(0.0, n_steps + 1, steps.every)
     n = kept.shape[2]
     names = [f"pool {i}" for i in range(n)] if steps.pools is None else [str(p) for p in steps.pools]
     if len(names) != n:
