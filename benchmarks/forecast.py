@@ -12,7 +12,7 @@ from _timing import best, heading, table  # first: it holds BLAS to one thread
 
 import numpy as np
 
-from landcarbon.forecasting import forecast, layered_step, matrix_step
+from landcarbon.forecasting import Steps, forecast, layered_step, matrix_step
 from landcarbon.models import clm5, teco
 
 TECO_MEMBERS, TECO_YEARS = (1, 10, 100, 1000), 1
@@ -39,7 +39,7 @@ def run_teco(model, X, drivers, method: str) -> None:
         return model, now["I"], now["xi"]
 
     step = matrix_step(build, 1 / teco.DAYS, method)
-    forecast(step, X, drivers=drivers, dt=1 / teco.DAYS, process_sd=0.05, every=73)
+    forecast(step, X, drivers=drivers, process_sd=0.05, steps=Steps(dt=1 / teco.DAYS, every=73))
 
 
 def clm5_ensemble(n: int, seed: int = 0) -> tuple:
@@ -60,7 +60,7 @@ def run_clm5(column, b, X) -> None:
     months = 12 * CLM5_YEARS
     step = layered_step(column, b, 1 / 12)
     drivers = {"input": np.ones((len(X), months))}
-    forecast(step, X, drivers=drivers, dt=1 / 12, process_sd=0.02, every=12)
+    forecast(step, X, drivers=drivers, process_sd=0.02, steps=Steps(dt=1 / 12, every=12))
 
 
 def one_of(model, drivers, m: int) -> tuple:

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from landcarbon import datasets
-from landcarbon.assimilation import Draws, adaptive_metropolis, independent_share, sample
+from landcarbon.assimilation import Draws, Metropolis, independent_share, sample
 from landcarbon.assimilation.forest import (
     FLUXES,
     PRIOR,
@@ -105,10 +105,9 @@ def main(share: float = 1.0) -> None:
             continue
         begin = process_time()
         posterior = tower_posterior(table, until, **errors)
-        walk = adaptive_metropolis(
-            posterior.log_density_real, PRIOR.to_real(smoother.draws[:32]), int(900 * share) + 100,
-            int(3000 * share), rng=2, names=PRIOR.names,
-        )  # fmt: skip
+        sampler = Metropolis(n_warmup=int(900 * share) + 100, n_draws=int(3000 * share))
+        start = PRIOR.to_real(smoother.draws[:32])
+        walk = sampler.chains(posterior.log_density_real, start, 2, names=PRIOR.names)
         walk = Draws(walk.names, PRIOR.from_real(walk.draws), walk.log_density, walk.accept_rate)
         row("misfit, Metropolis, 32 chains", until, walk, process_time() - begin, errors["model_error"])
     show(COLUMNS, rows)

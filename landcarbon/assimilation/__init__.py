@@ -4,6 +4,7 @@ from landcarbon.assimilation.calibration import calibrate
 from landcarbon.assimilation.constraints import Constraints
 from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.ensemble import (
+    EnsembleSmoother,
     enkf,
     ensemble_update,
     es_mda,
@@ -11,7 +12,7 @@ from landcarbon.assimilation.ensemble import (
     particle_filter,
 )
 from landcarbon.assimilation.error_models import error_sd
-from landcarbon.assimilation.hmc import hamiltonian
+from landcarbon.assimilation.hmc import Hamiltonian
 from landcarbon.assimilation.information import (
     greedy_design,
     identify,
@@ -20,17 +21,16 @@ from landcarbon.assimilation.information import (
 )
 from landcarbon.assimilation.joint import JointObservations, independent_share
 from landcarbon.assimilation.kalman import kalman_filter, kalman_smoother
-from landcarbon.assimilation.mcmc import adaptive_metropolis, differential_evolution
-from landcarbon.assimilation.observations import (
-    GaussianLikelihood,
-    ProfileObservations,
-    SeriesObservations,
-)
+from landcarbon.assimilation.likelihood import GaussianLikelihood
+from landcarbon.assimilation.mcmc import DifferentialEvolution, Metropolis
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.assimilation.posterior import Posterior, sample
+from landcarbon.assimilation.posterior import Posterior
+from landcarbon.assimilation.profile import ProfileObservations
 from landcarbon.assimilation.radiocarbon import RadiocarbonObservations
+from landcarbon.assimilation.samplers import SAMPLERS, sample
+from landcarbon.assimilation.series import SeriesObservations
 from landcarbon.assimilation.sites import assimilate
-from landcarbon.assimilation.smc import importance_sampling, tempered_smc
+from landcarbon.assimilation.smc import Importance, TemperedSMC, importance_sampling, tempered_smc
 from landcarbon.assimilation.state_space import (
     LinearSystem,
     Normal,
@@ -39,12 +39,18 @@ from landcarbon.assimilation.state_space import (
 )
 
 __all__ = [
+    "SAMPLERS",
     "Constraints",
+    "DifferentialEvolution",
     "Draws",
     "Ensemble",
+    "EnsembleSmoother",
     "GaussianLikelihood",
+    "Hamiltonian",
+    "Importance",
     "JointObservations",
     "LinearSystem",
+    "Metropolis",
     "Normal",
     "Posterior",
     "Prior",
@@ -52,17 +58,15 @@ __all__ = [
     "RadiocarbonObservations",
     "SeriesObservations",
     "StateObservations",
-    "adaptive_metropolis",
+    "TemperedSMC",
     "assimilate",
     "calibrate",
-    "differential_evolution",
     "enkf",
     "ensemble_update",
     "error_sd",
     "es_mda",
     "gaspari_cohn",
     "greedy_design",
-    "hamiltonian",
     "identify",
     "importance_sampling",
     "independent_share",

@@ -33,16 +33,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcarbon.assimilation.draws import Draws, Ensemble
-from landcarbon.assimilation.posterior import Posterior, sample
-from landcarbon.assimilation.streams import Random, streams
+from landcarbon.assimilation.posterior import Posterior
+from landcarbon.assimilation.samplers import Sampler, sample
+from landcarbon.assimilation.streams import Random, check_counts, streams
 from landcarbon.matrix.errors import InputError
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["Calibration", "calibrate", "rank", "twins"]
-
-Sampler = Callable[[Posterior, Any], Draws | Ensemble]
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +144,7 @@ def twins(posterior: Posterior, n: int, rng: Random = None) -> tuple[Any, Poster
             "twins are made from a Posterior(prior, model, observations) of one site; this one has "
             f"{'no observations' if posterior.observations is None else f'sites {posterior.sites}'}."
         )
-    if int(n) != n or n < 1:
-        raise InputError(f"n must be a whole number, at least 1; {n!r} was given.")
+    check_counts(n=n)
     source = streams(rng).generators[0]
     truth = posterior.prior.sample(int(n), source)
     data = posterior.observations.simulate(posterior.run_model(truth), source)
@@ -155,7 +153,7 @@ def twins(posterior: Posterior, n: int, rng: Random = None) -> tuple[Any, Poster
 
 def calibrate(
     posterior: Posterior,
-    method: str | Sampler = "metropolis",
+    method: str | Sampler | Callable[[Posterior, Any], Draws | Ensemble] = "metropolis",
     n_twins: int = 500,
     keep: int = 99,
     *,
@@ -168,8 +166,8 @@ def calibrate(
     ----------
     posterior : Posterior
         As for `twins`.
-    method : str or callable
-        A method of `sample`, or a function of (posterior with n sites, Generator) that returns
+    method : str, sampler or callable
+        As for `sample`, or a function of (posterior with n sites, Generator) that returns
         `Draws` or an `Ensemble`.
     n_twins : int
     keep : int
@@ -188,13 +186,16 @@ def calibrate(
     >>> from landcarbon.assimilation import problems
     >>> result = calibrate(problems.banana(), "importance", n_twins=200, rng=1, n_particles=1)
     Traceback (most recent call last):
-    landcarbon.matrix.errors.InputError: method 'importance': got an unexpected keyword argument 'n_particles'.
+    landcarbon.matrix.errors.InputError: method 'importance' has no option 'n_particles'; ...
     >>> calibrate(problems.gaussian(), "importance", n_twins=200, rng=1).p_value() > 0.01
     True
     """
     make, run, thin = np.random.default_rng(rng).spawn(3)
     truth, many = twins(posterior, n_twins, make)
-    result = sample(many, method, run, **options) if isinstance(method, str) else method(many, run)
+    if isinstance(method, (str, Sampler)):
+        result = sample(many, method, run, **options)
+    else:
+        result = method(many, run)
     return Calibration(posterior.names, rank(truth, few(result, keep, thin)), keep)
 
 

@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.frozen import keep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,8 +81,7 @@ class Constraints:
                 "Constraints needs at least one rule, {'litter decays faster': lambda p: "
                 "p['k_litter'] > p['k_soil']}."
             )
-        object.__setattr__(self, "prior", prior)
-        object.__setattr__(self, "rules", dict(rules))
+        keep(self, prior=prior, rules=dict(rules))
 
     def passes(self, theta: ArrayLike) -> NDArray[np.bool_]:
         """Which rules hold at theta (..., p): (..., rule)."""

@@ -29,14 +29,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.streams import Random, streams
+from landcarbon.assimilation.streams import Random, check_counts, streams
 from landcarbon.matrix.errors import InputError, as_array
 
 if TYPE_CHECKING:
     import pandas
     import xarray
 
-__all__ = ["Draws", "Ensemble"]
+__all__ = ["Draws", "Ensemble", "parameter_names", "systematic", "tails"]
 
 
 class _Statistics:
@@ -168,12 +168,9 @@ class Ensemble(_Statistics):
 
     def resample(self, n: int, rng: Random = None) -> Ensemble:
         """`n` equally weighted draws (systematic resampling)."""
-        sites, m = self.draws.shape[:-2], self.draws.shape[-2]
-        edges = np.cumsum(self.weight, axis=-1).reshape(-1, m)
-        edges /= edges[:, -1:]
-        points = (np.arange(n) + streams(rng, sites).uniform((1,)).reshape(-1, 1)) / n
-        pick = np.stack([np.searchsorted(e, p, side="right") for e, p in zip(edges, points)])
-        pick = np.minimum(pick, m - 1).reshape(*sites, n, 1)
+        check_counts(n=n)
+        start = streams(rng, self.draws.shape[:-2]).uniform((1,))
+        pick = systematic(self.weight, n, start)[..., None]
         prediction = self.prediction
         if prediction is not None:
             prediction = np.take_along_axis(prediction, pick, axis=-2)
@@ -286,3 +283,64 @@ class Draws(_Statistics):
 def _needs_site_axis(sites: tuple[int, ...]) -> None:
     if not sites:
         raise InputError("[index] selects sites, but these draws are of one site; use .draws.")
+
+
+def parameter_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
+    """The names given, or x0, x1 ...
+
+    Examples
+    --------
+    >>> parameter_names(None, 2)
+    ('x0', 'x1')
+    """
+    return tuple(f"x{k}" for k in range(n)) if names is None else tuple(names)
+
+
+def tails(level: float) -> tuple[float, float]:
+    """The quantiles between which a central interval lies.
+
+    Raises
+    ------
+    InputError
+        A level that does not lie between 0 and 1.
+
+    Examples
+    --------
+    >>> tails(0.5)
+    (0.25, 0.75)
+    """
+    if not 0.0 < level < 1.0:
+        raise InputError(f"level is {level!r}; it must lie between 0 and 1, such as 0.9.")
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def systematic(
+    weight: NDArray[np.float64], n: int, start: NDArray[np.float64]
+) -> NDArray[np.int_]:
+    """Systematic resampling: n places along one comb, so that no draw is missed by chance.
+
+    Parameters
+    ----------
+    weight : ndarray, (sites..., draw)
+        At least 0; their sum need not be 1.
+    n : int
+        How many to pick a site.
+    start : ndarray, (sites..., 1)
+        Where the comb begins, uniform in [0, 1).
+
+    Returns
+    -------
+    ndarray of int, (sites..., n)
+
+    Examples
+    --------
+    >>> systematic(np.array([0.5, 0.0, 0.25, 0.25]), 4, np.array([0.5]))
+    array([0, 0, 2, 3])
+    """
+    m = weight.shape[-1]
+    edges = np.cumsum(weight, axis=-1)
+    edges = edges / edges[..., -1:]
+    points = (np.arange(n) + start) / n
+    flat = zip(edges.reshape(-1, m), points.reshape(-1, n))
+    pick = np.stack([np.searchsorted(e, u, side="right") for e, u in flat])
+    return np.minimum(pick, m - 1).reshape(*weight.shape[:-1], n)

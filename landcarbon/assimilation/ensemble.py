@@ -49,13 +49,14 @@ unobserved depths 99 %. Importance sampling tells how much that matters at a sit
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
-from landcarbon.assimilation.draws import Ensemble
+from landcarbon.assimilation.draws import Ensemble, parameter_names
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.state_space import (
     LinearSystem,
@@ -66,13 +67,14 @@ from landcarbon.assimilation.state_space import (
     log_normal,
     noisy,
 )
-from landcarbon.assimilation.streams import Random, Streams, streams
+from landcarbon.assimilation.streams import Random, Streams, check_counts, streams
 from landcarbon.matrix.errors import InputError, as_array
 
-__all__ = ["enkf", "ensemble_update", "es_mda", "gaspari_cohn", "particle_filter"]
+__all__ = ["EnsembleSmoother", "enkf", "ensemble_update", "es_mda", "gaspari_cohn", "particle_filter"]
 
 Array = NDArray[np.float64]
 Model: TypeAlias = LinearSystem | Callable[[Array, int], ArrayLike]
+Seen: TypeAlias = tuple[Array, Array, Array, NDArray[np.bool_]]
 METHODS = ("stochastic", "square-root")
 
 
@@ -137,27 +139,17 @@ def enkf(
         raise InputError(f"method is {method!r}; choose {' or '.join(map(repr, METHODS))}.")
     spread = float(as_array("inflation", inflation, lower=1.0, hint="1 leaves the spread as it is."))
     rho = None if localisation is None else _localisation(localisation, (run.n, run.n))
-    innovation = np.zeros((*run.sites, data.mask.shape[-1]))
-    log_evidence = np.zeros(run.sites)
-    X = run.start
-    before, after = [], []
-    for k in range(run.steps + 1):
-        if k > 0:
-            X = run.advance(X, k - 1)
-        before.append(X)
-        seen = data.of(k)
-        if seen is not None:
-            H, d, sd, mask = seen
-            X = X.mean(-2, keepdims=True) + spread * (X - X.mean(-2, keepdims=True))
-            y = X @ np.swapaxes(H, -1, -2)
-            scaled = _Scaled(y, d, sd, mask)
-            innovation[..., data.at(k)] = scaled.mean_misfit / np.sqrt(1.0 + scaled.dy.var(-2, ddof=1))
-            log_evidence += scaled.log_evidence(sd)
-            weights = (None, None) if rho is None else _between(rho, H)
-            X = _updated(X, scaled, method, run.source, *weights)
-        after.append(X)
-    analysis, forecast = (Ensemble(run.pools, np.stack(a)) for a in (after, before))
-    return StateEstimate(data.times, run.pools, analysis, forecast, log_evidence, innovation)
+
+    def update(state: _State, seen: Seen) -> tuple[_State, Array, Array]:
+        H, d, sd, mask = seen
+        X = state.X.mean(-2, keepdims=True) + spread * (state.X - state.X.mean(-2, keepdims=True))
+        scaled = _Scaled(X @ np.swapaxes(H, -1, -2), d, sd, mask)
+        off = scaled.mean_misfit / np.sqrt(1.0 + scaled.dy.var(-2, ddof=1))
+        weights = (None, None) if rho is None else _between(rho, H)
+        X = _updated(X, scaled, method, run.source, *weights)
+        return _State(X), scaled.log_evidence(sd), off
+
+    return run.filtered(_State(run.start), update)
 
 
 def ensemble_update(
@@ -264,42 +256,33 @@ def particle_filter(
     run = _Run(model, start, data, process, rng)
     if not 0.0 < ess < 1.0:
         raise InputError(f"ess must lie between 0 and 1, but {ess:g} was given.")
-    innovation = np.zeros((*run.sites, data.mask.shape[-1]))
-    log_evidence = np.zeros(run.sites)
-    X = run.start
-    even = np.full(X.shape[:-1], -np.log(run.members))
-    log_w = even
-    before: list[tuple[Array, Array]] = []
-    after: list[tuple[Array, Array]] = []
-    for k in range(run.steps + 1):
-        if k > 0:
-            X = run.advance(X, k - 1)
-        before.append((X, log_w))
-        seen = data.of(k)
-        if seen is not None:
-            H, d, sd, mask = seen
-            d, sd, mask = d[..., None, :], sd[..., None, :], mask[..., None, :]
-            y = X @ np.swapaxes(H, -1, -2)
-            misfit = np.where(mask, (d - y) / sd, 0.0)
-            mean = (np.exp(log_w)[..., None] * y).sum(-2, keepdims=True)
-            var = (np.exp(log_w)[..., None] * (y - mean) ** 2).sum(-2)
-            off = np.where(mask, d - mean, 0.0)[..., 0, :]
-            innovation[..., data.at(k)] = off / np.sqrt(var + sd[..., 0, :] ** 2)
-            density = np.where(mask, -0.5 * misfit**2 - np.log(sd) - 0.5 * np.log(2 * np.pi), 0.0)
-            log_w = log_w + density.sum(-1)
-            total = logsumexp(log_w, axis=-1)
-            log_evidence += total
-            log_w = log_w - total[..., None]
-        after.append((X, log_w))
-        few = np.exp(-logsumexp(2.0 * log_w, axis=-1)) < ess * run.members
-        if few.any():
-            drawn = Ensemble(run.pools, X, log_w).resample(run.members, run.source).draws
-            X = np.where(few[..., None, None], drawn, X)
-            log_w = np.where(few[..., None], even, log_w)
-    analysis, forecast = (
-        Ensemble(run.pools, *(np.stack(a) for a in zip(*pairs))) for pairs in (after, before)
-    )
-    return StateEstimate(data.times, run.pools, analysis, forecast, log_evidence, innovation)
+    even = np.full(run.start.shape[:-1], -np.log(run.members))
+
+    def update(state: _State, seen: Seen) -> tuple[_State, Array, Array]:
+        H, d, sd, mask = seen
+        d, sd, mask = d[..., None, :], sd[..., None, :], mask[..., None, :]
+        w = np.exp(state.log_weight)[..., None]
+        y = state.X @ np.swapaxes(H, -1, -2)
+        mean = (w * y).sum(-2, keepdims=True)
+        var = (w * (y - mean) ** 2).sum(-2)
+        off = np.where(mask, d - mean, 0.0)[..., 0, :] / np.sqrt(var + sd[..., 0, :] ** 2)
+        misfit = np.where(mask, (d - y) / sd, 0.0)
+        density = np.where(mask, -0.5 * misfit**2 - np.log(sd) - 0.5 * np.log(2 * np.pi), 0.0)
+        log_w = state.log_weight + density.sum(-1)
+        total = logsumexp(log_w, axis=-1)
+        return _State(state.X, log_w - total[..., None]), total, off
+
+    def redraw(state: _State) -> _State:
+        few = np.exp(-logsumexp(2.0 * state.log_weight, axis=-1)) < ess * run.members
+        if not few.any():
+            return state
+        drawn = Ensemble(run.pools, state.X, state.log_weight).resample(run.members, run.source)
+        return _State(
+            np.where(few[..., None, None], drawn.draws, state.X),
+            np.where(few[..., None], even, state.log_weight),
+        )
+
+    return run.filtered(_State(run.start, even), update, redraw)
 
 
 def gaspari_cohn(distance: ArrayLike, radius: float) -> Array:
@@ -411,40 +394,53 @@ def es_mda(
         rho = _taper(scaled.covariance(z), z, scaled.dy) if taper else None
         z = _updated(z, scaled, "stochastic", source, rho, alpha=alpha)
         y = predicted(z)
-    return Ensemble(
-        tuple(names) if names is not None else tuple(f"x{k}" for k in range(p)), z, prediction=y
-    )
+    return Ensemble(parameter_names(names, p), z, prediction=y)
 
 
-def sample_es_mda(
-    posterior: Posterior,
-    rng: Random = None,
-    *,
-    n_members: int = 100,
-    n_iter: int = 6,
-    alphas: Sequence[float] | None = None,
-    taper: bool = True,
-) -> Ensemble:
-    """`es_mda` on a posterior: starts at prior draws, results are physical."""
-    if posterior.observations is None:
-        raise InputError(
-            "es-mda compares predictions with data, so it needs Posterior(prior, model, "
-            "observations); a likelihood alone is not enough."
+@dataclass(frozen=True, kw_only=True)
+class EnsembleSmoother:
+    """`es_mda` on a posterior: starts at prior draws, results are physical.
+
+    Parameters
+    ----------
+    n_members : int
+        Members a site.
+    n_iter, alphas, taper
+        As for `es_mda`.
+
+    Examples
+    --------
+    >>> from landcarbon.assimilation import problems
+    >>> EnsembleSmoother(n_members=50).sample(problems.banana(), rng=1).draws.shape
+    (50, 2)
+    """
+
+    n_members: int = 100
+    n_iter: int = 6
+    alphas: Sequence[float] | None = None
+    taper: bool = True
+
+    def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
+        """Equally weighted draws, physical, with their predictions."""
+        if posterior.observations is None:
+            raise InputError(
+                "es-mda compares predictions with data, so it needs Posterior(prior, model, "
+                "observations); a likelihood alone is not enough."
+            )
+        check_counts(n_members=self.n_members)
+        prior = posterior.prior
+        source = streams(rng, posterior.sites)
+        result = es_mda(
+            prior.to_real(prior.sample(self.n_members, source, sites=posterior.sites)),
+            lambda z: posterior.predict(prior.from_real(z)),
+            posterior.observations,
+            self.n_iter,
+            self.alphas,
+            rng=source,
+            taper=self.taper,
+            names=posterior.names,
         )
-    prior = posterior.prior
-    source = streams(rng, posterior.sites)
-    start = prior.to_real(prior.sample(n_members, source, sites=posterior.sites))
-    result = es_mda(
-        start,
-        lambda z: posterior.predict(prior.from_real(z)),
-        posterior.observations,
-        n_iter,
-        alphas,
-        rng=source,
-        taper=taper,
-        names=posterior.names,
-    )
-    return Ensemble(result.names, prior.from_real(result.draws), prediction=result.prediction)
+        return replace(result, draws=prior.from_real(result.draws))
 
 
 def _alphas(n_iter: int, alphas: Sequence[float] | None) -> NDArray[np.float64]:
@@ -462,6 +458,14 @@ def _alphas(n_iter: int, alphas: Sequence[float] | None) -> NDArray[np.float64]:
     return steps
 
 
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Members (sites..., member, n) and their weights; None when all are equal."""
+
+    X: Array
+    log_weight: Any = None
+
+
 class _Run:
     """Model, members and data of a run, checked: what `enkf` and `particle_filter` begin with."""
 
@@ -477,9 +481,9 @@ class _Run:
         _enough_members(X)
         self.members, self.n = X.shape[-2:]
         self.steps = len(data.times) - 1
-        self.model = model
+        self.model, self.data = model, data
         sites = X.shape[:-2]
-        self.pools = tuple(f"x{k}" for k in range(self.n))
+        self.pools = parameter_names(None, self.n)
         self.Q: Array | None = None
         if isinstance(model, LinearSystem):
             if process is not None:
@@ -524,6 +528,41 @@ class _Run:
                 f"the model returns shape {after.shape} after step {k}; the members have {X.shape}."
             )
         return after if self.Q is None else noisy(after, self.Q[k % len(self.Q)], self.source)
+
+    def filtered(
+        self,
+        state: _State,
+        update: Callable[[_State, Seen], tuple[_State, Array, Array]],
+        between: Callable[[_State], _State] = lambda state: state,
+    ) -> StateEstimate:
+        """Forecast and update, from the first time to the last.
+
+        `update` returns the new state, what the data add to ln Z, and the innovations; `between` acts
+        after each time, before the next forecast.
+        """
+        data = self.data
+        innovation = np.zeros((*self.sites, data.mask.shape[-1]))
+        log_evidence = np.zeros(self.sites)
+        before, after = [], []
+        for k in range(self.steps + 1):
+            if k > 0:
+                state = replace(state, X=self.advance(state.X, k - 1))
+            before.append(state)
+            seen = data.of(k)
+            if seen is not None:
+                state, gain, innovation[..., data.at(k)] = update(state, seen)
+                log_evidence += gain
+            after.append(state)
+            state = between(state)
+        forecast, analysis = (self._ensemble(states) for states in (before, after))
+        return StateEstimate(
+            data.times, self.pools, analysis, forecast, log_evidence, innovation
+        )
+
+    def _ensemble(self, states: list[_State]) -> Ensemble:
+        weights = [state.log_weight for state in states]
+        log_weight = None if weights[0] is None else np.stack(weights)
+        return Ensemble(self.pools, np.stack([state.X for state in states]), log_weight)
 
 
 class _Scaled:

@@ -36,6 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 
 __all__ = ["ExponentialCorrelation", "error_sd"]
 
@@ -175,9 +176,7 @@ class ExponentialCorrelation:
         self._set(order, rho)
 
     def _set(self, order: NDArray[np.intp], rho: Array) -> None:
-        object.__setattr__(self, "order", order)
-        object.__setattr__(self, "back", np.argsort(order, axis=-1))
-        object.__setattr__(self, "rho", rho)
+        keep(self, order=order, back=np.argsort(order, axis=-1), rho=rho)
 
     def __getitem__(self, index: Any) -> ExponentialCorrelation:
         return _correlation(self.order[index], self.rho[index])

@@ -30,27 +30,19 @@ diverged: a sign of a posterior too sharply curved for the step, counted in `Dra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from landcarbon.assimilation.draws import Draws
-from landcarbon.assimilation.mcmc import (
-    REFRESH,
-    begin,
-    checked_density,
-    factor,
-    pooled,
-    start_covariance,
-)
+from landcarbon.assimilation.chains import ChainSampler, Kernel, Move, State, checked_density, taken
+from landcarbon.assimilation.mcmc import REFRESH, check_share, factor, pooled, start_covariance
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.assimilation.smc import check_counts, prior_population
-from landcarbon.assimilation.streams import Random, streams
+from landcarbon.assimilation.streams import Streams, check_counts
 from landcarbon.matrix.errors import InputError
 
-__all__ = ["hamiltonian"]
+__all__ = ["Hamiltonian"]
 
 Array = NDArray[np.float64]
 WithGradient = Callable[[Array], tuple[Array, Array]]
@@ -59,58 +51,80 @@ DIVERGED = 1000.0
 SETTLED = 0.8  # share of the warm-up after which the covariance stays and only eps is still tuned
 
 
-def hamiltonian(
-    log_density: WithGradient,
-    start: ArrayLike,
-    n_warmup: int = 500,
-    n_draws: int = 1000,
-    *,
-    rng: Random = None,
-    n_leapfrog: int = 12,
-    target_accept: float = 0.8,
-    names: Sequence[str] | None = None,
-) -> Draws:
+@dataclass(frozen=True, kw_only=True)
+class Hamiltonian(ChainSampler):
     """Hamiltonian Monte Carlo with step and covariance learned during warm-up.
+
+    `chains` walks on a function x -> (ln p (sites..., chain), its gradient (sites..., chain, p)), in
+    unbounded coordinates: see `Posterior.gradient_real`. Its draws say which trajectories diverged.
 
     Parameters
     ----------
-    log_density : callable
-        x (sites..., chain, p) -> (ln p (sites..., chain), its gradient (sites..., chain, p)), in
-        unbounded coordinates: see `Posterior.gradient_real`.
-    start : array_like, (sites..., chain, p)
-    n_warmup, n_draws : int
-        Trajectories of adaptation, thrown away, and draws kept a chain.
-    rng : Generator, int, or one Generator a site
+    n_chains, n_warmup, n_draws, thin, start
+        See :class:`landcarbon.assimilation.chains.ChainSampler`; a step is a trajectory.
     n_leapfrog : int
         Largest number of steps, and so of gradients, a trajectory; half of it on average.
     target_accept : float
         Acceptance the step is steered to; nearer to 1 where trajectories diverge.
-    names : sequence of str, optional
-
-    Returns
-    -------
-    Draws
-        In the coordinates of `start`, with `diverging`.
+    gradient : {"adjoint", "numerical"}
+        Of a posterior: `Posterior.gradient_real`, or 2 p + 1 model runs a gradient.
 
     Raises
     ------
     InputError
-        A start where the density is zero, a density or gradient that is NaN or has the wrong shape.
+        When it is used: a start where the density is zero, a density or gradient that is NaN or has
+        the wrong shape.
 
     Examples
     --------
     >>> def normal(x):
     ...     return -0.5 * (x**2).sum(-1), -x
-    >>> draws = hamiltonian(normal, np.zeros((8, 2)), n_warmup=200, n_draws=200, rng=1)
-    >>> bool((draws.rhat() < 1.02).all()), int(draws.diverging.sum())
+    >>> walk = Hamiltonian(n_warmup=200, n_draws=200).chains(normal, np.zeros((8, 2)), rng=1)
+    >>> bool((walk.rhat() < 1.02).all()), int(walk.diverging.sum())
     (True, 0)
     """
-    check_counts(n_leapfrog=n_leapfrog)
-    if not 0.0 < target_accept < 1.0:
-        raise InputError(f"target_accept must lie in (0, 1), but {target_accept:g} was given.")
 
-    def both(x: Array) -> tuple[Array, Array]:
-        lp, gradient = log_density(x)
+    n_warmup: int = 500
+    n_draws: int = 1000
+    n_leapfrog: int = 12
+    target_accept: float = 0.8
+    gradient: str = "adjoint"
+
+    def density(self, posterior: Posterior) -> WithGradient:
+        """See `ChainSampler.density`."""
+        if self.gradient not in ("adjoint", "numerical"):
+            raise InputError(f"gradient is {self.gradient!r}; use 'adjoint' or 'numerical'.")
+        if self.gradient == "adjoint":
+            return posterior.gradient_real
+        return posterior.numerical_gradient_real
+
+    def kernel(
+        self, log_density: WithGradient, x: Array, archive: Array, source: Streams
+    ) -> tuple[Kernel, State]:
+        """See `ChainSampler.kernel`."""
+        check_counts(n_leapfrog=self.n_leapfrog)
+        check_share("target_accept", self.target_accept)
+        ball = _Ball(log_density, x, source, self)
+        return ball, ball.at(x)
+
+
+class _Ball:
+    """Trajectories; the step by dual averaging, with the constants of Hoffman & Gelman."""
+
+    def __init__(
+        self, log_density: WithGradient, x: Array, source: Streams, options: Hamiltonian
+    ) -> None:
+        *lead, self.n_chains, self.p = x.shape
+        sites = tuple(lead)
+        self.log_density, self.source, self.options = log_density, source, options
+        self.mean, self.cov = x.mean(-2), start_covariance(x)
+        self.factor = np.linalg.cholesky(self.cov)
+        self.anchor = np.full(sites, np.log(10.0 * 0.5 * self.p**-0.25))
+        self.log_step = self.anchor - np.log(10.0)
+        self.averaged, self.lost = np.zeros(sites), np.zeros(sites)
+
+    def at(self, x: Array) -> State:
+        lp, gradient = self.log_density(x)
         lp, gradient = checked_density(lp, x), np.asarray(gradient, dtype=float)
         if gradient.shape != x.shape:
             raise InputError(
@@ -121,64 +135,39 @@ def hamiltonian(
         if bad.any():
             at = tuple(int(i) for i in np.argwhere(bad)[0])
             raise InputError(f"the gradient is {gradient[at]} at index {at}, where ln p is finite.")
-        return lp, np.where(np.isfinite(lp)[..., None], gradient, 0.0)
+        return State(x, lp, np.where(np.isfinite(lp)[..., None], gradient, 0.0))
 
-    x, _, _, source = begin(lambda y: both(y)[0], start, rng, n_warmup, n_draws, 1)
-    lp, gradient = both(x)
-    *sites, n_chains, p = x.shape
-    mean, cov = x.mean(-2), start_covariance(x)
-    step = np.linalg.cholesky(cov)
-    # Dual averaging, with the constants of Hoffman & Gelman.
-    anchor = np.full(tuple(sites), np.log(10.0 * 0.5 * p**-0.25))
-    log_step, averaged, lost = anchor - np.log(10.0), np.zeros(tuple(sites)), np.zeros(tuple(sites))
-
-    def trajectory(
-        x: Array, lp: Array, gradient: Array, k: int, step_size: Array
-    ) -> tuple[Array, Array, Array, Array, NDArray[np.bool_], NDArray[np.bool_]]:
-        eps = step_size[..., None, None]
-        turn = np.swapaxes(step, -1, -2)
-        v0 = source.normal((n_chains, p))
-        y, lp_y, grad_y = x, lp, gradient
-        v = v0 + 0.5 * eps * (grad_y @ step)
-        n = 1 + int(halton(k) * n_leapfrog)
+    def move(self, state: State, t: int) -> Move:
+        eps = np.exp(self.log_step)[..., None, None]
+        turn = np.swapaxes(self.factor, -1, -2)
+        v0 = self.source.normal((self.n_chains, self.p))
+        new, v = state, v0 + 0.5 * eps * (_gradient(state) @ self.factor)
+        n = 1 + int(halton(t) * self.options.n_leapfrog)
         for i in range(n):
-            y = y + eps * (v @ turn)
-            lp_y, grad_y = both(y)
-            v = v + (eps if i < n - 1 else 0.5 * eps) * (grad_y @ step)
-        gain = lp_y - lp + 0.5 * ((v0**2).sum(-1) - (v**2).sum(-1))
+            new = self.at(new.x + eps * (v @ turn))
+            v = v + (eps if i < n - 1 else 0.5 * eps) * (_gradient(new) @ self.factor)
+        gain = new.lp - state.lp + 0.5 * ((v0**2).sum(-1) - (v**2).sum(-1))
         diverged = ~(gain > -DIVERGED)
         alpha = np.where(diverged, 0.0, np.exp(np.minimum(0.0, np.where(diverged, 0.0, gain))))
-        accept = source.uniform((n_chains,)) < alpha
-        moved = accept[..., None]
-        x, gradient = np.where(moved, y, x), np.where(moved, grad_y, gradient)
-        return x, np.where(accept, lp_y, lp), gradient, alpha, accept, diverged
+        return replace(taken(state, new, alpha, self.source), diverged=diverged)
 
-    for t in range(1, n_warmup + 1):
-        x, lp, gradient, alpha, _, _ = trajectory(x, lp, gradient, t, np.exp(log_step))
-        lost = lost + (target_accept - alpha.mean(-1) - lost) / (t + 10.0)
-        log_step = anchor - np.sqrt(t) / 0.05 * lost
-        averaged = averaged + t**-0.75 * (log_step - averaged)
-        if t <= SETTLED * n_warmup:
-            mean, cov = pooled(x, mean, cov, (t + 1.0) ** -0.6)
+    def learn(self, move: Move, t: int) -> None:
+        off = self.options.target_accept - move.alpha.mean(-1)
+        self.lost = self.lost + (off - self.lost) / (t + 10.0)
+        self.log_step = self.anchor - np.sqrt(t) / 0.05 * self.lost
+        self.averaged = self.averaged + t**-0.75 * (self.log_step - self.averaged)
+        if t <= SETTLED * self.options.n_warmup:
+            x = move.state.x
+            self.mean, self.cov = pooled(x, self.mean, self.cov, (t + 1.0) ** -0.6)
             if t % REFRESH == 0:
-                step = factor(cov)
+                self.factor = factor(self.cov)
 
-    kept, kept_lp = np.empty((n_draws, *x.shape)), np.empty((n_draws, *lp.shape))
-    diverging = np.empty((n_draws, *lp.shape), dtype=bool)
-    accepted = np.zeros(lp.shape)
-    for k in range(n_draws):
-        x, lp, gradient, _, accept, diverging[k] = trajectory(
-            x, lp, gradient, n_warmup + 1 + k, np.exp(averaged)
-        )
-        accepted += accept
-        kept[k], kept_lp[k] = x, lp
-    return Draws(
-        tuple(names) if names is not None else tuple(f"x{k}" for k in range(p)),
-        np.moveaxis(kept, 0, -2),
-        np.moveaxis(kept_lp, 0, -1),
-        accepted / n_draws,
-        np.moveaxis(diverging, 0, -1),
-    )
+    def settle(self) -> None:
+        self.log_step = self.averaged
+
+
+def _gradient(state: State) -> Array:
+    return np.asarray(state.gradient)
 
 
 def halton(k: int) -> float:
@@ -188,39 +177,3 @@ def halton(k: int) -> float:
         value += place * (k & 1)
         k, place = k >> 1, place / 2.0
     return value
-
-
-def sample_hmc(
-    posterior: Posterior,
-    rng: Random = None,
-    *,
-    n_chains: int = 16,
-    n_warmup: int = 500,
-    n_draws: int = 1000,
-    n_leapfrog: int = 12,
-    target_accept: float = 0.8,
-    gradient: str = "adjoint",
-    start: str = "tempered",
-) -> Draws:
-    """`hamiltonian` on a posterior; results are physical.
-
-    `gradient` is "adjoint" (`Posterior.gradient_real`) or "numerical" (2 p + 1 model runs each).
-    """
-    check_counts(n_chains=n_chains)
-    if gradient not in ("adjoint", "numerical"):
-        raise InputError(f"gradient is {gradient!r}; use 'adjoint' or 'numerical'.")
-    source = streams(rng, posterior.sites)
-    function = (
-        posterior.gradient_real if gradient == "adjoint" else posterior.numerical_gradient_real
-    )
-    walk = hamiltonian(
-        function,
-        prior_population(posterior, source, n_chains, start),
-        n_warmup,
-        n_draws,
-        rng=source,
-        n_leapfrog=n_leapfrog,
-        target_accept=target_accept,
-        names=posterior.names,
-    )
-    return replace(walk, draws=posterior.prior.from_real(walk.draws))

@@ -34,12 +34,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.error_models import ExponentialCorrelation
-from landcarbon.assimilation.observations import (
-    GaussianLikelihood,
-    ObservationStream,
-)
+from landcarbon.assimilation.likelihood import GaussianLikelihood, ObservationStream
 from landcarbon.assimilation.streams import Random, streams
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 
 __all__ = ["JointObservations", "independent_share"]
 
@@ -113,8 +111,6 @@ class JointObservations(ObservationStream):
                     f"the stream {first!r} has sites {parts[first].sites}, but {name!r} has "
                     f"{part.sites}; all streams must be of the same sites. Mask what is missing."
                 )
-        object.__setattr__(self, "parts", dict(parts))
-        object.__setattr__(self, "weight", claimed)
         sd = [part.sd / np.sqrt(claimed[name]) for name, part in parts.items()]
         data, mask = (
             np.concatenate([getattr(part, what) for part in parts.values()], axis=-1)
@@ -123,7 +119,7 @@ class JointObservations(ObservationStream):
         joined = GaussianLikelihood(data, np.concatenate(sd, axis=-1), mask).with_correlation(
             ExponentialCorrelation.joined([(part.correlation, part.data.shape) for part in parts.values()])
         )
-        object.__setattr__(self, "likelihood", joined)
+        keep(self, parts=dict(parts), weight=claimed, likelihood=joined)
 
     @property
     def where(self) -> dict[str, slice]:

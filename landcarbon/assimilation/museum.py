@@ -36,22 +36,21 @@ Why they are wrong:
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.assimilation.chains import Move, State, draws_of, taken, walk
 from landcarbon.assimilation.draws import Draws
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.assimilation.smc import check_counts
-from landcarbon.assimilation.streams import Streams, streams
+from landcarbon.assimilation.streams import Streams, check_counts, streams
 from landcarbon.matrix.errors import InputError, as_array
 
-__all__ = ["EXHIBITS", "visit"]
+__all__ = ["EXHIBITS", "Exhibit", "visit"]
 
 Array = NDArray[np.float64]
-
-EXHIBITS = ("control", "annealed", "redrawn", "accepted_only", "reflected")
 
 
 def visit(
@@ -107,42 +106,45 @@ def visit(
         raise InputError(f"there is no exhibit {exhibit!r}; the museum has {', '.join(EXHIBITS)}.")
     check_counts(n_chains=n_chains, n_draws=n_draws, thin=thin)
     prior, source = posterior.prior, streams(rng, posterior.sites)
-
-    def density(u: Array) -> Array:
-        inside = ((u > 0.0) & (u < 1.0)).all(-1)
-        lp = posterior.log_likelihood(prior.from_unit(np.clip(u, 1e-12, 1.0 - 1e-12)))
-        return np.where(inside, lp, -np.inf)
-
     if start is None:
         start = prior.sample(n_chains, source, sites=posterior.sites)
     u = prior.to_unit(start)
-    n_chains, p = u.shape[-2:]
-    factor = _factor(step, p)
-    propose = {"redrawn": _redraw, "reflected": _reflect}.get(exhibit, _plain)
-    lp = density(u)
-    kept, kept_lp = np.empty((n_draws * thin, *u.shape)), np.empty((n_draws * thin, *lp.shape))
-    moved = np.empty(kept_lp.shape, dtype=bool)
-    for t in range(n_warmup + n_draws * thin):
-        power = np.log(clock + t + 2.0) if exhibit == "annealed" else 1.0
-        new = propose(u, factor, source)
-        lp_new = density(new)
+    kernel = _Step(posterior, EXHIBITS[exhibit], _factor(step, u.shape[-1]), clock, source)
+    moves = walk(kernel, State(u, kernel.density(u)), n_warmup, n_draws * thin)
+    if EXHIBITS[exhibit].accepted_only:
+        found = _accepted(list(moves), n_draws, posterior.names)
+    else:
+        found = draws_of(moves, n_draws, thin, posterior.names)
+    return replace(found, draws=prior.from_unit(np.clip(found.draws, 0.0, 1.0)))
+
+
+class _Step:
+    """A step in the unit cube that learns nothing."""
+
+    def __init__(
+        self, posterior: Posterior, exhibit: Exhibit, factor: Array, clock: int, source: Streams
+    ) -> None:
+        self.posterior, self.exhibit, self.factor = posterior, exhibit, factor
+        self.clock, self.source = clock, source
+
+    def density(self, u: Array) -> Array:
+        inside = ((u > 0.0) & (u < 1.0)).all(-1)
+        theta = self.posterior.prior.from_unit(np.clip(u, 1e-12, 1.0 - 1e-12))
+        return np.where(inside, self.posterior.log_likelihood(theta), -np.inf)
+
+    def move(self, state: State, t: int) -> Move:
+        new = self.exhibit.propose(state.x, self.factor, self.source)
+        proposal = State(new, self.density(new))
+        power = np.log(self.clock + t + 1.0) if self.exhibit.annealed else 1.0
         with np.errstate(invalid="ignore"):
-            alpha = np.exp(np.minimum(0.0, power * (lp_new - lp)))
-        accept = source.uniform((n_chains,)) < alpha
-        u, lp = np.where(accept[..., None], new, u), np.where(accept, lp_new, lp)
-        if t >= n_warmup:
-            k = t - n_warmup
-            kept[k], kept_lp[k], moved[k] = u, lp, accept
-    chosen = _accepted(moved, n_draws) if exhibit == "accepted_only" else None
-    every = np.arange(thin - 1, n_draws * thin, thin).reshape(-1, *(1,) * lp.ndim)
-    pick = every if chosen is None else chosen
-    walk = Draws(
-        posterior.names,
-        np.moveaxis(np.take_along_axis(kept, pick[..., None], axis=0), 0, -2),
-        np.moveaxis(np.take_along_axis(kept_lp, pick, axis=0), 0, -1),
-        moved.mean(axis=0),
-    )
-    return replace(walk, draws=prior.from_unit(np.clip(walk.draws, 0.0, 1.0)))
+            alpha = np.exp(np.minimum(0.0, power * (proposal.lp - state.lp)))
+        return taken(state, proposal, alpha, self.source)
+
+    def learn(self, move: Move, t: int) -> None:
+        pass
+
+    def settle(self) -> None:
+        pass
 
 
 def _factor(step: ArrayLike, p: int) -> Array:
@@ -174,9 +176,35 @@ def _reflect(u: Array, factor: Array, source: Streams) -> Array:
     return np.minimum(folded, 2.0 - folded)
 
 
-def _accepted(moved: NDArray[np.bool_], n: int) -> NDArray[np.int_]:
-    """Positions (n, sites..., chain) of n accepted states, evenly spread over those there are."""
+def _accepted(moves: list[Move], n: int, names: tuple[str, ...]) -> Draws:
+    """n accepted states a chain, evenly spread over those there are."""
+    moved = np.stack([move.accepted for move in moves])
     order = np.argsort(~moved, axis=0, kind="stable")  # the accepted ones first, in their order
     count = np.maximum(moved.sum(axis=0), 1)
     share = np.linspace(0.0, 1.0, n).reshape(-1, *(1,) * count.ndim)
-    return np.take_along_axis(order, np.round(share * (count - 1)).astype(int), axis=0)
+    pick = np.take_along_axis(order, np.round(share * (count - 1)).astype(int), axis=0)
+    x, lp = (np.stack([getattr(move.state, what) for move in moves]) for what in ("x", "lp"))
+    return Draws(
+        names,
+        np.moveaxis(np.take_along_axis(x, pick[..., None], axis=0), 0, -2),
+        np.moveaxis(np.take_along_axis(lp, pick, axis=0), 0, -1),
+        moved.mean(axis=0),
+    )
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """What is wrong with a sampler: its proposal, its rule, or what it counts."""
+
+    propose: Callable[[Array, Array, Streams], Array] = _plain
+    annealed: bool = False
+    accepted_only: bool = False
+
+
+EXHIBITS = {
+    "control": Exhibit(),
+    "annealed": Exhibit(annealed=True),
+    "redrawn": Exhibit(_redraw),
+    "accepted_only": Exhibit(accepted_only=True),
+    "reflected": Exhibit(_reflect),
+}

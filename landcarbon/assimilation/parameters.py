@@ -35,6 +35,7 @@ from scipy.special import expit, logit, ndtr, ndtri
 
 from landcarbon.assimilation.streams import Random, streams
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 from landcarbon.models.parameters import ParameterTable
 
 __all__ = ["FAMILIES", "Prior"]
@@ -117,10 +118,8 @@ class Prior:
         )
         normal = np.array([chosen == "logit-normal" for chosen in families])
         place = (table.default - table.lower) / (table.upper - table.lower)
-        object.__setattr__(self, "table", table)
-        object.__setattr__(self, "families", tuple(families))
-        object.__setattr__(self, "centre", logit(np.where(normal, place, 0.5)))
-        object.__setattr__(self, "width", widths)
+        centre = logit(np.where(normal, place, 0.5))
+        keep(self, table=table, families=tuple(families), centre=centre, width=widths)
 
     def __len__(self) -> int:
         return len(self.table)

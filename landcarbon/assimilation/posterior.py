@@ -1,4 +1,4 @@
-"""Posteriors, and one call to sample them.
+"""Posteriors: a prior with data.
 
 ::
 
@@ -33,12 +33,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.assimilation.streams import Random
 from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.frozen import keep
 
-__all__ = ["Posterior", "sample"]
+__all__ = ["Posterior"]
 
 Function = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 WithPullback = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], Function]]
@@ -90,7 +89,7 @@ class Posterior:
     def __post_init__(self) -> None:
         if self.model is None and self.model_vjp is not None:
             forward = self.model_vjp
-            object.__setattr__(self, "model", lambda theta: forward(theta)[0])
+            keep(self, model=lambda theta: forward(theta)[0])
         given = (self.model is not None, self.observations is not None, self.likelihood is not None)
         if given not in ((True, True, False), (False, False, True)):
             raise InputError(
@@ -98,7 +97,7 @@ class Posterior:
                 "try Posterior(prior, model, observations)."
             )
         if self.observations is not None:
-            object.__setattr__(self, "sites", tuple(self.observations.sites))
+            keep(self, sites=tuple(self.observations.sites))
 
     def at(self, index: Any) -> Posterior:
         """Some of the sites, for a model that is the same everywhere (no forcing by site)."""
@@ -212,66 +211,3 @@ def _near(z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Real coordinates, moved in where the map to parameters would round, and where that was."""
     z = np.asarray(z, dtype=float)
     return np.clip(z, -FAR, FAR), (np.abs(z) > FAR).any(-1)
-
-
-METHODS: dict[str, tuple[str, str]] = {
-    "metropolis": ("mcmc", "sample_metropolis"),
-    "differential-evolution": ("mcmc", "sample_differential_evolution"),
-    "hmc": ("hmc", "sample_hmc"),
-    "smc": ("smc", "sample_smc"),
-    "importance": ("smc", "sample_importance"),
-    "es-mda": ("ensemble", "sample_es_mda"),
-}
-
-
-def sample(
-    posterior: Posterior, method: str = "metropolis", rng: Random = None, **options: Any
-) -> Draws | Ensemble:
-    """Sample a posterior, for all its sites at once.
-
-    Parameters
-    ----------
-    posterior : Posterior
-    method : str
-        Markov chains, which return `Draws`:
-
-        - "metropolis": adaptive Metropolis;
-        - "differential-evolution": steps along differences of past states;
-        - "hmc": Hamiltonian Monte Carlo along the gradient.
-
-        Weighted or equal draws, which return `Ensemble`:
-
-        - "smc": from prior to posterior in tempered steps, with the evidence;
-        - "importance": prior draws weighted by their likelihood, exact but wasteful;
-        - "es-mda": ensemble smoother, fast and approximate.
-    rng : Generator, int, or one Generator a site
-    **options
-        Passed on. metropolis: n_chains, n_warmup, n_draws, thin, target_accept, start;
-        differential-evolution: n_chains, n_warmup, n_draws, thin, snooker, start;
-        hmc: n_chains, n_warmup, n_draws, n_leapfrog, target_accept, gradient, start;
-        smc: n, ess, forget, chunk; importance: n, chunk;
-        es-mda: n_members, n_iter, alphas, taper.
-
-    Returns
-    -------
-    Draws or Ensemble
-
-    Raises
-    ------
-    InputError
-        Unknown method or option.
-    """
-    from importlib import import_module
-
-    if method not in METHODS:
-        raise InputError(f"there is no sampling method {method!r}; known are {', '.join(METHODS)}.")
-    module, name = METHODS[method]
-    run: Callable[..., Draws | Ensemble] = getattr(
-        import_module(f"landcarbon.assimilation.{module}"), name
-    )
-    try:
-        return run(posterior, rng, **options)
-    except TypeError as error:
-        if "unexpected keyword argument" in str(error) and name in str(error):
-            raise InputError(f"method {method!r}: {str(error).split('() ')[-1]}.") from None
-        raise

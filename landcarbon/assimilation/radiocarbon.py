@@ -37,12 +37,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.observations import (
-    GaussianLikelihood,
-    ObservationStream,
-    SeriesObservations,
-)
+from landcarbon.assimilation.likelihood import GaussianLikelihood, ObservationStream, at_site
+from landcarbon.assimilation.series import SeriesObservations
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -137,14 +135,11 @@ class RadiocarbonObservations(ObservationStream):
         below = series.mask & (series.data < -1000.0)
         if below.any():
             at = tuple(int(i) for i in np.argwhere(below)[0])
-            site = f"site {', '.join(map(str, at[:-1]))}: " if at[:-1] else ""
             raise InputError(
-                f"{site}observation {at[-1]} is {series.data[at]:g} per mil, but no Δ14C lies below "
+                f"{at_site(at[:-1])}observation {at[-1]} is {series.data[at]:g} per mil, but no Δ14C lies below "
                 "-1000, carbon without any radiocarbon. Is it an age in years?"
             )
-        for name, part in (("times", t), ("of", of), ("series", series)):
-            object.__setattr__(self, name, part)
-        object.__setattr__(self, "likelihood", series.likelihood)
+        keep(self, times=t, of=of, series=series, likelihood=series.likelihood)
 
     @property
     def n_values(self) -> int:

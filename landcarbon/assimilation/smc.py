@@ -33,19 +33,25 @@ few in many dimensions and a waste in one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
-from landcarbon.assimilation.draws import Ensemble
+from landcarbon.assimilation.draws import Ensemble, parameter_names, systematic
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import FAR, Posterior
-from landcarbon.assimilation.streams import Random, Streams, streams
+from landcarbon.assimilation.streams import Random, Streams, check_counts, streams
 from landcarbon.matrix.errors import InputError, as_array
 
-__all__ = ["importance_sampling", "prior_population", "tempered_smc"]
+__all__ = [
+    "Importance",
+    "TemperedSMC",
+    "importance_sampling",
+    "prior_population",
+    "tempered_smc",
+]
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
@@ -178,86 +184,91 @@ def tempered_smc(
             raise InputError(f"{name} must lie between 0 and 1, but {share:g} was given.")
     check_counts(chunk=chunk)
     source = streams(rng, sites)
-    ll = _in_chunks(log_likelihood, z, chunk)
-    _not_all_impossible(ll, sites)
-    lp = _in_chunks(log_prior, z, chunk)
-    beta = np.zeros(sites)
-    log_scale = np.full(sites, np.log(2.38 / np.sqrt(p)))
-    log_evidence, variance = np.zeros(sites), np.zeros(sites)
+    def evaluate(y: Array) -> _Particles:
+        return _Particles(y, _in_chunks(log_likelihood, y, chunk), _in_chunks(log_prior, y, chunk))
 
+    state = evaluate(z)
+    _not_all_impossible(state.ll, sites)
+    beta = np.zeros(sites)
+    mover = _Mover(evaluate, np.full(sites, np.log(2.38 / np.sqrt(p))), forget, source)
+    log_evidence, variance = np.zeros(sites), np.zeros(sites)
     for _ in range(MAX_STEPS):
         running = beta < 1.0
         if not running.any():
             break
-        new = np.where(running, _next_power(ll, beta, ess * n), 1.0)
-        log_weight = _power(ll, new - beta)
+        new = np.where(running, _next_power(state.ll, beta, ess * n), 1.0)
+        log_weight = _power(state.ll, new - beta)
         total = logsumexp(log_weight, axis=-1)
         weight = np.exp(log_weight - total[..., None])
         log_evidence = log_evidence + np.where(running, total - np.log(n), 0.0)
         variance = variance + np.where(running, (weight**2).sum(-1) - 1.0 / n, 0.0)
-        pick = np.where(running[..., None], _resample(weight, source, running), np.arange(n))
-        cov = _covariance(z, weight)
-        z = np.take_along_axis(z, pick[..., None], axis=-2)
-        ll, lp = (np.take_along_axis(a, pick, axis=-1) for a in (ll, lp))
+        drawn = systematic(weight, n, source.uniform((1,), running))
+        cov = _covariance(state.z, weight)
+        state = state.picked(np.where(running[..., None], drawn, np.arange(n)))
         beta = new
-        z, ll, lp, log_scale = _move(
-            z,
-            ll,
-            lp,
-            beta,
-            cov,
-            log_scale,
-            running,
-            forget,
-            source,
-            lambda y: (_in_chunks(log_likelihood, y, chunk), _in_chunks(log_prior, y, chunk)),
-        )
+        state = mover.move(state, beta, cov, running)
     else:
         raise InputError(
             f"after {MAX_STEPS} steps the likelihood is let in to a power of {beta.min():.2g} only; "
             "the errors of the data are far too small for the model to reach."
         )
     return Ensemble(
-        tuple(names) if names is not None else tuple(f"x{k}" for k in range(p)),
-        z,
+        parameter_names(names, p),
+        state.z,
         log_evidence=log_evidence,
         log_evidence_error=np.sqrt(np.maximum(variance, 0.0)),
     )
 
 
-def _move(
-    z: Array,
-    ll: Array,
-    lp: Array,
-    beta: Array,
-    cov: Array,
-    log_scale: Array,
-    running: NDArray[np.bool_],
-    forget: float,
-    source: Streams,
-    evaluate: Callable[[Array], tuple[Array, Array]],
-) -> tuple[Array, Array, Array, Array]:
-    """Metropolis steps at power beta, at each running site until its particles have moved enough."""
-    n, p = z.shape[-2:]
-    step = np.linalg.cholesky(cov)
-    begin = z
-    for _ in range(MAX_MOVES):
-        # Squared distance in units of the covariance; between two independent draws it is 2 p.
-        away = np.linalg.solve(step, np.swapaxes(z - begin, -1, -2))
-        here = running & ((away**2).sum(-2).mean(-1) < forget * 2.0 * p)
-        if not here.any():
-            break
-        xi = source.normal((n, p), here) @ np.swapaxes(step, -1, -2)
-        proposal = z + np.exp(log_scale)[..., None, None] * xi
-        ll_new, lp_new = evaluate(proposal)
-        gain = _power(ll_new, beta) - _power(ll, beta) + lp_new - lp
-        alpha = np.exp(np.minimum(0.0, gain))
-        accept = (source.uniform((n,), here) < alpha) & here[..., None]
-        z = np.where(accept[..., None], proposal, z)
-        ll, lp = np.where(accept, ll_new, ll), np.where(accept, lp_new, lp)
-        # The population is large: its mean acceptance is known well, so the scale may follow fast.
-        log_scale = log_scale + np.where(here, 0.5 * (alpha.mean(-1) - TARGET_ACCEPT), 0.0)
-    return z, ll, lp, log_scale
+@dataclass(frozen=True, eq=False)
+class _Particles:
+    """Where particles are (sites..., particle, p), their ln likelihood and ln prior there."""
+
+    z: Array
+    ll: Array
+    lp: Array
+
+    def picked(self, index: NDArray[np.int_]) -> _Particles:
+        z = np.take_along_axis(self.z, index[..., None], axis=-2)
+        return _Particles(z, *(np.take_along_axis(a, index, axis=-1) for a in (self.ll, self.lp)))
+
+    def moved(self, accept: NDArray[np.bool_], new: _Particles) -> _Particles:
+        z = np.where(accept[..., None], new.z, self.z)
+        return _Particles(z, np.where(accept, new.ll, self.ll), np.where(accept, new.lp, self.lp))
+
+
+@dataclass
+class _Mover:
+    """Metropolis steps between two powers; their scale is learned from step to step."""
+
+    evaluate: Callable[[Array], _Particles]
+    log_scale: Array
+    forget: float
+    source: Streams
+
+    def move(
+        self, state: _Particles, beta: Array, cov: Array, running: NDArray[np.bool_]
+    ) -> _Particles:
+        """Steps at power beta, at each running site until its particles have moved enough."""
+        begin, (n, p) = state.z, state.z.shape[-2:]
+        step = np.linalg.cholesky(cov)
+        for _ in range(MAX_MOVES):
+            # Squared distance in units of the covariance; between two independent draws it is 2 p.
+            away = np.linalg.solve(step, np.swapaxes(state.z - begin, -1, -2))
+            here = running & ((away**2).sum(-2).mean(-1) < self.forget * 2.0 * p)
+            if not here.any():
+                break
+            xi = self.source.normal((n, p), here) @ np.swapaxes(step, -1, -2)
+            new = self.evaluate(state.z + np.exp(self.log_scale)[..., None, None] * xi)
+            gain = _power(new.ll, beta) - _power(state.ll, beta) + new.lp - state.lp
+            alpha = np.exp(np.minimum(0.0, gain))
+            accept = (self.source.uniform((n,), here) < alpha) & here[..., None]
+            state = state.moved(accept, new)
+            # The population is large: its mean acceptance is known well, so the scale may follow fast.
+            self.log_scale = self.log_scale + np.where(
+                here, 0.5 * (alpha.mean(-1) - TARGET_ACCEPT), 0.0
+            )
+        return state
 
 
 def _next_power(ll: Array, beta: Array, wanted: float) -> Array:
@@ -281,17 +292,6 @@ def _power(ll: Array, b: Array) -> Array:
 def _ess(log_weight: Array) -> Array:
     ess = np.exp(2.0 * logsumexp(log_weight, axis=-1) - logsumexp(2.0 * log_weight, axis=-1))
     return np.asarray(ess, dtype=float)
-
-
-def _resample(weight: Array, source: Streams, running: NDArray[np.bool_]) -> NDArray[np.int_]:
-    """Systematic resampling: indices (sites..., particle)."""
-    n = weight.shape[-1]
-    points = (np.arange(n) + source.uniform((1,), running)) / n
-    edges = np.cumsum(weight, axis=-1)
-    edges = edges / edges[..., -1:]
-    flat = zip(edges.reshape(-1, n), points.reshape(-1, n))
-    pick = np.stack([np.searchsorted(e, u, side="right") for e, u in flat])
-    return np.minimum(pick, n - 1).reshape(weight.shape)
 
 
 def _covariance(z: Array, weight: Array) -> Array:
@@ -325,31 +325,85 @@ def _not_all_impossible(ll: Array, sites: tuple[int, ...]) -> None:
         )
 
 
-def sample_importance(
-    posterior: Posterior,
-    rng: Random = None,
-    *,
-    n: int = 5000,
-    chunk: int = 1000,
-) -> Ensemble:
-    """`importance_sampling` of a posterior."""
-    return importance_sampling(
-        posterior.log_likelihood, posterior.prior, n, rng=rng, chunk=chunk, sites=posterior.sites
-    )
+@dataclass(frozen=True, kw_only=True)
+class Importance:
+    """`importance_sampling` of a posterior.
+
+    Parameters
+    ----------
+    n : int
+        Draws a site.
+    chunk : int
+        Draws a site evaluated at once.
+
+    Examples
+    --------
+    >>> from landcarbon.assimilation import problems
+    >>> Importance(n=200).sample(problems.banana(), rng=1).draws.shape
+    (200, 2)
+    """
+
+    n: int = 5000
+    chunk: int = 1000
+
+    def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
+        """Weighted prior draws, physical."""
+        return importance_sampling(
+            posterior.log_likelihood,
+            posterior.prior,
+            self.n,
+            rng=rng,
+            chunk=self.chunk,
+            sites=posterior.sites,
+        )
 
 
-def sample_smc(
-    posterior: Posterior,
-    rng: Random = None,
-    *,
-    n: int = 2000,
-    ess: float = 0.5,
-    forget: float = 0.5,
-    chunk: int = 1000,
-) -> Ensemble:
-    """`tempered_smc` of a posterior: starts at prior draws, results are physical."""
-    ensemble = _smc_real(posterior, streams(rng, posterior.sites), n, ess, forget, chunk)
-    return replace(ensemble, draws=posterior.prior.from_real(ensemble.draws))
+@dataclass(frozen=True, kw_only=True)
+class TemperedSMC:
+    """`tempered_smc` of a posterior: starts at prior draws, results are physical.
+
+    Parameters
+    ----------
+    n : int
+        Particles a site.
+    ess, forget, chunk
+        As for `tempered_smc`.
+
+    Examples
+    --------
+    >>> from landcarbon.assimilation import problems
+    >>> TemperedSMC(n=200).sample(problems.banana(), rng=1).draws.shape
+    (200, 2)
+    """
+
+    n: int = 2000
+    ess: float = 0.5
+    forget: float = 0.5
+    chunk: int = 1000
+
+    def real(self, posterior: Posterior, source: Streams) -> Ensemble:
+        """Particles in real coordinates."""
+        check_counts(n=self.n)
+        prior = posterior.prior
+
+        def log_prior(z: Array) -> Array:
+            return np.where((np.abs(z) > FAR).any(-1), -np.inf, prior.log_density_real(z))
+
+        return tempered_smc(
+            lambda z: posterior.log_likelihood(prior.from_real(np.clip(z, -FAR, FAR))),
+            log_prior,
+            prior.to_real(prior.sample(self.n, source, sites=posterior.sites)),
+            rng=source,
+            ess=self.ess,
+            forget=self.forget,
+            chunk=self.chunk,
+            names=posterior.names,
+        )
+
+    def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
+        """Equally weighted draws, physical, with ln Z."""
+        ensemble = self.real(posterior, streams(rng, posterior.sites))
+        return replace(ensemble, draws=posterior.prior.from_real(ensemble.draws))
 
 
 def prior_population(posterior: Posterior, source: Streams, n: int, start: str) -> Array:
@@ -365,34 +419,6 @@ def prior_population(posterior: Posterior, source: Streams, n: int, start: str) 
     if start != "tempered":
         raise InputError(f"start is {start!r}; use 'tempered' or 'prior'.")
     many = max(n, START_PARTICLES)
-    z = _smc_real(posterior, source, many, ess=0.5, forget=0.4, chunk=1000).draws
+    z = TemperedSMC(n=many, forget=0.4).real(posterior, source).draws
     # Particles made by resampling lie side by side: take them from all over.
     return z[..., np.linspace(0, many - 1, n).round().astype(int), :]
-
-
-def _smc_real(
-    posterior: Posterior, source: Streams, n: int, ess: float, forget: float, chunk: int
-) -> Ensemble:
-    check_counts(n=n)
-    prior = posterior.prior
-
-    def log_prior(z: Array) -> Array:
-        return np.where((np.abs(z) > FAR).any(-1), -np.inf, prior.log_density_real(z))
-
-    return tempered_smc(
-        lambda z: posterior.log_likelihood(prior.from_real(np.clip(z, -FAR, FAR))),
-        log_prior,
-        prior.to_real(prior.sample(n, source, sites=posterior.sites)),
-        rng=source,
-        ess=ess,
-        forget=forget,
-        chunk=chunk,
-        names=posterior.names,
-    )
-
-
-def check_counts(**counts: int) -> None:
-    """Refuse what is no whole number of at least 1."""
-    for name, count in counts.items():
-        if int(count) != count or count < 1:
-            raise InputError(f"{name} must be a whole number, at least 1; {count!r} was given.")

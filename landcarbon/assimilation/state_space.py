@@ -35,10 +35,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from landcarbon.assimilation.draws import Ensemble
-from landcarbon.assimilation.observations import GaussianLikelihood, ObservationStream
+from landcarbon.assimilation.draws import Ensemble, parameter_names
+from landcarbon.assimilation.likelihood import GaussianLikelihood, ObservationStream
 from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.simulate import Forcing, forcing, propagator
 
@@ -98,8 +99,7 @@ class Normal:
             C = covariance("cov", cov, n)
             if C.shape[:-2] != mu.shape[:-1]:
                 C = _broadcast("cov", C, (*mu.shape[:-1], n, n))
-        object.__setattr__(self, "mu", mu)
-        object.__setattr__(self, "cov", C)
+        keep(self, mu=mu, cov=C)
 
     def mean(self) -> Array:
         """(..., n)"""
@@ -174,11 +174,10 @@ class LinearSystem:
                     f"{len(t) - 1} (one entry for each step) or 1 (it never changes), its last "
                     f"are the {n} pools."
                 )
-        names = tuple(f"x{k}" for k in range(n)) if pools is None else tuple(pools)
+        names = parameter_names(pools, n)
         if len(names) != n:
             raise InputError(f"pools names {len(names)} pools, but Phi has {n}.")
-        for name, value in (("times", t), ("Phi", Phi), ("c", c), ("Q", Q), ("pools", names)):
-            object.__setattr__(self, name, value)
+        keep(self, times=t, Phi=Phi, c=c, Q=Q, pools=names)
 
     @property
     def n(self) -> int:
@@ -381,10 +380,7 @@ class StateObservations(ObservationStream):
                 f"H has shape {np.shape(H)}, but {obs} observations of sites {likelihood.sites} are "
                 "given; H holds one row of pools for all of them, or one row an observation."
             ) from None
-        object.__setattr__(self, "times", t)
-        object.__setattr__(self, "step", step)
-        object.__setattr__(self, "H", matrix)
-        object.__setattr__(self, "likelihood", likelihood)
+        keep(self, times=t, step=step, H=matrix, likelihood=likelihood)
 
     @property
     def sites(self) -> tuple[int, ...]:
@@ -531,8 +527,7 @@ def rising(name: str, times: ArrayLike) -> Array:
 def _normal(mu: Array, cov: Array) -> Normal:
     """A Normal whose parts are known to be right."""
     made = object.__new__(Normal)
-    object.__setattr__(made, "mu", mu)
-    object.__setattr__(made, "cov", cov)
+    keep(made, mu=mu, cov=cov)
     return made
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from landcarbon.matrix.errors import InputError
 
-__all__ = ["Random", "Streams", "site_generator", "streams"]
+__all__ = ["Random", "Streams", "check_counts", "site_generator", "streams"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,27 @@ def streams(rng: Random, sites: tuple[int, ...] = ()) -> Streams:
     if not isinstance(rng, np.random.Generator):
         rng = np.random.default_rng(rng)  # type: ignore[arg-type]
     return Streams(tuple(sites), (rng,))
+
+
+def check_counts(**counts: int) -> None:
+    """Refuse what is no whole number of at least 1.
+
+    Raises
+    ------
+    InputError
+        0, a fraction, or no number at all.
+
+    Examples
+    --------
+    >>> check_counts(n_chains=16)
+    """
+    for name, count in counts.items():
+        try:
+            whole = int(count) == count
+        except (TypeError, ValueError, OverflowError):
+            whole = False
+        if not whole or isinstance(count, bool) or count < 1:
+            raise InputError(f"{name} must be a whole number, at least 1; {count!r} was given.")
 
 
 def site_generator(seed: int, index: int) -> np.random.Generator:

@@ -11,7 +11,9 @@ import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from importlib import import_module
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -150,7 +152,7 @@ def grade(key: str, answer: Any) -> Outcome:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            found.test(answer)
+            found.test(_returning(answer))
     except Miss as miss:
         return Outcome(found, False, miss.kind, miss.message)
     except NotImplementedError:
@@ -191,6 +193,27 @@ def hint(key: str) -> None:
     rung = min(_RUNG.get(key, 0), len(RUNGS) - 1)
     _RUNG[key] = rung + 1
     say(f"{key}, hint {rung + 1} of {len(RUNGS)} ({RUNGS[rung]}): {found.hints[rung]}")
+
+
+def _returning(answer: Any) -> Any:
+    """Functions miss as soon as they return nothing; any other answer stays as it is."""
+    if type(answer) is tuple:
+        return tuple(_returning(part) for part in answer)
+    if type(answer) is dict:
+        return {name: _returning(part) for name, part in answer.items()}
+    if not isinstance(answer, FunctionType):
+        return answer
+
+    @wraps(answer)
+    def function(*args: Any, **options: Any) -> Any:
+        value = answer(*args, **options)
+        if value is None:
+            raise Miss(
+                "incomplete", "Your function returns nothing. Did you forget the line with `return`?"
+            )
+        return value
+
+    return function
 
 
 def _sentence(error: Exception) -> str:

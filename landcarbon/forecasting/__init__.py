@@ -16,14 +16,9 @@ from landcarbon.forecasting.decision import (
     value_of_forecast,
     value_of_perfect_forecast,
 )
-from landcarbon.forecasting.ensemble import (
-    SOURCES,
-    add_observation_error,
-    analogue_years,
-    forecast,
-    layered_step,
-    matrix_step,
-)
+from landcarbon.forecasting.drivers import analogue_years
+from landcarbon.forecasting.ensemble import SOURCES, Steps, forecast
+from landcarbon.forecasting.noise import ProcessError, add_observation_error
 from landcarbon.forecasting.null import climatology, persistence, random_walk
 from landcarbon.forecasting.partition import partition
 from landcarbon.forecasting.scores import (
@@ -38,10 +33,13 @@ from landcarbon.forecasting.scores import (
     skill,
     spread_skill,
 )
+from landcarbon.forecasting.steps import layered_step, matrix_step
 
 __all__ = [
     "SOURCES",
     "Issue",
+    "ProcessError",
+    "Steps",
     "add_observation_error",
     "analogue_years",
     "climatology",

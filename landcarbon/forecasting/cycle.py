@@ -54,7 +54,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.runs import bar, claim, load, piece, save
 from landcarbon.forecasting import scores as _scores
-from landcarbon.forecasting.ensemble import add_observation_error
+from landcarbon.forecasting.noise import add_observation_error
 from landcarbon.matrix.errors import InputError, as_array
 
 if TYPE_CHECKING:

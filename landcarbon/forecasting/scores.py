@@ -19,7 +19,7 @@ PIT              :math:`F(y)`, uniform if F holds  (...)            1           
 
 The first axis of an ensemble is the member; a labelled array may have it anywhere, under the name
 `member`. An observation carries error of its own: add it to the ensemble
-(:func:`landcarbon.forecasting.ensemble.add_observation_error`) before scoring.
+(:func:`landcarbon.forecasting.noise.add_observation_error`) before scoring.
 
 Sources: Gneiting & Raftery 2007, JASA 102:359, doi:10.1198/016214506000001437 (proper scores);
 Gneiting et al. 2007, JRSS B 69:243, doi:10.1111/j.1467-9868.2007.00587.x (PIT, calibration);

@@ -341,7 +341,7 @@ def choose(
     -------
     ndarray, (n, p)
     """
-    from landcarbon.assimilation.posterior import sample
+    from landcarbon.assimilation.samplers import sample
 
     if n < 1 or candidates < n:
         raise InputError(

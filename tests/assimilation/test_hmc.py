@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from landcarbon.assimilation import hamiltonian, problems, sample
+from landcarbon.assimilation import Hamiltonian, problems, sample
 from landcarbon.assimilation.hmc import halton
 from landcarbon.matrix.errors import InputError
 
@@ -19,7 +19,7 @@ def test_a_normal_in_fifty_dimensions_with_scales_from_one_to_a_thousand():
         return -0.5 * ((x / sd) ** 2).sum(-1), -x / sd**2
 
     start = sd * np.random.default_rng(1).standard_normal((16, 50))
-    walk = hamiltonian(density, start, 400, 400, rng=2)
+    walk = Hamiltonian(n_warmup=400, n_draws=400).chains(density, start, rng=2)
     x = walk.draws.reshape(-1, 50) / sd
     np.testing.assert_allclose(x.mean(0), 0.0, atol=4 / np.sqrt(walk.ess().min()))
     np.testing.assert_allclose(x.std(0), 1.0, atol=0.08)
@@ -44,7 +44,7 @@ def test_a_wrong_gradient_costs_acceptance_not_truth():
     def crooked(x):
         return -0.5 * (x**2).sum(-1), -x + 0.3
 
-    walk = hamiltonian(crooked, np.zeros((32, 2)), 300, 500, rng=4)
+    walk = Hamiltonian(n_warmup=300, n_draws=500).chains(crooked, np.zeros((32, 2)), rng=4)
     np.testing.assert_allclose(walk.draws.mean((0, 1)), 0.0, atol=0.05)
     np.testing.assert_allclose(walk.draws.std((0, 1)), 1.0, atol=0.05)
 
@@ -57,7 +57,7 @@ def test_a_cliff_is_counted_as_divergence():
         return (-0.5 * x**2 - 1e6 * steep**4).sum(-1), -x - 4e6 * steep**3
 
     with np.errstate(over="ignore"):
-        walk = hamiltonian(cliff, np.full((8, 1), -1.0), 100, 200, rng=5)
+        walk = Hamiltonian(n_warmup=100, n_draws=200).chains(cliff, np.full((8, 1), -1.0), 5)
     assert walk.diverging.shape == (8, 200)
     assert walk.diverging.any()
     assert (walk.draws < 1.6).all()
@@ -67,16 +67,19 @@ def test_lengths_of_trajectories_fill_the_interval_evenly():
     assert [halton(k) for k in range(1, 8)] == [0.5, 0.25, 0.75, 0.125, 0.625, 0.375, 0.875]
 
 
+CHAINS = Hamiltonian().chains
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: hamiltonian(lambda x: (normal(x)[0], x[..., :1]), np.zeros((3, 2))), "the same"),
+        (lambda: CHAINS(lambda x: (normal(x)[0], x[..., :1]), np.zeros((3, 2))), "the same"),
         (
-            lambda: hamiltonian(lambda x: (normal(x)[0], x * np.nan), np.zeros((3, 2))),
+            lambda: CHAINS(lambda x: (normal(x)[0], x * np.nan), np.zeros((3, 2))),
             "gradient is nan at index",
         ),
-        (lambda: hamiltonian(normal, np.zeros((3, 2)), target_accept=0.0), "lie in .0, 1."),
-        (lambda: hamiltonian(normal, np.zeros((3, 2)), n_leapfrog=0), "n_leapfrog must be"),
+        (lambda: Hamiltonian(target_accept=0.0).chains(normal, np.zeros((3, 2))), "lie in .0, 1."),
+        (lambda: Hamiltonian(n_leapfrog=0).chains(normal, np.zeros((3, 2))), "n_leapfrog must be"),
         (
             lambda: sample(problems.banana(), "hmc", gradient="auto"),
             "use 'adjoint' or 'numerical'",

@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 
 from landcarbon.assimilation import (
+    DifferentialEvolution,
+    Metropolis,
     Posterior,
     Prior,
-    adaptive_metropolis,
-    differential_evolution,
     sample,
 )
 from landcarbon.assimilation.streams import site_generator
@@ -46,7 +46,9 @@ def test_chains_equal_the_exact_posterior(linear_gaussian, method, options):
 
 
 def test_acceptance_is_steered():
-    walk = adaptive_metropolis(normal, np.zeros((20, 3)), 600, 600, rng=1, target_accept=0.4)
+    walk = Metropolis(n_warmup=600, n_draws=600, target_accept=0.4).chains(
+        normal, np.zeros((20, 3)), rng=1
+    )
     assert walk.accept_rate.mean() == pytest.approx(0.4, abs=0.04)
 
 
@@ -59,7 +61,7 @@ def test_past_states_span_a_thin_ridge():
         return -0.5 * (x @ inverse * x).sum(-1)
 
     start = np.random.default_rng(1).standard_normal((30, 2))
-    walk = differential_evolution(ridge, start, 1500, 1500, rng=2)
+    walk = DifferentialEvolution(n_warmup=1500, n_draws=1500).chains(ridge, start, rng=2)
     x = walk.draws.reshape(-1, 2)
     np.testing.assert_allclose(np.cov((x @ np.array([[1, 1], [1, -1]])).T.round(12)).diagonal(),
                                [2 * 1.9999, 2 * 0.0001], rtol=0.1)  # fmt: skip
@@ -78,7 +80,8 @@ def test_without_data_a_uniform_prior_gives_uniform_samples():
         return UNIFORM.log_density(UNIFORM.from_real(z))
 
     start = UNIFORM.to_real(UNIFORM.sample(40, rng=62))
-    away = UNIFORM.from_real(adaptive_metropolis(bare, start, 100, 400, rng=63).draws)
+    walk = Metropolis(n_warmup=100, n_draws=400).chains(bare, start, rng=63)
+    away = UNIFORM.from_real(walk.draws)
     wrong = UNIFORM.to_unit(away[:, ::40]).reshape(-1, 2)
     assert all(stats.kstest(column, "uniform").pvalue < 1e-6 for column in wrong.T)
 
@@ -107,10 +110,10 @@ def test_batched_equals_one_site_at_a_time(linear_gaussian, method, options):
         np.testing.assert_allclose(whole[k].draws, run([k])[0].draws, rtol=1e-8)
 
 
-@pytest.mark.parametrize("sampler", [adaptive_metropolis, differential_evolution])
+@pytest.mark.parametrize("sampler", [Metropolis, DifferentialEvolution])
 def test_rejected_proposals_repeat_the_state(sampler):
     start = np.random.default_rng(2).standard_normal((5, 2))
-    walk = sampler(normal, start, 200, 500, rng=1)
+    walk = sampler(n_warmup=200, n_draws=500).chains(normal, start, rng=1)
     stayed = (np.diff(walk.draws, axis=-2) == 0).all(-1).mean(-1)
     np.testing.assert_allclose(stayed, 1 - walk.accept_rate, atol=0.01)
 
@@ -129,11 +132,14 @@ def nothing(theta):
     return np.zeros(theta.shape[:-1])
 
 
+CHAINS = Metropolis().chains
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda p: sample(p, "nuts"), "no sampling method 'nuts'; known are metropolis"),
-        (lambda p: sample(p, "metropolis", n_chain=3), "unexpected keyword argument 'n_chain'"),
+        (lambda p: sample(p, "metropolis", n_chain=3), "no option 'n_chain'; did you mean 'n_chains'"),
         (lambda p: sample(p, "metropolis", n_chains=0), "n must be a whole number|n_chains must"),
         (lambda p: sample(p, "metropolis", n_warmup=5), "at least 100 steps to learn"),
         (
@@ -145,7 +151,7 @@ def nothing(theta):
             r"snooker must lie in \(0, 1\)",
         ),
         (
-            lambda p: differential_evolution(normal, np.zeros((2, 2))),
+            lambda p: DifferentialEvolution().chains(normal, np.zeros((2, 2))),
             r"archive has shape \(2, 2\); .*more than 2.*Start more chains",
         ),
         (lambda p: sample(p, "es-mda"), "a likelihood alone is not enough"),
@@ -154,12 +160,12 @@ def nothing(theta):
             "one site",
         ),
         (
-            lambda p: adaptive_metropolis(lambda x: nothing(x) - np.inf, np.zeros((2, 1))),
+            lambda p: CHAINS(lambda x: nothing(x) - np.inf, np.zeros((2, 1))),
             "density zero",
         ),
-        (lambda p: adaptive_metropolis(lambda x: nothing(x) * np.nan, np.zeros((2, 1))), "NaN at"),
-        (lambda p: adaptive_metropolis(lambda x: x, np.zeros((2, 1))), "one number a chain"),
-        (lambda p: adaptive_metropolis(nothing, np.zeros(3)), "start must end in axes"),
+        (lambda p: CHAINS(lambda x: nothing(x) * np.nan, np.zeros((2, 1))), "NaN at"),
+        (lambda p: CHAINS(lambda x: x, np.zeros((2, 1))), "one number a chain"),
+        (lambda p: CHAINS(nothing, np.zeros(3)), "start must end in axes"),
     ],
 )
 def test_bad_input(call, message):

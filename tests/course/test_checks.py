@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from landcarbon.course import checks
-from landcarbon.course.checks import Miss, check, exercise, expect, grade, hint
+from landcarbon.course.checks import Miss, check, exercise, expect, find, grade, hint
 from landcarbon.matrix.errors import InputError
 
+EXERCISES = Path(checks.__file__).parent / "exercises"
 HINTS = ("Think of units.", "Divide one by the other.", "One line with a return.")
 
 
@@ -48,6 +51,24 @@ def test_a_bug_of_the_learner_is_a_finding(doubling) -> None:
     assert "TypeError" in outcome.message
     assert 'x + "2"' in outcome.message
     assert grade(doubling, 4).kind == "stopped"
+
+
+def test_a_forgotten_return_is_told(doubling) -> None:
+    def forgot(x):
+        2 * x
+
+    outcome = grade(doubling, forgot)
+    assert (outcome.passed, outcome.kind) == (False, "incomplete")
+    assert "forget" in outcome.message
+
+
+@pytest.mark.parametrize("path", sorted(EXERCISES.glob("ch*.py")), ids=lambda path: path.stem)
+def test_every_check_says_so_when_nothing_comes_back(path) -> None:
+    """No check stops with an error of its own when functions return nothing."""
+    chapter = path.stem[2:]
+    find(f"{chapter}.1")
+    for key in [key for key in checks._REGISTRY if key.startswith(f"{chapter}.")]:
+        assert grade(key, lambda *a, **o: None).kind not in ("", "stopped"), key
 
 
 def test_hints_climb_a_ladder_and_stay_on_top(doubling, capsys) -> None:

@@ -14,6 +14,7 @@ import xarray as xr
 
 from landcarbon.assimilation import Posterior, Prior, SeriesObservations, sample
 from landcarbon.forecasting import (
+    ProcessError,
     coverage,
     forecast,
     guard,
@@ -57,7 +58,8 @@ def ahead(now, analysis):
     def step(X, parameters, drivers):
         return 10 + 0.9 * (X - 10)
 
-    f = forecast(step, X, steps=20, process_sd=1.0, noise="absolute", rng=now.rng)
+    error = ProcessError(1.0, relative=False)
+    f = forecast(step, X, steps=20, process_sd=error, rng=now.rng)
     carbon = f["X"].isel(pool=0, time=slice(1, None)).values
     return {"carbon": (("member", "lead"), carbon), "lead": np.arange(1.0, 21.0)}
 

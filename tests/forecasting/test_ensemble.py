@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from landcarbon.forecasting.ensemble import (
+from landcarbon.forecasting import (
     SOURCES,
+    ProcessError,
+    Steps,
     add_observation_error,
     analogue_years,
     forecast,
@@ -30,7 +32,7 @@ def spread(members=40, seed=0):
 def test_every_member_is_its_own_run():
     model, X0, I = spread()
     xi = 1 + 0.2 * np.sin(np.arange(30.0))
-    f = forecast(model, X0, drivers={"I": I, "xi": xi}, dt=0.5)
+    f = forecast(model, X0, drivers={"I": I, "xi": xi}, steps=Steps(dt=0.5))
     for m in (0, 17, 39):
         one = MODEL.replace(K=model.K[m])
         X = X0[m]
@@ -44,7 +46,8 @@ def test_every_member_is_its_own_run():
 def test_steady_state_stays_with_every_method():
     X0 = MODEL.steady_state(500.0)
     for method in ("exponential", "implicit", "explicit"):
-        f = forecast(MODEL, X0, drivers={"I": np.full(20, 500.0)}, dt=0.1, method=method)
+        steps = Steps(dt=0.1, method=method)
+        f = forecast(MODEL, X0, drivers={"I": np.full(20, 500.0)}, steps=steps)
         assert np.allclose(f["X"], X0, rtol=1e-12)
 
 
@@ -54,8 +57,10 @@ def test_methods_meet_as_the_step_shrinks():
         errors[method] = []
         for dt in (0.1, 0.05):
             drivers = {"I": np.full(round(1 / dt), 300.0)}
-            good = forecast(MODEL, X0, drivers=drivers, dt=dt)["X"].values[0, -1]
-            other = forecast(MODEL, X0, drivers=drivers, dt=dt, method=method)["X"].values[0, -1]
+            good, other = (
+                forecast(MODEL, X0, drivers=drivers, steps=steps)["X"].values[0, -1]
+                for steps in (Steps(dt=dt), Steps(dt=dt, method=method))
+            )
             errors[method].append(np.abs(other - good).max())
         assert errors[method][1] == pytest.approx(errors[method][0] / 2, rel=0.15)
 
@@ -72,7 +77,8 @@ def test_any_step_function_runs():
         return X * np.exp(-parameters[:, :1]) + drivers[:, None]
 
     k = np.linspace(0.1, 1.0, 5)[:, None]
-    f = forecast(step, [10.0], parameters=k, drivers=np.full(200, 2.0), pools=["soil"])
+    steps = Steps(pools=["soil"])
+    f = forecast(step, [10.0], parameters=k, drivers=np.full(200, 2.0), steps=steps)
     assert np.allclose(f["X"].isel(time=-1, pool=0), 2 / (1 - np.exp(-k[:, 0])), rtol=1e-6)
     assert f["X"].dims == ("member", "time", "pool")
     assert f["X"].attrs["units"] == "gC m-2"
@@ -141,7 +147,10 @@ def test_scenarios_are_shared_out_evenly_and_kept_together():
 
 def test_relative_noise_keeps_the_mean_and_the_sign():
     f = forecast(
-        lambda X, p, d: X, [[2.0, 5.0]], steps=16, members=20_000, process_sd=[0.1, 0.4], dt=0.25
+        lambda X, p, d: X,
+        np.tile([2.0, 5.0], (20_000, 1)),
+        steps=Steps(16, dt=0.25),
+        process_sd=[0.1, 0.4],
     )
     end = f["X"].isel(time=-1)
     assert float(end.min()) > 0
@@ -151,7 +160,10 @@ def test_relative_noise_keeps_the_mean_and_the_sign():
 
 def test_absolute_noise_grows_like_the_square_root_of_time():
     f = forecast(
-        lambda X, p, d: X, [0.0], steps=16, members=20_000, process_sd=1.0, noise="absolute"
+        lambda X, p, d: X,
+        np.zeros((20_000, 1)),
+        steps=16,
+        process_sd=ProcessError(1.0, relative=False),
     )
     assert np.allclose(f["X"].std("member").isel(pool=0), np.sqrt(np.arange(17)), rtol=0.03)
 
@@ -162,11 +174,11 @@ def test_fluxes_and_thinning():
     def respiration(X, parameters, drivers):
         return {"respiration": model.respiration(X).sum(-1)}
 
-    f = forecast(model, X0, drivers={"I": I}, diagnose=respiration, every=5)
+    f = forecast(model, X0, drivers={"I": I}, steps=Steps(diagnose=respiration, every=5))
     assert f["respiration"].dims == ("member", "time")
     assert f.sizes["time"] == 7
     assert np.array_equal(np.isnan(f["respiration"]).all("member"), [False] * 6 + [True])
-    whole = forecast(model, X0, drivers={"I": I}, diagnose=respiration)
+    whole = forecast(model, X0, drivers={"I": I}, steps=Steps(diagnose=respiration))
     assert np.array_equal(f["X"], whole["X"].isel(time=slice(None, None, 5)))
     assert np.array_equal(f["respiration"][:, :6], whole["respiration"][:, 0:30:5])
     assert f["lead"].values.tolist() == [0, 5, 10, 15, 20, 25, 30]
@@ -174,7 +186,7 @@ def test_fluxes_and_thinning():
 
 def test_time_stamps():
     time = np.arange("2020-01-01", "2020-02-01", dtype="datetime64[D]").astype("datetime64[ns]")
-    f = forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(30)}, dt=1 / 365, time=time)
+    f = forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(30)}, steps=Steps(dt=1 / 365, time=time))
     assert f["time"].values[-1] == np.datetime64("2020-01-31")
 
 
@@ -182,10 +194,8 @@ def test_the_seed_decides():
     a, b, c = (
         forecast(
             MODEL,
-            [9.0, 9.0],
-            steps=None,
+            np.full((4, 2), 9.0),
             drivers={"I": np.ones(5)},
-            members=4,
             process_sd=0.1,
             rng=r,
         )
@@ -239,14 +249,16 @@ def test_a_column_stays_at_its_steady_state_and_returns_to_it():
     # Members with one column: 10 % more input raises the stock, by less than 10 % at first.
     one = column.replace(A=column.A[0], K=column.K[0], down=column.down[0], up=column.up[0])
     drivers = {"input": np.array([[1.0] * 40, [1.1] * 40])}
-    f = forecast(layered_step(one, b[0], 1.0), X[:1], members=2, drivers=drivers)
+    f = forecast(layered_step(one, b[0], 1.0), X[[0, 0]], drivers=drivers)
     ratio = (f["X"].sel(member=1).sum("pool") / f["X"].sel(member=0).sum("pool")).values
     assert (np.diff(ratio) > 0).all()
     assert 1 < ratio[1] < ratio[-1] < 1.1
 
 
 def test_observation_error():
-    f = forecast(MODEL, MODEL.steady_state(500.0), drivers={"I": np.full(3, 500.0)}, members=5000)
+    f = forecast(
+        MODEL, np.tile(MODEL.steady_state(500.0), (5000, 1)), drivers={"I": np.full(3, 500.0)}
+    )
     measured = add_observation_error(f["X"].isel(time=-1), [10.0, 200.0])
     assert measured.dims == ("member", "pool")
     assert np.allclose(measured.std("member"), [10.0, 200.0], rtol=0.05)
@@ -273,7 +285,7 @@ def nan_step(X, parameters, drivers):
             "I has 4, xi has 5",
         ),
         (
-            lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones((3, 4))}, members=2),
+            lambda: forecast(MODEL, np.ones((2, 2)), drivers={"I": np.ones((3, 4))}),
             "3 scenarios",
         ),
         (lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(4), "T": np.ones(4)}), "I, T"),
@@ -284,14 +296,15 @@ def nan_step(X, parameters, drivers):
         (lambda: forecast(nan_step, np.ones((3, 1)), steps=2), "Step 0 gave NaN"),
         (lambda: forecast(lambda X, p, d: X[0], np.ones((3, 1)), steps=2), "returned shape"),
         (lambda: forecast(nan_step, [1.0], steps=2, sources=["driver"]), "no source"),
-        (lambda: forecast(nan_step, [1.0], steps=2, noise="pink"), "'relative' or 'absolute'"),
-        (lambda: forecast(nan_step, [1.0], steps=2, dt=0.0), "above 0"),
+        (lambda: forecast(lambda X, p, d: None, [1.0], steps=2), "forget `return`"),
+        (lambda: forecast(nan_step, np.ones((2, 2, 2)), steps=2), "initial must be"),
+        (lambda: forecast(nan_step, [1.0], steps=Steps(2, dt=0.0)), "above 0"),
         (lambda: forecast(nan_step, [1.0], steps=2, process_sd=-1.0), "process_sd"),
-        (lambda: forecast(nan_step, [1.0], steps=5, every=2), "divide the 5 steps"),
+        (lambda: forecast(nan_step, [1.0], steps=Steps(5, every=2)), "divide the 5 steps"),
         (lambda: forecast(MODEL, [1.0, 1.0], parameters=[1.0], drivers={"I": [1.0]}), "leave"),
         (lambda: matrix_step(MODEL, 1.0, "euler"), "choose 'exponential'"),
         (
-            lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(4)}, method="explicit"),
+            lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(4)}, steps=Steps(method="explicit")),
             "too long for the explicit",
         ),
         (lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(4)}, time=np.arange(4)), "time must hold 5"),

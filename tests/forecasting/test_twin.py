@@ -15,6 +15,7 @@ import pytest
 from landcarbon.assimilation import GaussianLikelihood, Posterior, Prior, sample
 from landcarbon.forecasting import (
     SOURCES,
+    Steps,
     add_observation_error,
     coverage,
     crps,
@@ -72,7 +73,8 @@ def nee(X, theta, d):
 
 
 def run(theta, X, w, **options):
-    return forecast(step, X, parameters=theta, drivers=w, dt=DAY, diagnose=nee, **options)
+    steps = Steps(dt=DAY, diagnose=nee)
+    return forecast(step, X, parameters=theta, drivers=w, steps=steps, **options)
 
 
 @pytest.fixture(scope="module")

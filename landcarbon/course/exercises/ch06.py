@@ -157,6 +157,11 @@ def transit_time_density(answer: Callable[[Any, Any, Any], Any]) -> None:
 )
 def ranking(answer: tuple[Any, ...]) -> None:
     """Ton-years with their limits; names in falling order; an own option that comes from behind."""
+    expect(
+        isinstance(answer, (tuple, list)) and len(answer) >= 2,
+        "shape",
+        "Hand in both functions, and perhaps an option: check('06.3', (ton_years, ranking)).",
+    )
     ton_years, rank = answer[:2]
     start = np.array([0.2, 0.5, 0.3])
     for horizon in (20.0, 100.0, 1000.0):
