@@ -46,7 +46,7 @@ from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline, leng
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Propagator", "Trajectory", "forcing", "integrate", "propagator", "simulate", "step"]
+__all__ = ["Propagator", "Trajectory", "integrate", "propagator", "simulate", "step"]
 
 Array = NDArray[np.float64]
 Method = Literal["exponential", "implicit"]
@@ -279,23 +279,6 @@ def simulate(
 
     run = _run(clock.t, X0, steps(), method)
     return _dataset(run, passed, dims, unit)
-
-
-def forcing(name: str, value: Forcing, steps: int) -> Callable[[int, float], Array]:
-    """Forcing in any of its three forms as one function of (step, time in the middle of it)."""
-    if callable(value):
-        return lambda k, time: as_array(f"{name} at t = {time:g}", value(time))
-    array = as_array(name, value)
-    if array.ndim == 0:
-        return lambda k, time: array
-    length = array.shape[0]
-    if length not in (1, steps):
-        raise InputError(
-            f"{name} has shape {array.shape}, but there are {steps} steps: time comes first, one "
-            f"entry for each step (not for each of the {steps + 1} times). What never changes but "
-            f"differs between pools or sites gets a first axis of length 1: {name}[np.newaxis]."
-        )
-    return lambda k, time: array[k % length]
 
 
 def _run(t: Array, X0: Array, steps: Iterator[tuple[Array, Array]], method: Method) -> Trajectory:
