@@ -41,7 +41,8 @@ from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.simulate import Forcing, forcing, propagator
+from landcarbon.matrix.simulate import propagator
+from landcarbon.matrix.timeline import Changing, Forcing, Timeline, rising
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -223,7 +224,7 @@ class LinearSystem:
 
 
 def linear_system(
-    model: MatrixModel | Callable[[float], MatrixModel],
+    model: MatrixModel | Changing | Callable[[float], MatrixModel],
     t: ArrayLike,
     I: Forcing,
     xi: Forcing = 1.0,
@@ -234,12 +235,12 @@ def linear_system(
 
     Parameters
     ----------
-    model : MatrixModel or callable
+    model : MatrixModel, `changing` or callable
         The model, or a function of time [yr] that returns it.
     t : array_like, (steps + 1,)
         Times of the states [yr], rising.
-    I, xi : float, array_like (steps or 1, ...) or callable
-        Carbon input [gC m-2 yr-1] and environmental scalar, as in `matrix.simulate.simulate`.
+    I, xi : float, array_like (steps or 1, ...), DataArray or callable
+        Carbon input [gC m-2 yr-1] and environmental scalar, as in `landcarbon.matrix.timeline`.
     process : array_like, (n,) or number
         Noise of the model, S [gC m-2 yr-1/2], by pool: the standard deviation it adds to a pool in
         one year.
@@ -261,26 +262,22 @@ def linear_system(
     >>> print(Phi.round(3), c.round(1), np.sqrt(Q).round(2))
     [[0.905]] [95.2] [[19.04]]
     """
-    times = rising("t", t)
-    steps = len(times) - 1
-    I_at, xi_at = forcing("I", I, steps), forcing("xi", xi, steps)
+    clock = Timeline.read(model, t, I, xi)
     known: dict[tuple[bytes, float], tuple[Array, Array, Array]] = {}
     rows: list[tuple[Array, Array, Array]] = []
     pools: tuple[str, ...] = ()
-    for k, (start, h) in enumerate(zip(times[:-1], np.diff(times).round(12))):
-        middle = start + 0.5 * h
-        now = model if isinstance(model, MatrixModel) else model(middle)
-        pools = now.pools
-        noise = _broadcast("process", as_array("process", process, lower=0.0), (now.n,))
-        M = now.outflow_matrix(xi_at(k, middle))
-        key = (M.tobytes(), float(h))
+    for now in clock.walk():
+        pools = now.model.pools
+        noise = _broadcast("process", as_array("process", process, lower=0.0), (now.model.n,))
+        M = now.model.outflow_matrix(now.xi)
+        key = (M.tobytes(), now.h)
         if key not in known:
-            p = propagator(M, h)
-            known[key] = (p.state, p.stay, accumulated(M, h, noise))
+            p = propagator(M, now.h)
+            known[key] = (p.state, p.stay, accumulated(M, now.h, noise))
         Phi, stay, Q = known[key]
-        rows.append((Phi, (stay @ now.input(I_at(k, middle))[..., None])[..., 0], Q))
+        rows.append((Phi, (stay @ now.u[..., None])[..., 0], Q))
     Phi, c, Q = (_stack(column) for column in zip(*rows))
-    return LinearSystem(times, Phi, c, Q, pools)
+    return LinearSystem(clock.t, Phi, c, Q, pools)
 
 
 def accumulated(M: Array, h: float, noise: Array) -> Array:
@@ -515,13 +512,6 @@ def log_normal(r: Array, S: Array, used: ArrayLike) -> Array:
     """
     quadratic = (r * np.linalg.solve(S, r[..., None])[..., 0]).sum(-1)
     return -0.5 * (quadratic + np.linalg.slogdet(S)[1] + np.asarray(used) * _LOG_2PI)
-
-
-def rising(name: str, times: ArrayLike) -> Array:
-    t = as_array(name, times)
-    if t.ndim != 1 or len(t) < 2 or (np.diff(t) <= 0).any():
-        raise InputError(f"{name} must be a row of at least two times that rise.")
-    return t
 
 
 def _normal(mu: Array, cov: Array) -> Normal:

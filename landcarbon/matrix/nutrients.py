@@ -47,7 +47,7 @@ doi 10.2136/sssaj1987.03615995005100050015x; N and P together as in Wang et al. 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.simulate import Forcing, Propagator, _times, forcing, propagator
+from landcarbon.matrix.simulate import Propagator, propagator
+from landcarbon.matrix.timeline import Changing, Forcing, Timeline
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -203,6 +204,11 @@ class NutrientModel:
                 raise InputError(f"flexible coupling needs c_to_e_scarce of {e.name}.")
         object.__setattr__(self, "elements", elements)
 
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """Names of the carbon pools."""
+        return self.carbon.pools
+
     def replace(self, **changes: Any) -> NutrientModel:
         """A copy with some of its parts changed."""
         return dataclasses.replace(self, **changes)
@@ -311,7 +317,7 @@ class NutrientModel:
 
 
 def simulate(
-    model: NutrientModel,
+    model: NutrientModel | Changing | Callable[[float], NutrientModel],
     t: ArrayLike,
     start: State,
     I: Forcing,  # noqa: E741
@@ -323,14 +329,15 @@ def simulate(
 
     Parameters
     ----------
-    model : NutrientModel
+    model : NutrientModel, `changing` or callable
+        The model; or one that changes, as in `landcarbon.matrix.timeline`.
     t : array_like (steps + 1,)
         Times of the states [yr], rising.
     start : State
         Leading axes are sites or members.
-    I : float, array_like (steps or 1, ...) or callable
-        Carbon input that plants could fix [gC m-2 yr-1]; forms as in `landcarbon.matrix.simulate`.
-    xi : float, array_like (steps or 1, ..., n) or callable
+    I : float, array_like (steps or 1, ...), DataArray or callable
+        Carbon input that plants could fix [gC m-2 yr-1]; forms as in `landcarbon.matrix.timeline`.
+    xi : float, array_like (steps or 1, ..., n), DataArray or callable
         Environmental scalar, in the same forms.
     method : {"implicit", "midpoint"}
         First order for steps of any length, or second order for short steps; see the top.
@@ -351,19 +358,15 @@ def simulate(
     if method not in ("midpoint", "implicit"):
         raise InputError(f"method is {method!r}; choose 'midpoint' or 'implicit'.")
     advance = _advance if method == "midpoint" else _advance_implicit
-    t = _times(t)
-    steps = len(t) - 1
-    I_at, xi_at = forcing("I", I, steps), forcing("xi", xi, steps)
-    start = _started(model, start)
-    states = [start]
+    clock = Timeline.read(model, t, I, xi)
+    first = clock.model_at(0, float(clock.t[0] + clock.t[1]) / 2)
+    states = [_started(first, start)]
     rows: list[dict[str, Array]] = []
-    for k in range(steps):
-        middle = float(t[k] + t[k + 1]) / 2
-        h = float(t[k + 1] - t[k])
-        state, row = advance(model, states[-1], I_at(k, middle), xi_at(k, middle), h, float(t[k]))
+    for now, begin in zip(clock.walk(), clock.t.tolist()):
+        state, row = advance(now.model, states[-1], now.I, now.xi, now.h, begin)
         states.append(state)
         rows.append(row)
-    return _dataset(model, t, states, rows)
+    return _dataset(first, clock.t, states, rows)
 
 
 def _started(model: NutrientModel, start: State) -> State:

@@ -20,8 +20,8 @@ t      times of the states              (steps + 1,)     yr              t
 ====== ================================ ================ =============== ============
 
 The exponential step is exact for forcing that is constant within the step, for any length of step;
-the implicit Euler step has an error of first order in h, and conserves carbon too. Forcing given as
-a function of time is evaluated in the middle of each step.
+the implicit Euler step has an error of first order in h, and conserves carbon too. What changes with
+time is read by `landcarbon.matrix.timeline`.
 
 The exponentials are summed from terms that are not negative (uniformisation: with c the largest
 diagonal entry of M, the matrix c − M has no negative entry), on a step so short that the series is
@@ -32,7 +32,7 @@ out negative, and small entries are as accurate as large ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -41,16 +41,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
+from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline, lengths, rising
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Propagator", "Trajectory", "forcing", "integrate", "propagator", "simulate", "step"]
+__all__ = ["Propagator", "Trajectory", "integrate", "propagator", "simulate", "step"]
 
 Array = NDArray[np.float64]
 Method = Literal["exponential", "implicit"]
-Model = MatrixModel | Callable[[float], MatrixModel]
-Forcing = ArrayLike | Callable[[float], ArrayLike]
+Model = MatrixModel | Changing | Callable[[float], MatrixModel]
 
 TERMS = 20  # of the series, on a step with ‖c − M‖ h ≤ 1: 1 / 20! is below rounding
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(20)
@@ -195,7 +195,7 @@ def integrate(
     InputError
         Times that do not rise, a first axis that is neither `steps` nor 1.
     """
-    t = _times(t)
+    t = rising("t", t)
     steps = len(t) - 1
     M = checked_outflow(M)
     n = M.shape[-1]
@@ -225,17 +225,19 @@ def simulate(
 
     Parameters
     ----------
-    model : MatrixModel or callable
-        The model; or a function of time [yr] that returns it, for changing A, K, B or V.
+    model : MatrixModel, `changing` or callable
+        The model; or, for changing A, K, B or V, ``changing(model, K=...)`` or a function of time
+        [yr] that returns it.
     t : array_like (steps + 1,)
-        Times of the states [yr], rising; steps need not be equal.
+        Times of the states [yr], rising; steps need not be equal, and dates count as decimal years.
     X0 : array_like (..., n)
         State at t[0]; leading axes are sites or members.
-    I : float, array_like (steps or 1, ...) or callable
+    I : float, array_like (steps or 1, ...), DataArray or callable
         Carbon input [gC m-2 yr-1]: a number; an array with **time first**, one entry for each
-        step (or a first axis of length 1: it never changes); or a function of time.
-    xi : float, array_like (steps or 1, ...) or callable
-        Environmental scalar, in the same three forms. Per pool: (steps, n); per site:
+        step (or a first axis of length 1: it never changes); a labelled array with years or dates;
+        or a function of time. See `landcarbon.matrix.timeline`.
+    xi : float, array_like (steps or 1, ...), DataArray or callable
+        Environmental scalar, in the same four forms. Per pool: (steps, n); per site:
         (steps, sites, 1); both: (steps, sites, n).
     method : {'exponential', 'implicit'}
         Exact for forcing that is constant within a step, or implicit Euler.
@@ -265,60 +267,25 @@ def simulate(
            [ 1.99,  2.17],
            [ 2.  , 12.  ]])
     """
-    t = _times(t)
-    steps = len(t) - 1
-    middle = (t[:-1] + t[1:]) / 2
-    at = _model_at(model)
-    I_at, xi_at = forcing("I", I, steps), forcing("xi", xi, steps)
-    first = at(middle[0])
+    clock = Timeline.read(model, t, I, xi)
+    first = clock.model_at(0, float(clock.t[0] + clock.t[1]) / 2)
     X0 = as_array("X0", X0, shape=(first.n,), hint=f"The pools are {', '.join(first.pools)}.")
+    passed: list[Moment] = []
 
-    loss: list[Array] = []
-    inputs: list[Array] = []
-    scalars: list[Array] = []
+    def steps() -> Iterator[tuple[Array, Array]]:
+        for now in clock.walk():
+            passed.append(now)
+            yield now.model.outflow_matrix(now.xi), now.u
 
-    def steps_of_forcing() -> Iterator[tuple[Array, Array]]:
-        for k, time in enumerate(middle):
-            now = at(time)
-            if now.pools != first.pools:
-                raise InputError(
-                    f"The model at t = {time:g} has pools {now.pools}, not {first.pools}; a model "
-                    "that changes in time keeps its pools."
-                )
-            scalar, u = xi_at(k, time), now.input(I_at(k, time))
-            M = now.outflow_matrix(scalar)
-            rate = now.K * scalar
-            loss.append(now.respired_fraction * rate)
-            inputs.append(u)
-            scalars.append(np.broadcast_to(scalar, np.broadcast_shapes(scalar.shape, (now.n,))))
-            yield M, u
-
-    run = _run(t, X0, steps_of_forcing(), method)
-    return _dataset(first.pools, run, loss, inputs, scalars, dims, unit)
-
-
-def forcing(name: str, value: Forcing, steps: int) -> Callable[[int, float], Array]:
-    """Forcing in any of its three forms as one function of (step, time in the middle of it)."""
-    if callable(value):
-        return lambda k, time: as_array(f"{name} at t = {time:g}", value(time))
-    array = as_array(name, value)
-    if array.ndim == 0:
-        return lambda k, time: array
-    length = array.shape[0]
-    if length not in (1, steps):
-        raise InputError(
-            f"{name} has shape {array.shape}, but there are {steps} steps: time comes first, one "
-            f"entry for each step (not for each of the {steps + 1} times). What never changes but "
-            f"differs between pools or sites gets a first axis of length 1: {name}[np.newaxis]."
-        )
-    return lambda k, time: array[k % length]
+    run = _run(clock.t, X0, steps(), method)
+    return _dataset(run, passed, dims, unit)
 
 
 def _run(t: Array, X0: Array, steps: Iterator[tuple[Array, Array]], method: Method) -> Trajectory:
     X = [X0]
     integral = []
     known: dict[tuple[bytes, float], Propagator] = {}
-    for (M, u), h in zip(steps, _lengths(t)):
+    for (M, u), h in zip(steps, lengths(t)):
         key = (M.tobytes(), h)
         if key not in known:
             if len(known) >= CACHE:
@@ -330,14 +297,6 @@ def _run(t: Array, X0: Array, steps: Iterator[tuple[Array, Array]], method: Meth
     shape = X[-1].shape
     states = np.stack([np.broadcast_to(x, shape) for x in X])
     return Trajectory(t, states, np.stack([np.broadcast_to(x, shape) for x in integral]))
-
-
-def _lengths(t: Array) -> list[float]:
-    """Step lengths, where those that differ only by the rounding of t are made equal."""
-    h = np.diff(t)
-    grain = 8 * np.finfo(float).eps * np.abs(t).max()
-    first: dict[int, float] = {}
-    return [first.setdefault(round(v / grain), v) for v in h.tolist()]
 
 
 def _exponential(M: Array, h: Array) -> Propagator:
@@ -403,46 +362,12 @@ def checked_outflow(M: ArrayLike) -> Array:
     return M
 
 
-def _times(t: ArrayLike) -> Array:
-    t = as_array("t", t, hint="t holds the times of the states in years.")
-    if t.ndim != 1 or len(t) < 2:
-        raise InputError(f"t must be a row of at least two times, but its shape is {t.shape}.")
-    if np.any(np.diff(t) <= 0):
-        k = int(np.argmin(np.diff(t)))
-        raise InputError(f"t must rise, but {t[k + 1]:g} follows {t[k]:g} at index {k + 1}.")
-    return t
-
-
-def _model_at(model: Model) -> Callable[[float], MatrixModel]:
-    if isinstance(model, MatrixModel):
-        return lambda time: model
-    if not callable(model):
-        raise InputError(
-            f"model is {type(model).__name__}; give a MatrixModel, or a function of time that "
-            "returns one."
-        )
-
-    def at(time: float) -> MatrixModel:
-        now = model(time)
-        if not isinstance(now, MatrixModel):
-            raise InputError(f"model({time:g}) returned {type(now).__name__}, not a MatrixModel.")
-        return now
-
-    return at
-
-
 def _dataset(
-    pools: tuple[str, ...],
-    run: Trajectory,
-    loss: list[Array],
-    inputs: list[Array],
-    scalars: list[Array],
-    dims: tuple[str, ...] | None,
-    unit: str,
+    run: Trajectory, passed: list[Moment], dims: tuple[str, ...] | None, unit: str
 ) -> xr.Dataset:
     import xarray as xr
 
-    dt = np.diff(run.t)
+    pools, dt = passed[0].model.pools, np.diff(run.t)
     shape = run.X.shape[1:]
     lead = shape[:-1]
     if dims is None:
@@ -452,20 +377,20 @@ def _dataset(
     mean = run.integral / dt.reshape(-1, *(1,) * len(shape))
     per_step = ("step", *dims, "pool")
 
-    def fill(rows: list[Array]) -> Array:
+    def fill(rows: Iterable[Array]) -> Array:
         return np.stack([np.broadcast_to(row, shape) for row in rows])
 
     rate = f"{unit} yr-1"
     variables: dict[str, Any] = {
         "X": (("time", *dims, "pool"), run.X, {"units": unit, "long_name": "carbon in each pool"}),
         "X_mean": (per_step, mean, {"units": unit, "long_name": "mean carbon over the step"}),
-        "input": (per_step, fill(inputs), {"units": rate, "long_name": "carbon input, B I"}),
+        "input": (per_step, fill(now.u for now in passed), {"units": rate, "long_name": "carbon input, B I"}),
         "respiration": (
             per_step,
-            fill(loss) * mean,
+            fill(now.model.respired_fraction * (now.model.K * now.xi) for now in passed) * mean,
             {"units": rate, "long_name": "mean flux to the atmosphere over the step"},
         ),
-        "xi": (per_step, fill(scalars), {"units": "1", "long_name": "environmental scalar"}),
+        "xi": (per_step, fill(now.xi for now in passed), {"units": "1", "long_name": "environmental scalar"}),
         "dt": (("step",), dt, {"units": "yr", "long_name": "length of the step"}),
     }
     middle = (run.t[:-1] + run.t[1:]) / 2

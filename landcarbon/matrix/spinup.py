@@ -47,14 +47,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.simulate import (
-    Forcing,
-    Method,
-    Propagator,
-    checked_outflow,
-    forcing,
-    propagator,
-)
+from landcarbon.matrix.simulate import Method, Propagator, checked_outflow, propagator
+from landcarbon.matrix.timeline import Changing, Forcing, Timeline
 
 __all__ = [
     "Cycle",
@@ -180,7 +174,7 @@ class Cycle(_Stepwise):
     @classmethod
     def from_model(
         cls,
-        model: MatrixModel,
+        model: MatrixModel | Changing | Callable[[float], MatrixModel],
         I: Forcing,
         xi: Forcing = 1.0,
         dt: ArrayLike | None = None,
@@ -190,20 +184,19 @@ class Cycle(_Stepwise):
 
         Parameters
         ----------
-        model : MatrixModel
-            The model.
-        I, xi : float, array_like (T, ...) or callable
-            Input [gC m-2 yr-1] and scalar, in the forms of `simulate`: time is the first axis.
+        model : MatrixModel, `changing` or callable
+            The model, whose parts may change within the loop.
+        I, xi : float, array_like (T, ...), DataArray or callable
+            Input [gC m-2 yr-1] and scalar, in the forms of `landcarbon.matrix.timeline`; the loop
+            begins at t = 0.
         dt : array_like (T,), optional
             Lengths of the steps [yr]; twelve months if it is not given.
         method : {'exponential', 'implicit'}
             How a step is made.
         """
         h = np.full(12, 1 / 12) if dt is None else _lengths(dt)
-        middle = np.cumsum(h) - h / 2
-        I_at, xi_at = forcing("I", I, len(h)), forcing("xi", xi, len(h))
-        M = [model.outflow_matrix(xi_at(k, float(t))) for k, t in enumerate(middle)]
-        u = [model.input(I_at(k, float(t))) for k, t in enumerate(middle)]
+        clock = Timeline.read(model, np.append(0.0, np.cumsum(h)), I, xi)
+        M, u = zip(*((now.model.outflow_matrix(now.xi), now.u) for now in clock.walk()))
         return cls(np.stack(M), np.stack(u), h, method)
 
     @cached_property

@@ -37,6 +37,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.solve import LayeredModel
+from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
 from landcarbon.theory.ages import AgeDistribution, checked, chosen, levels, listed
 from landcarbon.theory.chain import Chain, Model, System, system
 from landcarbon.theory.flow import Flow
@@ -52,7 +53,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Forcing = ArrayLike | Callable[[float], ArrayLike]
 
 FINEST = 1e-13  # tolerance that rounding still allows
 
@@ -468,10 +468,7 @@ def _mean_std(amount: Array, one: Array, two: Array) -> tuple[Array, Array]:
 class _Conditions:
     """The model and its input at any time."""
 
-    model: Model | Callable[[float], Model]
-    I: Forcing
-    xi: Forcing
-    t: Array
+    clock: Timeline
     breaks: Array
     continuing: bool = False
     period: float | None = None
@@ -479,7 +476,7 @@ class _Conditions:
 
     def continued(self, period: float | None) -> _Conditions:
         """The same, made to last for ever after the end of the run."""
-        length = float(self.t[-1] - self.t[0])
+        length = float(self.clock.t[-1] - self.clock.t[0])
         if period is not None and not 0 < period <= length:
             raise InputError(
                 f"period is {period:g}, but the run lasts {length:g}: give a period above 0 and not longer "
@@ -490,16 +487,12 @@ class _Conditions:
     def at(self, t: float) -> System:
         """The model as a chain of stocks, and its input, just after time t."""
         t = self._inside(t)
-        if any(callable(part) for part in (self.model, self.I, self.xi)):
-            return system(*self.parts(t))
-        k = self._interval(t)
+        if self.clock.continuous:
+            return _system(self.clock.at(t))
+        k = self.clock.interval(t)
         if k not in self.known:
-            self.known[k] = system(*self.parts(t))
+            self.known[k] = _system(self.clock.at(t))
         return self.known[k]
-
-    def parts(self, t: float) -> tuple[Model, ArrayLike, ArrayLike]:
-        model = self.model(t) if callable(self.model) else self.model
-        return model, self._value(self.I, t), self._value(self.xi, t)
 
     def rates(self, t: float) -> tuple[Array, Array]:
         """M (n, n) and u (n,), in stocks per area."""
@@ -509,7 +502,7 @@ class _Conditions:
     def jumps(self, t0: float, t1: float) -> list[float]:
         """The times between t0 and t1 at which the conditions jump."""
         times = self.breaks
-        end = float(self.t[-1])
+        end = float(self.clock.t[-1])
         if self.continuing and t1 > end:
             times = np.append(times, end)
             if self.period is not None:
@@ -519,28 +512,25 @@ class _Conditions:
         return np.unique(times[(times > t0) & (times < t1)]).tolist()
 
     def _inside(self, t: float) -> float:
-        end = float(self.t[-1])
+        end = float(self.clock.t[-1])
         if not self.continuing or t <= end:
             return t
         if self.period is None:
             return end
         return end - self.period + (t - end) % self.period
 
-    def _value(self, value: Forcing, t: float) -> ArrayLike:
-        if callable(value):
-            return value(t)
-        array = np.asarray(value)
-        if array.ndim == 0:
-            return array
-        return array[self._interval(t) % len(array)]
 
-    def _interval(self, t: float) -> int:
-        k = int(np.searchsorted(self.t, t, side="right")) - 1
-        return min(max(k, 0), len(self.t) - 2)
+def _any_model(name: str, model: Model) -> Model:
+    """Also an outflow matrix is a model here; `system` looks at it."""
+    return model
+
+
+def _system(now: Moment) -> System:
+    return system(now.model, now.I, now.xi)
 
 
 def through_time(
-    model: Model | Callable[[float], Model],
+    model: Model | Changing | Callable[[float], Model],
     t: ArrayLike,
     I: Forcing,
     xi: Forcing = 1.0,
@@ -554,15 +544,16 @@ def through_time(
 
     Parameters
     ----------
-    model : MatrixModel, LayeredModel, array_like (n, n), or callable
+    model : MatrixModel, LayeredModel, array_like (n, n), `changing` or callable
         Or a function of time [yr] that returns one of them, for changing A, K, B or V.
     t : array_like (times,)
         Times [yr], rising, at which states and ages are wanted.
-    I : float, array_like (times − 1, ...) or callable
+    I : float, array_like (times − 1, ...), DataArray or callable
         Input: a number; an array with **time first**, one entry for each interval of t (or a first
-        axis of length 1: it never changes), constant within it; or a function of time.
-    xi : float, array_like (times − 1, ...) or callable
-        Environmental scalar of a MatrixModel, in the same three forms.
+        axis of length 1: it never changes), constant within it; a labelled array; or a function of
+        time, asked at any time. See `landcarbon.matrix.timeline`.
+    xi : float, array_like (times − 1, ...), DataArray or callable
+        Environmental scalar of a MatrixModel, in the same four forms.
     start : Start, optional
         Stocks and ages at t[0]: `start_steady`, `start_empty` or `start_given`. If not given, the
         steady state of the conditions at t[0].
@@ -598,27 +589,15 @@ def through_time(
     >>> run.pool_ages(at=1).quantile(0.5).round(3)
     array([[ 1.361, 29.803]])
     """
-    t = as_array("t", t, hint="t holds times in years.")
-    if t.ndim != 1 or t.size < 2 or np.any(np.diff(t) <= 0):
-        raise InputError("t must be a row of at least two times that rise, in years.")
     if not rtol >= FINEST or not atol >= 0:
         raise InputError(
             f"rtol is {rtol:g} and atol {atol:g}; give an rtol of {FINEST:g} or more (numbers have 16 "
             "digits) and an atol that is not negative."
         )
     given = as_array("breaks", breaks).ravel()
-    stepwise = False
-    for name, value in (("I", I), ("xi", xi)):
-        if not callable(value) and np.ndim(value) > 0:
-            length = len(np.asarray(value))
-            if length not in (1, t.size - 1):
-                raise InputError(
-                    f"{name} has shape {np.shape(value)}, but t has {t.size - 1} intervals: time comes "
-                    "first, one entry for each. What never changes gets a first axis of length 1: "
-                    f"{name}[None]."
-                )
-            stepwise = stepwise or length > 1
-    conditions = _Conditions(model, I, xi, t, np.union1d(given, t) if stepwise else np.unique(given))
+    clock = Timeline.read(model, t, I, xi, check=_any_model)
+    t = clock.t
+    conditions = _Conditions(clock, np.union1d(given, t) if clock.stepwise else np.unique(given))
     first = conditions.at(float(t[0]))
     n = first.chain.n
     if first.chain.leave.ndim != 1 or first.u.ndim != 1:
@@ -627,7 +606,8 @@ def through_time(
             f"{first.u.shape}; select a site first."
         )
     if start is None:
-        start = start_steady(*conditions.parts(float(t[0])))
+        now = clock.at(float(t[0]))
+        start = start_steady(now.model, now.I, now.xi)
     if start.X.size != n:
         raise InputError(f"The start has {start.X.size} pools, but the model has {n}.")
     states = [np.column_stack([start.X, start.X * start.mean, start.X * start.square])]

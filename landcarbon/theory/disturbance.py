@@ -35,14 +35,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel, check_transfers
-from landcarbon.matrix.simulate import CACHE, Forcing, Propagator, forcing, propagator
+from landcarbon.matrix.simulate import CACHE, Propagator, propagator
+from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -241,7 +242,7 @@ def covariance(
 
 
 def random_runs(
-    model: MatrixModel | Callable[[float], MatrixModel],
+    model: MatrixModel | Changing | Callable[[float], MatrixModel],
     disturbance: Disturbance | Callable[[float], Disturbance],
     t: ArrayLike,
     X0: ArrayLike,
@@ -259,8 +260,8 @@ def random_runs(
 
     Parameters
     ----------
-    model : MatrixModel or callable
-        The model; or a function of time [yr] that returns it.
+    model : MatrixModel, `changing` or callable
+        The model; or one that changes, as in `landcarbon.matrix.timeline`.
     disturbance : Disturbance or callable
         The disturbance; or a function of time [yr] that returns it, for a regime that shifts.
     t : array_like (steps + 1,)
@@ -296,57 +297,66 @@ def random_runs(
     >>> bool(abs(runs.X[-1].mean() / mean_storage(land, fire, 500.0)[0] - 1) < 0.03)
     True
     """
-    import xarray as xr
-
-    t = as_array("t", t, hint="t holds the times of the states in years.")
-    if t.ndim != 1 or t.size < 2 or np.any(np.diff(t) <= 0):
-        raise InputError("t must be a row of at least two times that rise, in years.")
     if isinstance(members, bool) or not isinstance(members, (int, np.integer)) or members < 1:
         raise InputError(f"members is {members!r}; give the number of places, 1 or more.")
     rng = np.random.default_rng(rng)
-    steps = t.size - 1
-    I_at, xi_at = forcing("I", I, steps), forcing("xi", xi, steps)
-    model_at: Callable[[float], Any] = model if callable(model) else lambda time: model
-    regime_at: Callable[[float], Any] = (
-        disturbance if callable(disturbance) else lambda time: disturbance
-    )
-    first = model_at(float(t[0] + t[1]) / 2)
-    if not isinstance(first, MatrixModel):
-        raise InputError(f"model is {type(first).__name__}; give a MatrixModel or a function of time.")
+    clock = Timeline.read(model, t, I, xi)
+    first = clock.model_at(0, float(clock.t[0] + clock.t[1]) / 2)
+    _fits(disturbance(clock.t[0]) if callable(disturbance) else disturbance, first)
     n = first.n
     X0 = as_array("X0", X0, shape=(n,), hint=f"The pools are {', '.join(first.pools)}.")
     if X0.shape not in ((n,), (members, n)):
         raise InputError(f"X0 has shape {X0.shape}; give ({n},), or ({members}, {n}) for each member.")
     X = np.broadcast_to(X0, (members, n)).copy()
-    states = [X]
-    fluxes: dict[str, list[Array]] = {"input": [], "respiration": [], "burnt": []}
-    count = np.zeros((steps, members), dtype=int)
+    states, passed = [X], []
     quiet: dict[tuple[bytes, float], Propagator] = {}
-    for k, h in enumerate(np.diff(t).tolist()):
-        time = float(t[k]) + h / 2
-        now, regime = model_at(time), regime_at(time)
-        _fits(regime, now)
-        scalar = xi_at(k, time)
-        u = np.broadcast_to(now.input(I_at(k, time)), (members, n))
-        M, loss = now.outflow_matrix(scalar), now.respired_fraction * now.K * scalar
-        key = (M.tobytes(), round(h, 12))
+    for now in clock.walk():
+        regime = disturbance(now.t) if callable(disturbance) else disturbance
+        _fits(regime, now.model)
+        M = now.model.outflow_matrix(now.xi)
+        key = (M.tobytes(), now.h)
         if key not in quiet:
             if len(quiet) >= CACHE:
                 quiet.pop(next(iter(quiet)))
-            quiet[key] = propagator(M, h)
-        X, stay = quiet[key](X, u)
-        count[k] = rng.poisson(regime.rate * h, members)
-        burnt = np.zeros((members, n))
-        struck = np.flatnonzero(count[k])
-        if struck.size:
-            Ms = M[struck] if M.ndim == 3 else M
-            X[struck], stay[struck], burnt[struck] = _struck(
-                states[-1][struck], Ms, u[struck], h, regime, count[k, struck], rng
-            )
+            quiet[key] = propagator(M, now.h)
+        X, step = _passed(X, now, M, quiet[key], regime, rng)
         states.append(X)
-        fluxes["input"].append(u)
-        fluxes["respiration"].append(loss * stay / h)
-        fluxes["burnt"].append(burnt / h)
+        passed.append(step)
+    return _dataset(first.pools, clock.t, states, passed, unit)
+
+
+class _Step(NamedTuple):
+    """What one step did: mean fluxes (members, n), and the number of events (members,)."""
+
+    input: Array
+    respiration: Array
+    burnt: Array
+    events: NDArray[Any]
+
+
+def _passed(
+    X: Array, now: Moment, M: Array, quiet: Propagator, regime: Disturbance, rng: np.random.Generator
+) -> tuple[Array, _Step]:
+    """State of all members after a step, and what it did; `quiet` is the step without an event."""
+    loss = now.model.respired_fraction * now.model.K * now.xi
+    u = np.broadcast_to(now.u, X.shape)
+    after, stay = quiet(X, u)
+    count = rng.poisson(regime.rate * now.h, len(X))
+    burnt = np.zeros(X.shape)
+    struck = np.flatnonzero(count)
+    if struck.size:
+        Ms = M[struck] if M.ndim == 3 else M
+        after[struck], stay[struck], burnt[struck] = _struck(
+            X[struck], Ms, u[struck], now.h, regime, count[struck], rng
+        )
+    return after, _Step(u, loss * stay / now.h, burnt / now.h, count)
+
+
+def _dataset(
+    pools: tuple[str, ...], t: Array, states: list[Array], passed: list[_Step], unit: str
+) -> xr.Dataset:
+    import xarray as xr
+
     per_step = ("step", "member", "pool")
     meaning = {
         "input": "carbon input, B I",
@@ -354,20 +364,25 @@ def random_runs(
         "burnt": "mean flux to the atmosphere by events over the step",
     }
     variables: dict[str, Any] = {
-        name: (per_step, np.stack(rows), {"units": f"{unit} yr-1", "long_name": meaning[name]})
-        for name, rows in fluxes.items()
+        name: (
+            per_step,
+            np.stack([getattr(step, name) for step in passed]),
+            {"units": f"{unit} yr-1", "long_name": text},
+        )
+        for name, text in meaning.items()
     }
     variables["X"] = (
         ("time", "member", "pool"),
         np.stack(states),
         {"units": unit, "long_name": "carbon in each pool"},
     )
-    variables["events"] = (("step", "member"), count, {"units": "1", "long_name": "number of events"})
+    events = np.stack([step.events for step in passed])
+    variables["events"] = (("step", "member"), events, {"units": "1", "long_name": "number of events"})
     variables["dt"] = (("step",), np.diff(t), {"units": "yr", "long_name": "length of the step"})
     coords = {
         "time": ("time", t, {"units": "yr", "long_name": "time of the state"}),
         "step": ("step", (t[:-1] + t[1:]) / 2, {"units": "yr", "long_name": "middle of the step"}),
-        "pool": ("pool", list(first.pools)),
+        "pool": ("pool", list(pools)),
     }
     return xr.Dataset(variables, coords)
 

@@ -40,8 +40,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.simulate import Forcing, forcing, integrate, simulate
+from landcarbon.matrix.simulate import integrate, simulate
 from landcarbon.matrix.solve import LayeredModel
+from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -119,7 +120,7 @@ def steady_delta(
 
 
 def radiocarbon(
-    model: Model | Callable[[float], MatrixModel],
+    model: Model | Changing | Callable[[float], MatrixModel],
     t: ArrayLike,
     I: Forcing,
     years: ArrayLike,
@@ -185,17 +186,17 @@ def radiocarbon(
     if isinstance(model, LayeredModel):
         column = model
         model, I, X0, delta0 = _flattened(column, I, xi, X0, delta0)
-    t = as_array("t", t, hint="t holds years CE.")
+    clock = Timeline.read(model, t, I, xi)
+    t = clock.t
     F_a = _over_steps(years, delta, t - lag)
-    at = model if callable(model) else lambda time: model
     if X0 is None or delta0 is None:
-        X0, delta0 = _steady_start(at, t, I, xi, 1000 * (F_a[0] - 1), X0, delta0, mean_life)
+        X0, delta0 = _steady_start(next(clock.walk()), 1000 * (F_a[0] - 1), X0, delta0, mean_life)
     carbon = simulate(model, t, X0, I, xi)
 
     scalar = carbon.xi.values
-    changes = callable(model) or bool(np.any(scalar != scalar[:1]))
-    times = carbon.step.values if changes else carbon.step.values[:1]
-    models = [at(float(time)) for time in times]
+    changes = clock.changes or bool(np.any(scalar != scalar[:1]))
+    times = carbon.step.values.tolist() if changes else carbon.step.values[:1].tolist()
+    models = [clock.model_at(k, time) for k, time in enumerate(times)]
     decay = np.eye(models[0].n) / _positive(mean_life)
     M = np.stack([m.outflow_matrix(xi_k) + decay for m, xi_k in zip(models, scalar)])
     loss = np.stack([m.respired_fraction * m.K * xi_k for m, xi_k in zip(models, scalar)])
@@ -207,24 +208,13 @@ def radiocarbon(
 
 
 def _steady_start(
-    at: Callable[[float], MatrixModel],
-    t: Array,
-    I: Forcing,
-    xi: Forcing,
-    delta: float,
-    X0: ArrayLike | None,
-    delta0: ArrayLike | None,
-    mean_life: float,
+    now: Moment, delta: float, X0: ArrayLike | None, delta0: ArrayLike | None, mean_life: float
 ) -> tuple[ArrayLike, ArrayLike]:
     """What is not given of stocks and Δ at the start, from the steady state of the first step."""
-    middle = float(t[0] + t[1]) / 2
-    model = at(middle)
-    I0 = forcing("I", I, t.size - 1)(0, middle)
-    xi0 = forcing("xi", xi, t.size - 1)(0, middle)
     if X0 is None:
-        X0 = model.steady_state(I0, xi0)
+        X0 = now.model.steady_state(now.I, now.xi)
     if delta0 is None:
-        delta0 = np.nan_to_num(steady_delta(model, I0, delta, xi0, mean_life=mean_life))
+        delta0 = np.nan_to_num(steady_delta(now.model, now.I, delta, now.xi, mean_life=mean_life))
     return X0, delta0
 
 

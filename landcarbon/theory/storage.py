@@ -39,8 +39,8 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.layers import transport_matrix
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.simulate import Forcing, forcing
 from landcarbon.matrix.solve import LayeredModel
+from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline, keeps_pools
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -240,7 +240,7 @@ def disequilibrium(
 
 
 def components(
-    model: Model | Callable[[float], Model],
+    model: Model | Changing | Callable[[float], Model],
     t: ArrayLike,
     X: ArrayLike,
     I: Forcing,
@@ -251,24 +251,24 @@ def components(
 ) -> xr.Dataset:
     """Storage, capacity and potential at every time of a run or of a record.
 
-    Takes the forcing in the forms in which `landcarbon.matrix.simulate.simulate` takes it.
+    Takes the forcing in the forms of `landcarbon.matrix.timeline`, as `simulate` does.
 
     Parameters
     ----------
-    model : MatrixModel, LayeredModel or callable
-        The model; or a function of time [yr] that returns it, for changing A, K, B or V.
+    model : MatrixModel, LayeredModel, `changing` or callable
+        The model; or one that changes, as in `landcarbon.matrix.timeline`.
     t : array_like (times,)
         Times [yr], rising.
     X : array_like (times, ..., n) or (times, ..., pool, layer)
         Carbon at these times; a DataArray (``run.X``) hands on the names of its axes
         and its unit.
-    I : float, array_like (times − 1 or 1, ...) or callable
+    I : float, array_like (times − 1 or 1, ...), DataArray or callable
         Carbon input [gC m-2 yr-1] (of a LayeredModel: (pool, layer) [gC m-3 yr-1]): what never
         changes; an array with **time first**, one entry for each step between the times; or a
         function of time. A time takes the entry of the step that begins there, the last time that
         of the last step.
-    xi : float, array_like (times − 1 or 1, ...) or callable
-        Environmental scalar, in the same three forms.
+    xi : float, array_like (times − 1 or 1, ...), DataArray or callable
+        Environmental scalar, in the same four forms.
     dims : tuple of str, optional
         Names of the leading axes of X, if X is not labelled; ("site",) if there is one.
     unit : str, optional
@@ -304,54 +304,52 @@ def components(
     if isinstance(X, xr.DataArray):
         dims = tuple(str(d) for d in X.dims[1:]) if dims is None else dims
         unit = str(X.attrs.get("units", "gC m-2")) if unit is None else unit
-    t = as_array("t", t, hint="t holds the times of the states in years.")
-    if t.ndim != 1 or t.size == 0 or np.any(np.diff(t) <= 0):
-        raise InputError("t must be a row of times that rise, in years.")
-    at = _model_at(model)
-    first = at(float(t[0]))
+    clock = Timeline.read(model, t, I, xi, least=1)
+    times = clock.t.tolist()
+    first = clock.at(times[0]).model
     axes: tuple[int, ...] = (len(first.pools),)
     if isinstance(first, LayeredModel):
         axes = (*axes, len(first.layers))
     X = as_array("X", X, shape=axes, hint=f"The pools are {', '.join(first.pools)}.")
-    if X.ndim == len(axes) or len(X) != t.size:
+    if X.ndim == len(axes) or len(X) != len(times):
         raise InputError(
-            f"X has shape {X.shape}, but there are {t.size} times: time comes first, one state for each."
+            f"X has shape {X.shape}, but there are {len(times)} times: time comes first, one state for each."
         )
     lead = X.shape[1 : X.ndim - len(axes)]
+    given = [clock.at(time) for time in times]
+    for now in given:
+        keeps_pools(first.pools, now)
+    # A model that stays takes all times at once, as one more leading axis.
+    groups = [slice(k, k + 1) for k in range(len(times))] if clock.changes else [slice(None)]
+    parts = [_parts(given[k], X[k], lead, axes) for k in groups]
+    columns = [np.concatenate([part[i] for part in parts]) for i in range(len(parts[0]))]
+    return _dataset(first, clock.t, X, columns, _names(dims, lead), unit or "gC m-2")
+
+
+def _names(dims: tuple[str, ...] | None, lead: tuple[int, ...]) -> tuple[str, ...]:
     if dims is None:
-        dims = ("site",) if len(lead) == 1 else tuple(f"axis_{i}" for i in range(len(lead)))
+        return ("site",) if len(lead) == 1 else tuple(f"axis_{i}" for i in range(len(lead)))
     dims = tuple(d for d in dims if d not in ("pool", "layer"))
     if len(dims) != len(lead):
         raise InputError(f"dims names {len(dims)} leading axes, but the states have {len(lead)}.")
+    return dims
 
-    steps = max(t.size - 1, 1)
-    I_at, xi_at = forcing("I", I, steps), forcing("xi", xi, steps)
-    given = [
-        (I_at(min(k, steps - 1), time), xi_at(min(k, steps - 1), time))
-        for k, time in enumerate(t.tolist())
-    ]
-    # A model that stays takes all times at once, as one more leading axis.
-    stay = not callable(model)
-    parts = []
-    for k in [slice(None)] if stay else [slice(k, k + 1) for k in range(t.size)]:
-        now = first if stay else at(float(t[k][0]))
-        if now.pools != first.pools:
-            raise InputError(
-                f"The model at t = {t[k][0]:g} has pools {now.pools}, not {first.pools}; a model that "
-                "changes in time keeps its pools."
-            )
-        parts.append(_parts(now, X[k], given[k], lead, axes))
+
+def _dataset(
+    model: Model, t: Array, X: Array, columns: list[Array], dims: tuple[str, ...], unit: str
+) -> xr.Dataset:
+    import xarray as xr
+
     names = ("time", *dims, "pool", "layer")[: X.ndim]
-    unit = "gC m-2" if unit is None else unit
     rate = {"units": f"{unit} yr-1", "long_name": "rate of change"}
     variables: dict[str, Any] = {
         "X": (names, X, {"units": unit, "long_name": "carbon in each pool"}),
-        "X_c": (names, _joined(parts, 0), {"units": unit, "long_name": "storage capacity"}),
-        "X_p": (names, _joined(parts, 1), {"units": unit, "long_name": "storage potential"}),
-        "dXdt": (names, _joined(parts, 2), rate),
+        "X_c": (names, columns[0], {"units": unit, "long_name": "storage capacity"}),
+        "X_p": (names, columns[1], {"units": unit, "long_name": "storage potential"}),
+        "dXdt": (names, columns[2], rate),
     }
-    if isinstance(first, MatrixModel):
-        tau = _joined(parts, 3)
+    if len(columns) > 3:
+        tau = columns[3]
         variables["residence_time"] = (
             names if tau.ndim == X.ndim else (*names, "input"),
             tau,
@@ -359,25 +357,22 @@ def components(
         )
     coords = {
         "time": ("time", t, {"units": "yr", "long_name": "time of the state"}),
-        "pool": ("pool", list(first.pools)),
+        "pool": ("pool", list(model.pools)),
     }
     return xr.Dataset(variables, coords)
 
 
 def _parts(
-    model: Model,
-    X: Array,
-    given: list[tuple[Array, Array]],
-    lead: tuple[int, ...],
-    axes: tuple[int, ...],
+    given: list[Moment], X: Array, lead: tuple[int, ...], axes: tuple[int, ...]
 ) -> tuple[Array, ...]:
     """X_c, X_p, dX/dt and, of a MatrixModel, τ for some times under one model."""
+    model = given[0].model
     layered = isinstance(model, LayeredModel)
     inputs: tuple[int, ...] = axes if layered else ()
     if isinstance(model, MatrixModel) and model.B.ndim > model.K.ndim:
         inputs = model.B.shape[-1:]
-    I = _stack("I", [row[0] for row in given], (*lead, *inputs))
-    xi = _stack("xi", [row[1] for row in given], (*lead, *axes))
+    I = _stack("I", [now.I for now in given], (*lead, *inputs))
+    xi = _stack("xi", [now.xi for now in given], (*lead, *axes))
     end, missing = capacity(model, I, xi), potential(model, X, I, xi)
     if isinstance(model, LayeredModel):
         return end, missing, _column_change(_scaled(model, xi), X, I)
@@ -392,17 +387,6 @@ def _stack(name: str, rows: list[Array], shape: tuple[int, ...]) -> Array:
             f"{name} at one time has shape {np.shape(rows[0])}, which does not fit {shape}, the shape "
             "that X and the model ask for."
         ) from None
-
-
-def _joined(parts: list[tuple[Array, ...]], which: int) -> Array:
-    return np.concatenate([part[which] for part in parts])
-
-
-def _model_at(model: Model | Callable[[float], Model]) -> Callable[[float], Model]:
-    if isinstance(model, (MatrixModel, LayeredModel)) or not callable(model):
-        fixed = _checked(model)
-        return lambda time: fixed
-    return lambda time: _checked(model(time), f"model({time:g})")
 
 
 def _checked(model: Any, name: str = "model") -> Model:

@@ -170,8 +170,8 @@ def test_columns_run_too():
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: through_time(two_pool(), [0, 0], 1.0), "two times that rise"),
-        (lambda: through_time(two_pool(), [0, 1, 2], [1.0] * 3), "t has 2 intervals"),
+        (lambda: through_time(two_pool(), [0, 0], 1.0), "must rise, but 0 follows 0"),
+        (lambda: through_time(two_pool(), [0, 1, 2], [1.0] * 3), "there are 2 steps"),
         (lambda: through_time(two_pool(), [0, 1], 1.0, rtol=1e-15), "give an rtol of 1e-13 or more"),
         (lambda: through_time(two_pool(), [0, 1], 0.0), "The input is 0 in every pool"),
         (lambda: through_time(two_pool([1, 2]), [0, 1], 1.0), "run for one site"),
