@@ -55,7 +55,8 @@ def test_data_in_a_folder_are_counted(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("LANDCARBON_DATA_DIR", str(tmp_path))
     (tmp_path / "isis.rda").touch()
-    assert "1 of " in line("Data") and tmp_path.name in line("Data")
+    # A long path is broken over lines, so it is read without its spaces.
+    assert "1 of " in line("Data") and tmp_path.name in line("Data").replace(" ", "")
     monkeypatch.setenv("LANDCARBON_DATA_DIR", str(tmp_path / "nowhere"))
     assert "no folder" in line("Data")
     assert "Data" in doctor.screen().split("\n")[-1]
