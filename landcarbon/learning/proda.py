@@ -649,7 +649,7 @@ def predict(
         X = observed_values(model, theta[part], expand(forcing[part]))
         carbon[:, part] = np.quantile(X, tails, axis=1)
         # Below the bedrock there is no carbon and no logarithm.
-        rock = (X <= 0).any(axis=1)
+        rock = np.any(X <= 0, axis=1)
         ln = np.log(np.where(rock[:, None], 1.0, X)).mean(axis=1)
         carbon[1, part] = np.where(rock, 0.0, np.exp(ln))
         stock[:, part] = np.quantile(X @ thickness / 1000.0, tails, axis=1)
