@@ -85,12 +85,12 @@ OTHER = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("one", "two"), SAME, ids=str)
+@pytest.mark.parametrize(("one", "two"), SAME, ids=[str(i) for i in range(len(SAME))])
 def test_the_same_has_one_mark(one, two):
     assert fingerprint(one) == fingerprint(two)
 
 
-@pytest.mark.parametrize(("one", "two"), OTHER, ids=str)
+@pytest.mark.parametrize(("one", "two"), OTHER, ids=[str(i) for i in range(len(OTHER))])
 def test_another_has_another_mark(one, two):
     assert fingerprint(one) != fingerprint(two)
 

@@ -105,7 +105,7 @@ def forest_series(
 
     Parameters
     ----------
-    drivers : Drivers
+    drivers : landcarbon.models.dalec.Drivers
     theta : array_like (..., 14)
         In the order of `PRIOR`: parameters of DALEC, then first pools.
     latitude : float
