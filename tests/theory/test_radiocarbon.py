@@ -182,6 +182,21 @@ def test_a_fixed_model_in_a_changing_environment_is_the_closed_form():
     np.testing.assert_allclose(run.X14[:, 0], X14, rtol=1e-10)
 
 
+def test_what_is_not_given_at_the_start_is_the_steady_state_of_the_first_step():
+    I, xi = [10.0, 20.0, 30.0], [0.5, 1.0, 2.0]
+    t, m = [1900.0, 1910.0, 1920.0, 1930.0], two_pool()
+    X, delta = m.steady_state(10.0, 0.5), steady_delta(m, 10.0, 0.0, 0.5)
+    free = radiocarbon(m, t, I, [1800, 2000], [0, 0], xi=xi)
+    np.testing.assert_allclose(free.X[0], X, rtol=1e-12)
+    np.testing.assert_allclose(free.delta_pool[0], delta, rtol=1e-9)
+    old = radiocarbon(m, t, I, [1800, 2000], [0, 0], xi=xi, delta0=[-300.0, -400.0])
+    np.testing.assert_allclose(old.X, free.X, rtol=1e-12)
+    np.testing.assert_allclose(old.delta_pool[0], [-300, -400], rtol=1e-12)
+    more = radiocarbon(m, t, I, [1800, 2000], [0, 0], xi=xi, X0=2 * X)
+    np.testing.assert_allclose(more.X[0], 2 * X, rtol=1e-12)
+    np.testing.assert_allclose(more.delta_pool[0], delta, rtol=1e-9)
+
+
 def test_a_pool_that_is_empty_at_the_start_stays_a_number():
     fed = MatrixModel(("fed", "empty"), np.eye(2), [0.1, 0.01], [1, 0])
     run = radiocarbon(fed, QUARTERS, 10.0, **BOMB)
