@@ -194,6 +194,29 @@ def test_each_network_is_stopped_by_its_own_share_only():
         assert cost != pytest.approx(net.task.cost(member.net(x[rest]), rest)[0], rel=1e-6)
 
 
+def test_scatter_makes_up_for_what_residuals_exceed_their_errors():
+    covariates, stream, prior = linear_world(sd=0.1)
+    data = 1.0 + 0.5 * np.sin(np.arange(24.0)).reshape(12, 2)
+    stream = hybrid.Stream(GaussianLikelihood(data, sd=0.1), stream.run, weight=2.0)
+    net = hybrid.fit(covariates, stream, np.zeros(12), prior, free=["p", "q"], members=2, hidden=(4,), epochs=1, rng=1)
+    x = (covariates.to_numpy() - net.centre) / net.scale
+    y = np.array([net.members[k].net(x[[i]])[0] for i, k in enumerate(net.share)])
+    width = np.pi / np.sqrt(3)  # prior sd of the logit of a uniform number
+    theta = np.column_stack([1 / (1 + np.exp(-width * y)), np.full(12, 0.5)])
+    p, q, r = theta.T
+    miss = (data - np.column_stack([p + q, 2 * r])) / 0.1
+    slopes = np.column_stack([p * (1 - p), q * (1 - q)]) * width / 0.1  # of p + q; the other sees r alone
+    expected = width * np.sqrt(2 * (miss**2 - 1).sum() / (2 * (slopes**2).sum()))
+    np.testing.assert_allclose(net.scatter, [expected, expected, 0], rtol=1e-9)
+    # Draws: each member as often as the others, and the scatter about it.
+    draws = net.sample(covariates, 4000, rng=2)
+    assert draws.shape == (12, 4000, 3)
+    each = net.parameters(covariates)
+    sd = np.sqrt(net.scatter**2 + each.var(axis=0))
+    np.testing.assert_allclose(draws.mean(axis=1), each.mean(axis=0), atol=5 * expected / np.sqrt(4000))
+    np.testing.assert_allclose(draws.std(axis=1), sd, rtol=0.06)
+
+
 def test_data_closer_than_their_errors_leave_no_scatter():
     covariates, stream, prior = linear_world(sd=5.0)
     net = hybrid.fit(covariates, stream, np.zeros(12), prior, members=2, hidden=(4,), epochs=2, rng=1)

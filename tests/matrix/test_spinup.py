@@ -1,5 +1,7 @@
 """Spin-up: six ways to one state, what each costs, and how wrong its stopping rule is."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -230,6 +232,20 @@ def test_a_run_cut_short_says_so(cycle):
     assert run.years == 10
     assert "not converged" in str(run)
     assert run.years_to(1e-3) == np.inf
+
+
+def test_the_rule_without_words_is_a_hundredth_of_a_gram_a_year(cycle):
+    for way in (native, accelerated, sasu, anderson, newton):
+        run = way(cycle)
+        assert run.converged and run.history[-1] <= 0.01, way
+    slow = native(cycle)
+    assert slow.history[-2] > 0.01 > slow.history[-1] > 0.0099
+
+
+def test_a_spin_up_tells_how_long_it_took():
+    begin = time.perf_counter()
+    run = native(Cycle.from_model(one_pool(0.1), 5.0), tol=1e-3)
+    assert 0 < run.seconds < time.perf_counter() - begin
 
 
 def test_years_until_an_error_is_counted_in_whole_loops():
