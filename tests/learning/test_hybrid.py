@@ -181,6 +181,31 @@ def linear_world(sd=0.1):
     return covariates, hybrid.Stream(GaussianLikelihood(data, sd=sd), run), Prior(table)
 
 
+def test_recovery_is_the_correlation_along_each_direction():
+    covariates, stream, prior = linear_world()
+    seen = hybrid.directions(stream, np.zeros(12), prior.table.default, prior)
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=(12, 3))
+    estimate = truth + 0.5 * rng.normal(size=(12, 3))
+    table = hybrid.recovery(seen, truth, estimate)
+    width = np.pi / np.sqrt(3)
+    for k in range(3):
+        a, b = (z @ seen.vectors[:, k] / width for z in (truth, estimate))
+        np.testing.assert_allclose(seen.along(truth)[:, k], a, rtol=1e-9)
+        assert table["r"].iloc[k] == pytest.approx(np.corrcoef(a, b)[0, 1])
+    assert table["made of"].tolist() == ["+1.00 r", "+0.71 p +0.71 q", table["made of"].iloc[2]]
+    assert {"+0.71", "-0.71"} <= set(table["made of"].iloc[2].split())
+    assert table.index.tolist() == [1, 2, 3]
+
+
+def test_groups_are_never_split_between_training_and_stopping():
+    covariates, stream, prior = linear_world()
+    block = np.repeat(np.arange(4), 3)
+    net = hybrid.fit(covariates, stream, np.zeros(12), prior, members=2, hidden=(4,), epochs=1, groups=block, rng=1)
+    assert all(len(set(net.share[block == b])) == 1 for b in range(4))
+    assert set(net.share) == {0, 1}
+
+
 def test_each_network_is_stopped_by_its_own_share_only():
     covariates, stream, prior = linear_world()
     net = hybrid.fit(covariates, stream, np.zeros(12), prior, members=3, hidden=(4,), epochs=4, rng=1)

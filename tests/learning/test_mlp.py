@@ -1,5 +1,6 @@
 """The network in plain NumPy: gradients to rounding, the same seed the same bits, early stopping."""
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -155,6 +156,21 @@ def test_steps_are_those_of_adam_along_a_cosine():
     np.testing.assert_allclose(done.last.vector(), [w, b], rtol=1e-9)
     np.testing.assert_allclose(done.history[:, 0], costs, rtol=1e-9)
     assert done.history[-1, 1] == pytest.approx(0.5 * (9 * w + b) ** 2)
+
+
+def test_what_is_not_said_is_as_documented_and_progress_is_told():
+    rng = np.random.default_rng(11)
+    x, t = rng.standard_normal((300, 2)), rng.standard_normal((300, 1))
+    held = np.arange(300) % 3 == 0
+    told = []
+    begin = time.perf_counter()
+    plain = train(MLP.start((2, 4, 1), 1), x, quadratic(t), held, report=lambda *row: told.append(row))
+    assert 0 < plain.seconds < time.perf_counter() - begin
+    said = {"batch": 128, "rate": 3e-3, "decay": 1e-3, "epochs": 200, "patience": 20, "rng": 0}
+    spelt = train(MLP.start((2, 4, 1), 1), x, quadratic(t), held, **said)
+    np.testing.assert_array_equal(plain.net.vector(), spelt.net.vector())
+    np.testing.assert_array_equal(plain.history, spelt.history)
+    np.testing.assert_array_equal(np.array(told), np.column_stack([np.arange(len(told)), plain.history]))
 
 
 def test_the_first_step_of_adam_by_hand():

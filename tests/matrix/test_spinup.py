@@ -254,6 +254,12 @@ def test_years_until_an_error_is_counted_in_whole_loops():
     np.testing.assert_allclose(run.error_history()[:9], np.exp(-0.1 * np.arange(1, 10)), rtol=1e-9)
     assert run.years_to(0.5) == 7
     assert run.years_to(0.95) == 1
+    # Of two pools each has its own; without a name it is the larger.
+    both = MatrixModel(("fast", "slow"), np.eye(2), [1.0, 0.1], [0.5, 0.5])
+    pair = native(Cycle.from_model(both, 5.0), X0=[0.0, 0.0], tol=1e-6)
+    np.testing.assert_allclose(pair.error_history(pool=0)[:5], np.exp(-np.arange(1.0, 6)), rtol=1e-9)
+    np.testing.assert_allclose(pair.error_history()[:5], np.exp(-0.1 * np.arange(1, 6)), rtol=1e-9)
+    assert (pair.years_to(0.5, pool=0), pair.years_to(0.5, pool=1), pair.years_to(0.5)) == (1, 7, 7)
     # Two years a loop: e^(−0.2 n), and 3.5 loops are 4, or 8 years.
     two = native(Cycle.from_model(one_pool(0.1), np.full(2, 5.0), dt=[1.0, 1.0]), X0=[0.0], tol=1e-6)
     assert two.years_to(0.5) == 8

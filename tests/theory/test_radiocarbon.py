@@ -205,6 +205,13 @@ def test_what_is_not_given_at_the_start_is_the_steady_state_of_the_first_step():
     np.testing.assert_allclose(more.delta_pool[0], delta, rtol=1e-9)
 
 
+def test_the_start_of_a_model_that_changes_is_that_of_the_middle_of_the_first_step():
+    run = radiocarbon(lambda t: one_pool(0.1 if 1904 < t < 1906 else 1.0), [1900.0, 1910.0, 1920.0], 5.0,
+                      [1800, 2000], [0, 0])  # fmt: skip
+    assert run.X[0].item() == pytest.approx(50.0)
+    assert run.delta_bulk[0].item() == pytest.approx(1000 * (0.1 / (0.1 + LAMBDA) - 1))
+
+
 def test_a_pool_that_is_empty_at_the_start_stays_a_number():
     fed = MatrixModel(("fed", "empty"), np.eye(2), [0.1, 0.01], [1, 0])
     run = radiocarbon(fed, QUARTERS, 10.0, **BOMB)
