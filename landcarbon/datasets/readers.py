@@ -162,7 +162,7 @@ def afsp(file: Path) -> pd.DataFrame:
 
 # --- climate -------------------------------------------------------------------------------------
 
-ICE, WETLAND, NO_SOIL, OCEAN = -4.0, 999.0, -9999.0, -9999
+ICE, WETLAND, OCEAN = -4.0, 999.0, -9999
 
 
 def biome4(file: Path) -> xr.Dataset:

@@ -354,6 +354,29 @@ def test_gaspari_cohn():
     assert np.linalg.eigvalsh(gaspari_cohn(np.abs(z[:, None] - z), 2.0)).min() > -1e-12
 
 
+def test_gaspari_cohn_is_the_overlap_of_two_cones_in_space():
+    """Their eq. 4.10 integrates the product of two balls 1 − |x|, a distance apart; here by summing."""
+    z, ring = np.linspace(-1, 3, 801)[:, None], (np.arange(400) + 0.5) / 400
+
+    def ball(centre):
+        return np.maximum(1 - np.hypot(z - centre, ring), 0)
+
+    r = np.array([0.0, 0.3, 0.7, 1.0, 1.2, 1.5, 1.8])
+    overlap = np.array([(ball(0) * ball(d) * ring).sum() for d in r])
+    np.testing.assert_allclose(gaspari_cohn(2.5 * r, 2.5), overlap / overlap[0], atol=2e-5)
+
+
+@pytest.mark.parametrize("method", ["stochastic", "square-root"])
+def test_a_masked_datum_adds_nothing_to_the_evidence(case, method):
+    system, start, _ = case
+    members = start.sample(50, rng=4)
+    H = [[1.0, 0, 0], [0, 0, 1]]
+    both = StateObservations([470.0, 1e3], [20.0, 0.5], system.times, [2.0, 2.0], H=H, mask=[True, False])
+    one = StateObservations([470.0], 20.0, system.times, [2.0], H=H[:1])
+    a, b = (enkf(system, members, d, rng=np.random.default_rng(1), method=method) for d in (both, one))
+    assert a.log_evidence == pytest.approx(b.log_evidence, rel=1e-12)
+
+
 def test_particle_filter_agrees_with_the_kalman_filter(case):
     """Within its Monte-Carlo error, which falls with the square root of N; evidence too."""
     system, start, data = case

@@ -136,6 +136,17 @@ def test_the_bucket_loses_no_water(rain, temperature, demand, room):
     assert (b.runoff >= 0).all() and (b.snow >= 0).all()
 
 
+def test_months_of_little_demand_lose_no_water_either():
+    # Six months empty the bucket; six of rain fill it again, while hardly anything is asked for.
+    wet = MONTH >= 6
+    need, rain = np.where(wet, 0.9, 300.0), np.where(wet, 500.0, 0.0)
+    b = c.bucket(rain, np.full(12, 10.0), need, 1000.0)
+    np.testing.assert_allclose(
+        rain, b.evapotranspiration + b.runoff + np.diff(b.storage), atol=1e-8
+    )
+    assert b.storage[6] == pytest.approx(1000 * np.exp(-6 * 0.3), rel=1e-9)
+
+
 def test_a_full_bucket_that_gains_what_it_loses_stays_full():
     need = np.full(12, 220.75)
     b = c.bucket(need, np.zeros(12), need, 5.0)
@@ -238,6 +249,28 @@ def test_the_whole_chain_feeds_the_model():
     assert len(covariates) == 5
     assert set(covariates.attrs["units"]) == set(covariates.columns)
     assert np.allclose(forcing.litter_input.sum(axis=-1), covariates["npp"])
+
+
+def test_covariates_are_those_of_the_climate():
+    t, p, s, lat, lon = many()
+    room = np.linspace(100, 200, 5)
+    _, found = c.forcing_from_climate(t, p, s, lat, lon, room)
+    demand = c.potential_evapotranspiration(t, s, lat)
+    b = c.bucket(p, t, demand, room)
+    rain, need = p.sum(axis=1), demand.sum(axis=1)
+    expected = {
+        "latitude": lat, "longitude": lon, "mean_temperature": t.mean(axis=1), "coldest_month": t.min(axis=1),
+        "warmest_month": t.max(axis=1), "annual_precipitation": rain, "sunshine": s.mean(axis=1), "demand": need,
+        "temperature_seasonality": np.sqrt(((t - t.mean(axis=1, keepdims=True)) ** 2).mean(axis=1)),
+        "precipitation_seasonality": np.sqrt((p**2).mean(axis=1) - p.mean(axis=1) ** 2) / p.mean(axis=1),
+        "aridity": rain / (rain + need + 1.0), "evapotranspiration": b.evapotranspiration.sum(axis=1),
+        "runoff": b.runoff.sum(axis=1), "mean_wetness": b.wetness.mean(axis=1),
+        "driest_wetness": b.wetness.min(axis=1), "capacity": room,
+        "npp": c.miami_npp(t.mean(axis=1), rain),
+    }  # fmt: skip
+    assert set(found.columns) == set(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-9, err_msg=name)
 
 
 def test_a_site_does_not_depend_on_its_neighbours():

@@ -65,8 +65,11 @@ def test_profiles_are_in_metres_and_grams_per_kilogram(name):
         np.testing.assert_allclose(found, np.quantile(there, [0.05, 0.5, 0.95]), rtol=0.05, atol=0.05)
     rock = t.dropna(subset=["bedrock_depth"]).drop_duplicates("profile_id").set_index("profile_id")
     theirs = sites["BDRICM"].astype(float)
-    theirs = theirs[~theirs.index.duplicated()].reindex(rock.index)
-    np.testing.assert_allclose(rock["bedrock_depth"] * 100, theirs)
+    theirs = theirs[~theirs.index.duplicated()]
+    np.testing.assert_allclose(rock["bedrock_depth"] * 100, theirs[rock.index])
+    # None is lost but the marks below 0: bedrock at the surface is a depth.
+    known = theirs[theirs.index.isin(t["profile_id"]) & (theirs >= 0)]
+    assert set(known.index) == set(rock.index)
     assert t["organic_carbon"].max() <= 1000
     assert 1000 < t["bulk_density"].median() < 1600
     assert t["coarse_fragments"].max() <= 1
@@ -100,6 +103,37 @@ def test_climate_of_known_places():
     assert bool(at(60.25, 75.25)["wetland"]) or bool(climate["wetland"].any())
     for place in ("wetland", "ice"):
         assert climate["water_capacity"].where(climate[place]).isnull().all()
+
+
+@needs("biome4")
+def test_climate_is_that_of_the_file_cell_by_cell():
+    from netCDF4 import Dataset
+
+    climate = load("biome4")
+    with Dataset(datasets.path("biome4")) as raw:
+        raw.set_auto_mask(False)
+        raw = {name: raw[name][:].astype(float) for name in ("temp", "prec", "sun", "tmin", "whc", "perc")}
+    land = raw["temp"][0] != -9999
+    np.testing.assert_array_equal(climate["land"], land)
+    for name, theirs, factor in (
+        ("temperature", "temp", 0.1), ("precipitation", "prec", 1), ("sunshine", "sun", 0.001),
+        ("minimum_temperature", "tmin", 0.1),
+    ):  # fmt: skip
+        gap = (raw[theirs] == -9999).reshape(-1, *land.shape).any(axis=0) | ~land
+        there = np.where(gap, np.nan, raw[theirs] * factor)
+        np.testing.assert_allclose(climate[name], there, rtol=1e-6)
+    # Soil has water in its first layer; 999.9 marks wetlands, -4 ice.
+    first = raw["whc"][0]
+    soil = land & (first > 0) & (first < 999)
+    assert 40_000 < soil.sum() < 70_000
+    for name, theirs in (("water_capacity", "whc"), ("percolation", "perc")):
+        np.testing.assert_allclose(climate[name], np.where(soil, raw[theirs], np.nan), rtol=1e-6)
+    np.testing.assert_array_equal(climate["wetland"], land & (first >= 999))
+    np.testing.assert_array_equal(climate["ice"], land & (first == -4))
+    # Centres of half-degree cells, from north to south and west to east.
+    np.testing.assert_allclose(climate["latitude"], np.arange(89.75, -90, -0.5)[: len(land)])
+    np.testing.assert_allclose(climate["longitude"], np.arange(-179.75, 180, 0.5))
+    assert climate["month"].values.tolist() == list(range(1, 13))
 
 
 @needs("biome4")
@@ -162,6 +196,43 @@ def test_oregon_errors_are_multiplied_out():
     assert set(t["nee_sd"].dropna()) == {0.5}
     assert np.allclose((t["cs_sd"] / t["cs"]).dropna(), 0.3)
     assert (t["max_temperature"] >= t["min_temperature"]).all()
+
+
+# What stands in a line of each file, read with the eye.
+LINES = {
+    "spruce_obs": (1, {"date": pd.Timestamp("2011-08-31"), "day": 242, "gpp": 8.9770668, "gpp_sd": 2.50454959,
+                       "nee": -3.7619628, "ecosystem_respiration": 5.215104, "ecosystem_respiration_sd": 0.36656416}),
+    "spruce_forcing": (1, {"time": pd.Timestamp("2011-01-01 01:00"), "air_temperature": -12.8,
+                           "soil_temperature": 0.7275, "relative_humidity": 91.8, "air_pressure": 94.85,
+                           "precipitation": 0.0, "wind_speed": 1.5445, "par": 0.0}),
+    "spruce_pars": (2, {"parameter": "wsmax", "value": 60.1}),
+    "spruce_da_pars": (0, {"parameter": "lat", "estimated": False, "lower": 47.5, "upper": 47.5}),
+    "dalec_oregon": (1, {"date": pd.Timestamp("2000-01-02"), "doy": 2, "mean_temperature": -2.39,
+                         "max_temperature": -1.65, "min_temperature": -3.126, "radiation": 3.2651,
+                         "water_potential_difference": -1.0317, "co2": 355, "hydraulic_resistance": 1.0607,
+                         "leaf_nitrogen": 2.7, "gpp": 0.4209, "gpp_sd": 0.3 * 0.4209}),
+    "co2_monthly": (1, {"month": pd.Timestamp("1958-04-01"), "year": 1958.2877, "co2": 317.45,
+                        "co2_deseasonalised": 315.16, "days": np.nan, "co2_sd": np.nan,
+                        "co2_uncertainty": np.nan}),
+    "co2_annual": (1, {"year": 1960, "co2": 316.91, "co2_uncertainty": 0.12}),
+    "bracho2016": (1, {"field_treatment": "control", "depth": 0.075, "temperature": 15.0, "day": 2.0,
+                       "respiration": 599.9, "respiration_sd": 248.88}),
+    "hua2021": (0, {"zone": "NHZone1", "year": 1941.2083, "delta_14c": -20.4, "delta_14c_sd": 2.4,
+                    "f14c": 0.9785, "f14c_sd": 0.0024}),
+    "graven2017": (0, {"year": 1850.5, "northern_hemisphere": -2.3, "tropics": -4.0, "southern_hemisphere": -5.8}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", params(*LINES))
+def test_a_line_of_the_file_stands_where_it_should(name):
+    row, expected = LINES[name]
+    assert list(load(name).columns)[:2] == list(expected)[:2]
+    found = load(name).iloc[row]
+    for column, value in expected.items():
+        if isinstance(value, float):
+            assert found[column] == pytest.approx(value, rel=1e-9, nan_ok=True), column
+        else:
+            assert found[column] == value, column
 
 
 @needs("global_carbon_budget", "terrestrial_sink")

@@ -1,5 +1,7 @@
 """Scores against closed forms and scoringrules; calibration found where it is, and only there."""
 
+from math import comb
+
 import numpy as np
 import pytest
 import scoringrules
@@ -57,7 +59,21 @@ def test_the_log_score_is_minus_the_log_density():
     rng = np.random.default_rng(1)
     y, x = rng.normal(size=5), rng.normal(size=(50, 5))
     assert np.allclose(s.log_score(y, x), -norm.logpdf(y, x.mean(0), x.std(0, ddof=1)))
-    assert np.allclose(s.log_score(y, x, density="kernel"), s.log_score(y, x), atol=0.5)
+    # The kernel density by hand, of the width of Silverman (1986), eq. 3.30.
+    spread = np.minimum(x.std(0, ddof=1), np.subtract(*np.quantile(x, [0.75, 0.25], axis=0)) / 1.34)
+    kernel = -np.log(norm.pdf(y, x, 1.06 * spread * 50**-0.2).mean(axis=0))
+    np.testing.assert_allclose(s.log_score(y, x, density="kernel"), kernel, rtol=1e-6)
+
+
+def test_two_members_are_enough_for_the_fair_crps():
+    # |1 − 0| and |3 − 0| average to 2, the two members are 2 apart: 2 − 2/2.
+    assert s.crps(0.0, [1.0, 3.0], fair=True) == pytest.approx(1.0)
+
+
+def test_five_values_a_bin_are_enough():
+    assert s.pit_uniformity((np.arange(50) + 0.5) / 50).counts == (5,) * 10
+    with pytest.raises(InputError, match="at least 50 PIT values, but 49"):
+        s.pit_uniformity((np.arange(49) + 0.5) / 50)
 
 
 def test_both_scores_are_proper():
@@ -74,6 +90,21 @@ def test_the_interval_of_a_calibrated_ensemble_covers_at_its_level(m):
     rng = np.random.default_rng(3)
     y, x = rng.normal(size=20_000), rng.normal(size=(m, 20_000))
     assert s.coverage(y, x, 0.9) == pytest.approx(0.9, abs=0.008)
+
+
+def test_an_observation_on_the_end_of_the_interval_is_inside():
+    members = np.arange(1.0, 20.0)[:, None] * np.ones(4)  # 90 %: from 1 to 19
+    assert s.coverage([1.0, 19.0, 0.999, 19.001], members, 0.9) == 0.5
+
+
+def test_reliability_has_the_levels_and_the_binomial_range_of_its_size():
+    rng = np.random.default_rng(13)
+    r = s.reliability(rng.normal(size=60), rng.normal(size=(39, 60)))
+    np.testing.assert_allclose(r.level, np.arange(1, 10) / 10)
+    for level, low, high in zip(r.level.values, r.lower.values * 60, r.upper.values * 60):
+        # The smallest counts below which 2.5 and 97.5 % of calibrated forecasts fall, term by term.
+        p = np.cumsum([comb(60, k) * level**k * (1 - level) ** (60 - k) for k in range(61)])
+        assert (low, high) == pytest.approx((np.argmax(p >= 0.025), np.argmax(p >= 0.975)))
 
 
 def test_coverage_by_lead():
@@ -169,6 +200,19 @@ def test_shared_errors_need_blocks():
     assert (wide.upper - wide.lower)[1] > 2 * (narrow.upper - narrow.lower)[1]
 
 
+def test_the_interval_of_skill_is_the_quantiles_of_resampled_issues():
+    rng = np.random.default_rng(14)
+    score, null = rng.uniform(0.5, 1.5, (2, 12, 2))
+    block = np.repeat(np.arange(6), 2)
+    found = s.skill(score, null, blocks=block, level=0.8, draws=300, rng=4)
+    boot = []
+    for count in np.random.default_rng(4).multinomial(6, np.full(6, 1 / 6), size=300):
+        rows = np.concatenate([np.repeat(np.flatnonzero(block == b), k) for b, k in enumerate(count)])
+        boot.append(1 - score[rows].sum(axis=0) / null[rows].sum(axis=0))
+    np.testing.assert_allclose(found[["lower", "upper"]].T, np.quantile(boot, [0.1, 0.9], axis=0), rtol=1e-9)
+    assert found.index.tolist() == [1, 2] and found.attrs["level"] == 0.8
+
+
 def test_what_was_not_observed_counts_for_neither():
     rng = np.random.default_rng(12)
     score, null = rng.uniform(size=(2, 60, 3))
@@ -201,6 +245,7 @@ def test_labelled_ensembles_may_have_the_member_anywhere():
         (lambda: s.crps([0.0, 0.0], np.ones((2, 3))), "member axis comes first"),
         (lambda: s.crps(0.0, [1.0], fair=True), "at least 2 members"),
         (lambda: s.log_score(0.0, [1.0, 1.0]), "needs a spread"),
+        (lambda: s.log_score(0.0, [1.0]), "needs a spread"),
         (lambda: s.log_score(0.0, [1.0, 2.0], density="box"), "'normal' or 'kernel'"),
         (lambda: s.interval(np.arange(10.0), 0.9), "at least 19 members"),
         (lambda: s.interval(np.arange(10.0), 90), "between 0 and 1"),

@@ -181,6 +181,31 @@ def linear_world(sd=0.1):
     return covariates, hybrid.Stream(GaussianLikelihood(data, sd=sd), run), Prior(table)
 
 
+def test_recovery_is_the_correlation_along_each_direction():
+    covariates, stream, prior = linear_world()
+    seen = hybrid.directions(stream, np.zeros(12), prior.table.default, prior)
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=(12, 3))
+    estimate = truth + 0.5 * rng.normal(size=(12, 3))
+    table = hybrid.recovery(seen, truth, estimate)
+    width = np.pi / np.sqrt(3)
+    for k in range(3):
+        a, b = (z @ seen.vectors[:, k] / width for z in (truth, estimate))
+        np.testing.assert_allclose(seen.along(truth)[:, k], a, rtol=1e-9)
+        assert table["r"].iloc[k] == pytest.approx(np.corrcoef(a, b)[0, 1])
+    assert table["made of"].tolist() == ["+1.00 r", "+0.71 p +0.71 q", table["made of"].iloc[2]]
+    assert {"+0.71", "-0.71"} <= set(table["made of"].iloc[2].split())
+    assert table.index.tolist() == [1, 2, 3]
+
+
+def test_groups_are_never_split_between_training_and_stopping():
+    covariates, stream, prior = linear_world()
+    block = np.repeat(np.arange(4), 3)
+    net = hybrid.fit(covariates, stream, np.zeros(12), prior, members=2, hidden=(4,), epochs=1, groups=block, rng=1)
+    assert all(len(set(net.share[block == b])) == 1 for b in range(4))
+    assert set(net.share) == {0, 1}
+
+
 def test_each_network_is_stopped_by_its_own_share_only():
     covariates, stream, prior = linear_world()
     net = hybrid.fit(covariates, stream, np.zeros(12), prior, members=3, hidden=(4,), epochs=4, rng=1)
@@ -192,6 +217,29 @@ def test_each_network_is_stopped_by_its_own_share_only():
         assert cost == pytest.approx(member.history[member.best, 1], rel=1e-12)
         rest = np.flatnonzero(net.share != k)
         assert cost != pytest.approx(net.task.cost(member.net(x[rest]), rest)[0], rel=1e-6)
+
+
+def test_scatter_makes_up_for_what_residuals_exceed_their_errors():
+    covariates, stream, prior = linear_world(sd=0.1)
+    data = 1.0 + 0.5 * np.sin(np.arange(24.0)).reshape(12, 2)
+    stream = hybrid.Stream(GaussianLikelihood(data, sd=0.1), stream.run, weight=2.0)
+    net = hybrid.fit(covariates, stream, np.zeros(12), prior, free=["p", "q"], members=2, hidden=(4,), epochs=1, rng=1)
+    x = (covariates.to_numpy() - net.centre) / net.scale
+    y = np.array([net.members[k].net(x[[i]])[0] for i, k in enumerate(net.share)])
+    width = np.pi / np.sqrt(3)  # prior sd of the logit of a uniform number
+    theta = np.column_stack([1 / (1 + np.exp(-width * y)), np.full(12, 0.5)])
+    p, q, r = theta.T
+    miss = (data - np.column_stack([p + q, 2 * r])) / 0.1
+    slopes = np.column_stack([p * (1 - p), q * (1 - q)]) * width / 0.1  # of p + q; the other sees r alone
+    expected = width * np.sqrt(2 * (miss**2 - 1).sum() / (2 * (slopes**2).sum()))
+    np.testing.assert_allclose(net.scatter, [expected, expected, 0], rtol=1e-9)
+    # Draws: each member as often as the others, and the scatter about it.
+    draws = net.sample(covariates, 4000, rng=2)
+    assert draws.shape == (12, 4000, 3)
+    each = net.parameters(covariates)
+    sd = np.sqrt(net.scatter**2 + each.var(axis=0))
+    np.testing.assert_allclose(draws.mean(axis=1), each.mean(axis=0), atol=5 * expected / np.sqrt(4000))
+    np.testing.assert_allclose(draws.std(axis=1), sd, rtol=0.06)
 
 
 def test_data_closer_than_their_errors_leave_no_scatter():

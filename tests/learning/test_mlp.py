@@ -1,5 +1,6 @@
 """The network in plain NumPy: gradients to rounding, the same seed the same bits, early stopping."""
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -135,6 +136,41 @@ def test_an_epoch_takes_every_row_once_in_steps_of_about_a_batch(batch, sizes):
     for column, rows in enumerate((~held, held)):
         rows = np.flatnonzero(rows)
         assert done.history[0, column] == pytest.approx(plain(net(x[rows]), rows)[0], rel=1e-9)
+
+
+def test_steps_are_those_of_adam_along_a_cosine():
+    """Kingma & Ba (2015), algorithm 1, written out for one weight and one bias; decay after Loshchilov."""
+    x, target = np.array([[1.0], [2.0], [3.0], [9.0]]), np.array([[3.0], [1.0], [2.0], [0.0]])
+    start = MLP.start((1, 1), 1).with_vector([0.5, 0.2])
+    done = train(start, x, quadratic(target), [False] * 3 + [True], rate=0.1, decay=0.3, epochs=7, patience=9, rng=1)
+    w, b, m, s = 0.5, 0.2, np.zeros(2), np.zeros(2)
+    costs = []
+    for step in range(1, 8):
+        miss = w * x[:3, 0] + b - target[:3, 0]
+        costs.append(0.5 * (miss**2).mean())
+        g = np.array([(miss * x[:3, 0]).mean(), miss.mean()])
+        m, s = 0.9 * m + 0.1 * g, 0.999 * s + 0.001 * g**2
+        rate = 0.1 * (0.1 + 0.9 * (1 + np.cos(np.pi * (step - 1) / 7)) / 2)  # from whole to a tenth
+        move = rate * (m / (1 - 0.9**step)) / (np.sqrt(s / (1 - 0.999**step)) + 1e-8)
+        w, b = w - move[0] - rate * 0.3 * w, b - move[1]
+    np.testing.assert_allclose(done.last.vector(), [w, b], rtol=1e-9)
+    np.testing.assert_allclose(done.history[:, 0], costs, rtol=1e-9)
+    assert done.history[-1, 1] == pytest.approx(0.5 * (9 * w + b) ** 2)
+
+
+def test_what_is_not_said_is_as_documented_and_progress_is_told():
+    rng = np.random.default_rng(11)
+    x, t = rng.standard_normal((300, 2)), rng.standard_normal((300, 1))
+    held = np.arange(300) % 3 == 0
+    told = []
+    begin = time.perf_counter()
+    plain = train(MLP.start((2, 4, 1), 1), x, quadratic(t), held, report=lambda *row: told.append(row))
+    assert 0 < plain.seconds < time.perf_counter() - begin
+    said = {"batch": 128, "rate": 3e-3, "decay": 1e-3, "epochs": 200, "patience": 20, "rng": 0}
+    spelt = train(MLP.start((2, 4, 1), 1), x, quadratic(t), held, **said)
+    np.testing.assert_array_equal(plain.net.vector(), spelt.net.vector())
+    np.testing.assert_array_equal(plain.history, spelt.history)
+    np.testing.assert_array_equal(np.array(told), np.column_stack([np.arange(len(told)), plain.history]))
 
 
 def test_the_first_step_of_adam_by_hand():

@@ -1,5 +1,7 @@
 """Spin-up: six ways to one state, what each costs, and how wrong its stopping rule is."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -232,12 +234,32 @@ def test_a_run_cut_short_says_so(cycle):
     assert run.years_to(1e-3) == np.inf
 
 
+def test_the_rule_without_words_is_a_hundredth_of_a_gram_a_year(cycle):
+    for way in (native, accelerated, sasu, anderson, newton):
+        run = way(cycle)
+        assert run.converged and run.history[-1] <= 0.01, way
+    slow = native(cycle)
+    assert slow.history[-2] > 0.01 > slow.history[-1] > 0.0099
+
+
+def test_a_spin_up_tells_how_long_it_took():
+    begin = time.perf_counter()
+    run = native(Cycle.from_model(one_pool(0.1), 5.0), tol=1e-3)
+    assert 0 < run.seconds < time.perf_counter() - begin
+
+
 def test_years_until_an_error_is_counted_in_whole_loops():
     # One pool from nothing: after n years e^(−0.1 n) of it is missing, and ln 2 / 0.1 is 6.9 years.
     run = native(Cycle.from_model(one_pool(0.1), 5.0), X0=[0.0], tol=1e-6)
     np.testing.assert_allclose(run.error_history()[:9], np.exp(-0.1 * np.arange(1, 10)), rtol=1e-9)
     assert run.years_to(0.5) == 7
     assert run.years_to(0.95) == 1
+    # Of two pools each has its own; without a name it is the larger.
+    both = MatrixModel(("fast", "slow"), np.eye(2), [1.0, 0.1], [0.5, 0.5])
+    pair = native(Cycle.from_model(both, 5.0), X0=[0.0, 0.0], tol=1e-6)
+    np.testing.assert_allclose(pair.error_history(pool=0)[:5], np.exp(-np.arange(1.0, 6)), rtol=1e-9)
+    np.testing.assert_allclose(pair.error_history()[:5], np.exp(-0.1 * np.arange(1, 6)), rtol=1e-9)
+    assert (pair.years_to(0.5, pool=0), pair.years_to(0.5, pool=1), pair.years_to(0.5)) == (1, 7, 7)
     # Two years a loop: e^(−0.2 n), and 3.5 loops are 4, or 8 years.
     two = native(Cycle.from_model(one_pool(0.1), np.full(2, 5.0), dt=[1.0, 1.0]), X0=[0.0], tol=1e-6)
     assert two.years_to(0.5) == 8

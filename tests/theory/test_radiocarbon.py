@@ -140,7 +140,15 @@ def test_sites_at_once_and_models_that_change():
     assert both.delta_respired.dims == ("step", "site")
     for s in range(2):
         one = radiocarbon(one_pool(k[s]), QUARTERS, 1.0, **BOMB)
-        np.testing.assert_allclose(both.delta_bulk[:, s], one.delta_bulk, rtol=1e-10, atol=1e-9)
+        for name in ("delta_bulk", "delta_respired", "respiration"):
+            np.testing.assert_allclose(both[name][:, s], one[name], rtol=1e-10, atol=1e-9)
+    # Two pools and three members: which axis is which.
+    m = two_pool()
+    X0 = np.array([[100.0, 900.0], [200.0, 900.0], [100.0, 100.0]])
+    many = radiocarbon(m, QUARTERS, 200.0, **BOMB, X0=X0, delta0=[10.0, -50.0])
+    one = radiocarbon(m, QUARTERS, 200.0, **BOMB, X0=X0[2], delta0=[10.0, -50.0])
+    for name in ("X14", "delta_pool", "delta_bulk", "delta_respired", "respiration"):
+        np.testing.assert_allclose(many[name][:, 2], one[name], rtol=1e-10, atol=1e-9)
     changing = radiocarbon(lambda t: one_pool(0.02 if t < 1980 else 0.5), QUARTERS, 1.0, **BOMB)
     np.testing.assert_allclose(changing.delta_bulk[:321], both.delta_bulk[:321, 1], rtol=1e-10, atol=1e-9)
     assert changing.X[-1].item() < 0.1 * both.X[-1, 1].item()
@@ -182,6 +190,28 @@ def test_a_fixed_model_in_a_changing_environment_is_the_closed_form():
     np.testing.assert_allclose(run.X14[:, 0], X14, rtol=1e-10)
 
 
+def test_what_is_not_given_at_the_start_is_the_steady_state_of_the_first_step():
+    I, xi = [10.0, 20.0, 30.0], [0.5, 1.0, 2.0]
+    t, m = [1900.0, 1910.0, 1920.0, 1930.0], two_pool()
+    X, delta = m.steady_state(10.0, 0.5), steady_delta(m, 10.0, 0.0, 0.5)
+    free = radiocarbon(m, t, I, [1800, 2000], [0, 0], xi=xi)
+    np.testing.assert_allclose(free.X[0], X, rtol=1e-12)
+    np.testing.assert_allclose(free.delta_pool[0], delta, rtol=1e-9)
+    old = radiocarbon(m, t, I, [1800, 2000], [0, 0], xi=xi, delta0=[-300.0, -400.0])
+    np.testing.assert_allclose(old.X, free.X, rtol=1e-12)
+    np.testing.assert_allclose(old.delta_pool[0], [-300, -400], rtol=1e-12)
+    more = radiocarbon(m, t, I, [1800, 2000], [0, 0], xi=xi, X0=2 * X)
+    np.testing.assert_allclose(more.X[0], 2 * X, rtol=1e-12)
+    np.testing.assert_allclose(more.delta_pool[0], delta, rtol=1e-9)
+
+
+def test_the_start_of_a_model_that_changes_is_that_of_the_middle_of_the_first_step():
+    run = radiocarbon(lambda t: one_pool(0.1 if 1904 < t < 1906 else 1.0), [1900.0, 1910.0, 1920.0], 5.0,
+                      [1800, 2000], [0, 0])  # fmt: skip
+    assert run.X[0].item() == pytest.approx(50.0)
+    assert run.delta_bulk[0].item() == pytest.approx(1000 * (0.1 / (0.1 + LAMBDA) - 1))
+
+
 def test_a_pool_that_is_empty_at_the_start_stays_a_number():
     fed = MatrixModel(("fed", "empty"), np.eye(2), [0.1, 0.01], [1, 0])
     run = radiocarbon(fed, QUARTERS, 10.0, **BOMB)
@@ -198,6 +228,7 @@ def test_a_pool_that_is_empty_at_the_start_stays_a_number():
         (lambda: radiocarbon(two_pool(), [1800, 1900], 1.0, **BOMB, lag=2), "atmosphere of 1798"),
         (lambda: radiocarbon(two_pool(), [1900, 1901], 1.0, [1900, 1899], [0, 0]), "with years that rise"),
         (lambda: radiocarbon(two_pool(), [1900, 1901], 1.0, [1800, 2000], [0, 0, 0]), "same length"),
+        (lambda: radiocarbon(two_pool(), [1900, 1901], 1.0, [1800, 1800, 2000], [0, 0, 0]), "with years that rise"),
         (lambda: radiocarbon(two_pool(), [1900, 1901], 1.0, **BOMB, mean_life=0), "mean_life is 0"),
         (lambda: steady_delta(two_pool(), 1.0, -1001.0), "delta must be at least -1000"),
         (lambda: radiocarbon(column()[0], [1900, 1901], column()[1], **BOMB, xi=2.0), "in K"),

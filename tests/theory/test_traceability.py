@@ -229,6 +229,7 @@ GOOD = {"npp": np.full(3, 100.0), "stocks": np.tile([50.0, 5.0, 500.0], (4, 1)),
             np.full(3, 100.0), np.tile([50.0, 5.0, 500.0], (4, 1)) + np.arange(4)[:, None] * [200, 0, 0],
             np.tile([0.0, 0.0, 0.0], (3, 1))), "do not close"),
         (lambda: chain_from_outputs(**GOOD, dt=0.0), "dt must be above 0"),
+        (lambda: chain_from_outputs(**GOOD | {"npp": [100.0, 0.0, 100.0]}), "npp must be above 0"),
         (lambda: chain_from_outputs(
             np.full(3, 100.0), np.tile([50.0, 5.0, 500.0], (4, 1)),
             np.tile([0.0, 0.0, 100.0], (3, 1)) + [[0], [1], [0]] * np.array([0.0, 100.5, -100.5])),
