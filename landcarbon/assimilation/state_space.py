@@ -40,7 +40,7 @@ from landcarbon.assimilation.observations import GaussianLikelihood, Observation
 from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.simulate import propagator
+from landcarbon.matrix.steps import propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Timeline, rising
 
 if TYPE_CHECKING:

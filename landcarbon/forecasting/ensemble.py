@@ -36,11 +36,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.layers import transport_matrix
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.simulate import propagator
-from landcarbon.matrix.solve import LayeredModel
+from landcarbon.matrix.steps import propagator
 
 if TYPE_CHECKING:
     import xarray as xr
