@@ -30,7 +30,7 @@ from landcarbon.assimilation import Posterior, Prior, sample
 from landcarbon.assimilation.calibration import few
 from landcarbon.learning import proda
 from landcarbon.learning.validation import blocked_folds
-from landcarbon.matrix.solve import LayeredModel
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.models import clm5
 
 ALL_PROFILES = 25_444  # of Tao et al. 2020

@@ -21,9 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from landcarbon.matrix.loops import Cycle, FeedbackCycle
 from landcarbon.matrix.spinup import (
-    Cycle,
-    FeedbackCycle,
     SpinUp,
     accelerated,
     anderson,

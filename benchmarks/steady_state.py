@@ -14,7 +14,8 @@ from _timing import best, heading, peak_memory_mb, table  # first: it holds BLAS
 
 import numpy as np
 
-from landcarbon.matrix.solve import METHODS, LayeredModel
+from landcarbon.matrix.column import LayeredModel
+from landcarbon.matrix.solve import METHODS
 from landcarbon.models import clm5
 
 SIZES = (1, 100, 2_000, 20_000)

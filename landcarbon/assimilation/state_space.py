@@ -41,7 +41,7 @@ from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.simulate import propagator
+from landcarbon.matrix.steps import propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Timeline, rising
 
 if TYPE_CHECKING:

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.layers import transport_matrix
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.simulate import propagator
-from landcarbon.matrix.solve import LayeredModel
+from landcarbon.matrix.steps import propagator
 
 __all__ = ["Step", "layered_step", "matrix_step"]
 

@@ -32,7 +32,7 @@ This is the idea of the biogeochemistry-informed neural network (Xu et al. 2025,
 There the matrices are built in a deep-learning framework, which solves 140 equations at a time and
 differentiates the solver. At a steady state that is not needed. From M X = b follows
 M dX = db − dM X, so one solve with the transposed matrix gives the gradient with respect to
-everything at once; `landcarbon.matrix.solve` has it by hand, and it fits behind
+everything at once; `landcarbon.matrix.column` has it by hand, and it fits behind
 `MLP.forward_and_vjp` like one more layer.
 
 That a network fits carbon well does not make its parameters right. :func:`directions` says which

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError
 from landcarbon.matrix.layers import transport_matrix
-from landcarbon.matrix.solve import LayeredModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,8 +70,8 @@ def blocks(model: LayeredModel) -> xr.Dataset:
     eye = np.eye(L)
     V = np.zeros((p, p, L, L))
     for i in range(p):
-        if model.mixed[i]:  # type: ignore[index]
-            V[i, i] = transport_matrix(model.down, model.up, model.layers)
+        if model.mixed[i]:
+            V[i, i] = model.mixed[i] * transport_matrix(model.down, model.up, model.layers)
     A = model.A[:, :, None, None] * eye
     M = A * model.K[None, :, None, :] + V
     square = ("pool", "source", "layer", "source_layer")

@@ -29,6 +29,9 @@ each is accurate in its own digits however slowly the deep layers turn over. Whe
 decompose are cut off from the others, M is singular to working precision: the diagonal of M holds K
 and V in one number, and K is lost in it. An elimination that subtracts then returns noise.
 
+An implicit step of length h is the same solve with 1/h more on the diagonal: carbon that leaves every
+pool and enters none.
+
 Source of the elimination: Grassmann, Taksar & Heyman (1985), Operations Research 33, 1107,
 doi 10.1287/opre.33.5.1107, there for Markov chains.
 """
@@ -54,6 +57,7 @@ class Rates(NamedTuple):
     K: Array  # (L, p, N)
     down: Array  # (L−1, N)
     up: Array
+    relaxing: float = 0.0  # 1/h of an implicit step: leaves every pool, and enters none
 
 
 class Stage(NamedTuple):
@@ -61,7 +65,7 @@ class Stage(NamedTuple):
 
     pools: slice  # q·g neighbours in the order of the plan: all first members, all second members …
     size: int  # q
-    mixed: tuple[bool, ...]  # (q,)
+    mixed: tuple[float, ...]  # (q,): how strongly, 0 not at all
     inside: tuple[tuple[int, int], ...]  # (i, j): carbon passes from j to i, both in one group
     edges: tuple[tuple[int, int], ...]  # carbon passes from j, in this stage, to i, in a later one
 
@@ -75,9 +79,9 @@ class Stage(NamedTuple):
         if not any(self.mixed):
             return None
         down, up = rates.down[:, None, None], rates.up[:, None, None]
-        if all(self.mixed):
+        if all(strength == 1 for strength in self.mixed):
             return down, up
-        mixed = np.array(self.mixed, dtype=float)[:, None, None]
+        mixed = np.array(self.mixed)[:, None, None]
         return down * mixed, up * mixed
 
 
@@ -90,15 +94,15 @@ class Plan(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def plan_cascade(sends: tuple[tuple[bool, ...], ...], mixed: tuple[bool, ...]) -> Plan:
+def plan_cascade(sends: tuple[tuple[bool, ...], ...], mixed: tuple[float, ...]) -> Plan:
     """Groups of pools in an order in which carbon only moves forward.
 
     Parameters
     ----------
     sends : tuple of tuple of bool (p, p)
         Whether pool j passes carbon to pool i: sends[i][j].
-    mixed : tuple of bool (p,)
-        Whether a pool is mixed between layers.
+    mixed : tuple of float (p,)
+        How strongly a pool is mixed between layers; 0 not at all.
     """
     edges = [(i, j) for i, row in enumerate(sends) for j, used in enumerate(row) if used]
     count, group = connected_components(np.array(sends), directed=True, connection="strong")
@@ -107,7 +111,7 @@ def plan_cascade(sends: tuple[tuple[bool, ...], ...], mixed: tuple[bool, ...]) -
         for i, j in edges:
             if group[i] != group[j]:
                 level[group[j]] = max(level[group[j]], level[group[i]] + 1)
-    alike: dict[tuple[int, int, tuple[bool, ...]], list[list[int]]] = {}
+    alike: dict[tuple[int, int, tuple[float, ...]], list[list[int]]] = {}
     for c in range(count):
         members = [int(m) for m in np.flatnonzero(group == c)]
         key = (-int(level[c]), len(members), tuple(mixed[m] for m in members))
@@ -181,6 +185,8 @@ def _factorise(stage: Stage, rates: Rates, G: Array) -> None:
     lost = np.zeros(K.shape[1:])
     for l in range(len(K) - 1, -1, -1):  # noqa: E741
         below, lost = lost, K[l] * kept if F else K[l].copy()
+        if rates.relaxing:
+            lost += rates.relaxing
         if moves and l + 1 < len(K):
             # What sinks to the layer below is lost there, or rises again, perhaps in another pool.
             down, up = moves[0][l], moves[1][l]

@@ -26,15 +26,18 @@ Sources: Luo et al. (2017), doi 10.5194/bg-14-145-2017; Luo et al. (2022), doi 1
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
+
+if TYPE_CHECKING:
+    from landcarbon.matrix.steps import Move, Stepper
 
 __all__ = ["MatrixModel"]
 
@@ -61,7 +64,7 @@ class MatrixModel:
         axis more, `I` has one entry per input.
     V : array_like (..., n, n), optional
         Mixing [yr-1]: positive diagonal, columns sum to zero when the pools are stocks per
-        area. Layers of unequal thickness mix concentrations: see `landcarbon.matrix.solve`.
+        area. Layers of unequal thickness mix concentrations: see `landcarbon.matrix.column`.
 
     Raises
     ------
@@ -102,10 +105,23 @@ class MatrixModel:
         for name, value in (("pools", pools), ("A", A), ("K", K), ("B", B), ("V", V)):
             object.__setattr__(self, name, value)
 
+    dims: ClassVar[tuple[str, ...]] = ("pool",)
+    unit: ClassVar[str] = "gC m-2"
+
     @property
     def n(self) -> int:
         """Number of pools."""
         return len(self.pools)
+
+    @property
+    def state_shape(self) -> tuple[int, ...]:
+        """Last axes of a state: (n,)."""
+        return (self.n,)
+
+    @property
+    def coords(self) -> dict[str, Any]:
+        """Labels of the axes of a state."""
+        return {"pool": ("pool", list(self.pools))}
 
     @property
     def transfer(self) -> Array:
@@ -158,7 +174,7 @@ class MatrixModel:
 
     def respiration(self, X: ArrayLike, xi: ArrayLike = 1.0) -> Array:
         """Flux from each pool to the atmosphere (..., n) [gC m-2 yr-1]."""
-        return self.respired_fraction * self._scalar(xi) * self.K * self._state(X)
+        return self.respired_fraction * (self._scalar(xi) * self.K) * self._state(X)
 
     def steady_state(self, I: ArrayLike, xi: ArrayLike = 1.0) -> Array:  # noqa: E741
         """X* = M⁻¹ B I, shape (..., n) [gC m-2].
@@ -171,6 +187,11 @@ class MatrixModel:
         M = self.outflow_matrix(xi)
         self._check_ways_out(M)
         return np.asarray(np.linalg.solve(M, self.input(I)[..., None])[..., 0], dtype=float)
+
+    def stepping(self, xi: ArrayLike) -> tuple[bytes | None, Callable[[Stepper, float], Move]]:
+        """What a step under xi depends on, and a function of (stepper, h) that makes it."""
+        M = self.outflow_matrix(xi)
+        return M.tobytes(), lambda how, h: how.pools(M, np.asarray(h))
 
     @property
     def _one_input(self) -> bool:

@@ -56,7 +56,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.simulate import Propagator, propagator
+from landcarbon.matrix.steps import Propagator, propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Timeline
 
 if TYPE_CHECKING:

@@ -6,16 +6,13 @@
 ====== ================================== =============== =========== ============
 symbol meaning                            shape           unit        code name
 ====== ================================== =============== =========== ============
-M_t    outflow matrix of step t           (T, ..., n, n)  yr-1        Cycle.M
-u_t    input of each pool, B I            (T, ..., n)     gC m-2 yr-1 Cycle.u
-h_t    length of step t                   (T,)            yr          Cycle.dt
-L      length of the loop                 ()              yr          Cycle.length
 Φ      what a loop leaves                 (..., n, n)     1           1 − loop_map()[0]
 c      what a loop brings                 (..., n)        gC m-2      loop_map()[1]
 X*     exact state at the start of a loop (..., n)        gC m-2      SpinUp.exact
 ====== ================================== =============== =========== ============
 
-Six ways to X*, one interface:
+The loop is one of `landcarbon.matrix.loops`, of pools or of a soil column. Six ways to X*, one
+interface:
 
 native       run loop after loop until the pools change less than a tolerance
 accelerated  run with the slow pools made fast, divide them back, run on (accelerated decomposition:
@@ -35,24 +32,18 @@ A small yearly change does not mean a small error: with slowest time scale τ th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from time import perf_counter
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
-from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.simulate import Method, Propagator, checked_outflow, propagator
-from landcarbon.matrix.timeline import Changing, Forcing, Timeline
+from landcarbon.matrix.loops import Cycle, FeedbackCycle, Loop, Repeating
 
 __all__ = [
-    "Cycle",
-    "FeedbackCycle",
     "SpinUp",
     "accelerated",
     "anderson",
@@ -68,228 +59,6 @@ CLM5_SLOWED_TO = 0.4  # yr: CLM5 divides 6.1 yr by 15 and 270 yr by 675
 TINY = 1e-300
 MOST_WEIGHT = 1e8  # a pool of τ years asks for weights of about τ
 EXACT, PASSES = 1e-10, 300  # relative; loops at most to find the exact state of a nonlinear model
-
-
-class _Account(NamedTuple):
-    """What one loop did: state after it, and ∫ X dt, ∫ M diag(X) dt, ∫ u dt and ∫ M dt over it."""
-
-    end: Array
-    stay: Array
-    flow: Array
-    brought: Array
-    M: Array
-
-
-class _Stepwise:
-    """What the two kinds of loop share: everything that follows from their steps."""
-
-    dt: Array
-
-    def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
-        """Propagator, M, u and state at the end of each step of a loop that starts from X."""
-        raise NotImplementedError
-
-    def faster(self, speed: Array) -> _Stepwise:
-        """The loop in which pool j leaves speed_j times faster."""
-        raise NotImplementedError
-
-    @property
-    def length(self) -> float:
-        """Length L of the loop [yr]."""
-        return math.fsum(self.dt)
-
-    def __call__(self, X: ArrayLike) -> Array:
-        """State after one loop that starts from X."""
-        *_, (_, _, _, end) = self.steps(np.asarray(X, dtype=float))
-        return end
-
-    def _loop_map(self, X: Array) -> tuple[Array, Array]:
-        """1 − Φ and c with the matrices of the loop that starts from X."""
-        # Without the difference of nearly equal numbers: pools that turn over in a million years
-        # keep their digits.
-        n = X.shape[-1]
-        lost, brought = np.zeros((n, n)), np.zeros(n)
-        for p, M, u, _ in self.steps(X):
-            lost = M @ p.stay + p.state @ lost
-            brought = _apply(p.stay, u) + _apply(p.state, brought)
-        return lost, brought
-
-    def _account(self, X: Array) -> _Account:
-        stay = flow = brought = mean = np.zeros(())
-        for h, (p, M, u, end) in zip(self.dt, self.steps(X)):
-            spent = _apply(p.stay, X) + _apply(p.stay_input, u)
-            stay, flow, brought = stay + spent, flow + M * spent[..., None, :], brought + h * u
-            mean = mean + h * M
-            X = end
-        return _Account(X, stay, flow, brought, mean)
-
-
-@dataclass(frozen=True)
-class Cycle(_Stepwise):
-    """Forcing that repeats: T steps that make one loop, a year or several.
-
-    Parameters
-    ----------
-    M : array_like (T, ..., n, n)
-        Outflow matrix of each step [yr-1].
-    u : array_like (T, ..., n)
-        Input of each pool in each step, B I [gC m-2 yr-1].
-    dt : array_like (T,)
-        Lengths of the steps [yr]; twelve times 1/12 for a year of months.
-    method : {'exponential', 'implicit'}
-        How a step is made, see `landcarbon.matrix.simulate`.
-
-    Raises
-    ------
-    InputError
-        Different numbers of steps, signs that no outflow matrix has.
-
-    Examples
-    --------
-    >>> from landcarbon.matrix import MatrixModel
-    >>> soil = MatrixModel(("soil",), A=[[1.0]], K=[0.05], B=[1.0])
-    >>> year = Cycle.from_model(soil, I=300.0, xi=[0.5, 1.5], dt=[0.5, 0.5])
-    >>> periodic(year).X.round()
-    array([5963.])
-    """
-
-    M: Array
-    u: Array
-    dt: Array
-    method: Method = "exponential"
-
-    def __post_init__(self) -> None:
-        M = checked_outflow(self.M)
-        n = M.shape[-1]
-        u = as_array("u", self.u, shape=(n,))
-        dt = _lengths(self.dt)
-        if M.ndim < 3 or u.ndim < 2 or len(M) != len(dt) or len(u) != len(dt):
-            raise InputError(
-                f"M {M.shape}, u {u.shape} and dt {dt.shape} must share their first axis, the "
-                "steps of the loop: M (T, ..., n, n), u (T, ..., n), dt (T,)."
-            )
-        for name, value in (("M", M), ("u", u), ("dt", dt)):
-            object.__setattr__(self, name, value)
-
-    @classmethod
-    def from_model(
-        cls,
-        model: MatrixModel | Changing | Callable[[float], MatrixModel],
-        I: Forcing,
-        xi: Forcing = 1.0,
-        dt: ArrayLike | None = None,
-        method: Method = "exponential",
-    ) -> Cycle:
-        """The loop of a model under repeated input and scalars.
-
-        Parameters
-        ----------
-        model : MatrixModel, `changing` or callable
-            The model, whose parts may change within the loop.
-        I, xi : float, array_like (T, ...), DataArray or callable
-            Input [gC m-2 yr-1] and scalar, in the forms of `landcarbon.matrix.timeline`; the loop
-            begins at t = 0.
-        dt : array_like (T,), optional
-            Lengths of the steps [yr]; twelve months if it is not given.
-        method : {'exponential', 'implicit'}
-            How a step is made.
-        """
-        h = np.full(12, 1 / 12) if dt is None else _lengths(dt)
-        clock = Timeline.read(model, np.append(0.0, np.cumsum(h)), I, xi)
-        M, u = zip(*((now.model.outflow_matrix(now.xi), now.u) for now in clock.walk()))
-        return cls(np.stack(M), np.stack(u), h, method)
-
-    @cached_property
-    def propagators(self) -> tuple[Propagator, ...]:
-        """One propagator for each step; equal steps share it."""
-        known: dict[tuple[bytes, float], Propagator] = {}
-        for M, h in zip(self.M, self.dt.tolist()):
-            key = (M.tobytes(), h)
-            if key not in known:
-                known[key] = propagator(M, h, self.method)
-        return tuple(known[M.tobytes(), h] for M, h in zip(self.M, self.dt.tolist()))
-
-    @cached_property
-    def _moves(self) -> tuple[tuple[Array, Array], ...]:
-        return tuple((p.state, _apply(p.stay, u)) for p, u in zip(self.propagators, self.u))
-
-    def __call__(self, X: ArrayLike) -> Array:
-        """State after one loop that starts from X."""
-        end = np.asarray(X, dtype=float)[..., None]
-        for keep, brought in self._moves:
-            end = keep @ end + brought[..., None]
-        return end[..., 0]
-
-    def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
-        """Propagator, M, u and state at the end of each step of a loop that starts from X."""
-        for p, M, u, (keep, brought) in zip(self.propagators, self.M, self.u, self._moves):
-            X = _apply(keep, X) + brought
-            yield p, M, u, X
-
-    def loop_map(self) -> tuple[Array, Array]:
-        """1 − Φ (..., n, n) and c (..., n): what one loop does to any state."""
-        return self._loop_map(np.zeros(self.M.shape[-1]))
-
-    def faster(self, speed: Array) -> Cycle:
-        """The loop in which pool j leaves speed_j times faster."""
-        return Cycle(self.M * speed[..., None, :], self.u, self.dt, self.method)
-
-
-@dataclass(frozen=True)
-class FeedbackCycle(_Stepwise):
-    """Forcing that repeats, for a model whose pools change its own matrices or input.
-
-    Parameters
-    ----------
-    at : callable
-        ``at(step, X) -> M, u``: outflow matrix (n, n) [yr-1] and input (n,) [gC m-2 yr-1] of a step
-        that starts from the pools X (n,). They are held during the step.
-    dt : array_like (T,)
-        Lengths of the steps [yr].
-    method : {'exponential', 'implicit'}
-        How a step is made, see `landcarbon.matrix.simulate`.
-
-    Raises
-    ------
-    InputError
-        Lengths that are not above 0.
-
-    Examples
-    --------
-    Plants that shade themselves: the input saturates with the pool.
-
-    >>> year = FeedbackCycle(lambda k, X: ([[0.5]], 900.0 * X / (600.0 + X)), dt=[0.5, 0.5])
-    >>> periodic(year, X0=[100.0]).X.round(6)
-    array([1200.])
-    """
-
-    at: Callable[[int, Array], tuple[ArrayLike, ArrayLike]]
-    dt: Array
-    method: Method = "exponential"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dt", _lengths(self.dt))
-
-    def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
-        """Propagator, M, u and state at the end of each step of a loop that starts from X."""
-        for k, h in enumerate(self.dt):
-            M_, u_ = self.at(k, X)
-            M, u = checked_outflow(M_), as_array("u", u_, shape=(X.shape[-1],))
-            p = propagator(M, h, self.method)
-            X = _apply(p.state, X) + _apply(p.stay, u)
-            yield p, M, u, X
-
-    def faster(self, speed: Array) -> FeedbackCycle:
-        """The loop in which pool j leaves speed_j times faster."""
-
-        def at(k: int, X: Array) -> tuple[Array, ArrayLike]:
-            M, u = self.at(k, X * speed)
-            return np.asarray(M) * speed[..., None, :], u
-
-        return FeedbackCycle(at, self.dt, self.method)
-
-
-Loop = Cycle | FeedbackCycle | Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
@@ -339,14 +108,17 @@ class SpinUp:
         """Largest relative error of a pool."""
         return float(self.pool_error.max())
 
-    def error_history(self, pool: int | None = None) -> Array:
-        """Relative error after each loop (loops,): of one pool by its position, or the largest."""
+    def error_history(self, pool: int | tuple[int, int] | None = None) -> Array:
+        """Relative error after each loop (loops,): of one pool by its position, or the largest.
+
+        In a column the position is (pool, layer), both from 0.
+        """
         error = _relative(self.states, self.exact)
         if pool is not None:
-            error = error[..., pool]
+            error = error[(..., *pool) if isinstance(pool, tuple) else (..., pool)]
         return error.reshape(len(error), -1).max(axis=1)
 
-    def years_to(self, error: float, pool: int | None = None) -> float:
+    def years_to(self, error: float, pool: int | tuple[int, int] | None = None) -> float:
         """Model years until a pool, or every pool, is and stays within a relative error; inf if never."""
         within = self.error_history(pool) <= error
         if not within[-1]:
@@ -392,6 +164,7 @@ def native(
     Examples
     --------
     >>> from landcarbon.matrix import MatrixModel
+    >>> from landcarbon.matrix.loops import Cycle
     >>> soil = MatrixModel(("soil",), A=[[1.0]], K=[0.01], B=[1.0])
     >>> run = native(Cycle.from_model(soil, I=300.0), tol=1.0)
     >>> run.years, round(run.error, 4)   # 1 gC m-2 yr-1 times 100 yr: about 100 in 30,000 gC m-2
@@ -444,7 +217,7 @@ def accelerated(
     record = _Record("accelerated", loop, X0, tol, max_years)
     stepwise = _stepwise("accelerated", loop)
     if factors is None:
-        mean = stepwise._account(record.X).M / stepwise.length
+        mean = stepwise.account(record.X).M / stepwise.length
         turnover = np.diagonal(mean, axis1=-2, axis2=-1)
         with np.errstate(divide="ignore"):
             factors = np.maximum(1.0, 1.0 / (CLM5_SLOWED_TO * turnover))
@@ -509,7 +282,7 @@ def sasu(
 
     def jumps(run: _Record, X: Array) -> None:
         while True:
-            year = stepwise._account(X)
+            year = stepwise.account(X)
             run.note(X, year.end)
             held = (year.stay > 0)[..., None, :]
             carried = year.flow / np.where(held, year.stay[..., None, :], 1.0)
@@ -550,20 +323,20 @@ def periodic(loop: Cycle | FeedbackCycle, X0: ArrayLike | None = None) -> SpinUp
     InputError
         Carbon that can never leave; feedback so strong that the search does not settle.
     """
-    stepwise = _stepwise("periodic", loop)
+    stepwise, shaped = _stepwise("periodic", loop), _shaped(loop)
     begin = perf_counter()
-    if isinstance(loop, Cycle):
-        states = [_fixed_point(*loop.loop_map())]
+    if isinstance(stepwise, Cycle):
+        states = [_fixed_point(*stepwise.loop_map())]
     else:
         if X0 is None:
             raise InputError("A model with feedback needs a state to start from: periodic(loop, X0=...).")
-        states = _settle(loop, as_array("X0", X0, shape=(None,), lower=0.0))
+        states = _settle(stepwise, as_array("X0", X0, shape=(None,), lower=0.0))
     seconds = perf_counter() - begin
-    X = states[-1]
-    changes = [_change(x, stepwise(x), stepwise.length) for x in (states if len(states) > 1 else [X])]
+    X = shaped(states[-1])
+    changes = np.array([_change(x, stepwise(x), stepwise.length) for x in states])
     years = len(states) * stepwise.length
     return SpinUp(
-        "periodic", X, X, years, seconds, True, np.array(changes), np.stack(states), stepwise.length
+        "periodic", X, X, years, seconds, True, changes, shaped(np.stack(states)), stepwise.length
     )
 
 
@@ -690,8 +463,11 @@ class _Record:
         max_years: float,
         one_site: bool = False,
     ) -> None:
-        self.method = method
-        self.length = loop.length if isinstance(loop, _Stepwise) else 1.0
+        self.method, self.shaped = method, _shaped(loop)
+        self.length = loop.length if isinstance(loop, Repeating) else 1.0
+        if isinstance(loop, Repeating):
+            X0 = None if X0 is None else loop.flattened(X0)
+            loop = loop.flat
         if X0 is not None:
             n = loop.M.shape[-1] if isinstance(loop, Cycle) else None
             X = as_array("X0", X0, shape=(n,), lower=0.0)
@@ -746,13 +522,13 @@ class _Record:
         seconds = perf_counter() - begin
         return SpinUp(
             method=self.method,
-            X=self.X,
-            exact=self.exact,
+            X=self.shaped(self.X),
+            exact=self.shaped(self.exact),
             years=len(self.changes) * self.length,
             seconds=seconds,
             converged=met,
             history=np.array(self.changes),
-            states=np.stack(self.states),
+            states=self.shaped(np.stack(self.states)),
             loop_years=self.length,
         )
 
@@ -789,7 +565,7 @@ def _settle(loop: FeedbackCycle, X: Array) -> list[Array]:
     states: list[Array] = []
 
     def frozen(X: Array) -> Array:
-        return _fixed_point(*loop._loop_map(X))
+        return _fixed_point(*loop.map_from(X))
 
     best = np.inf
     for start, end in _accelerate(frozen, X, memory=10):
@@ -844,20 +620,18 @@ def _fixed_point(lost: Array, brought: Array) -> Array:
     return X
 
 
-def _stepwise(method: str, loop: Loop) -> _Stepwise:
-    if isinstance(loop, _Stepwise):
-        return loop
+def _shaped(loop: Loop) -> Callable[[Array], Array]:
+    """How states in one row become states as the loop has them."""
+    return loop.shaped if isinstance(loop, Repeating) else lambda X: X
+
+
+def _stepwise(method: str, loop: Loop) -> Cycle | FeedbackCycle:
+    if isinstance(loop, Repeating):
+        return loop.flat
     raise InputError(
         f"{method} needs the matrices of the steps: give a Cycle or a FeedbackCycle. A plain "
         "function can be spun up by native, anderson or newton."
     )
-
-
-def _lengths(dt: ArrayLike) -> Array:
-    h = as_array("dt", dt, shape=(None,), lower=0.0, strict=True, hint="Lengths of the steps in years.")
-    if h.ndim != 1 or h.size == 0:
-        raise InputError(f"dt has shape {h.shape}; give one length for each step of the loop.")
-    return h
 
 
 def _check_finite(end: Array) -> None:
@@ -874,7 +648,3 @@ def _change(before: Array, after: Array, years: float) -> float:
 
 def _relative(X: Array, exact: Array) -> Array:
     return np.abs(X - exact) / np.where(exact > 0, exact, 1.0)
-
-
-def _apply(matrix: Array, vector: Array) -> Array:
-    return (matrix @ vector[..., None])[..., 0]

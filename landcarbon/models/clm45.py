@@ -36,9 +36,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.layers import CLM45_LAYERS as LAYERS
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.solve import LayeredModel
 from landcarbon.models import clm5
 from landcarbon.models.clm5 import COMPONENTS, POOLS, SOIL, soil_carbon
 from landcarbon.models.parameters import ParameterTable

@@ -40,11 +40,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.matrix.column import LayeredGradient, LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.layers import CLM5_LAYERS as LAYERS
 from landcarbon.matrix.layers import SoilLayers, exchange_rates, face_diffusivity, input_profile
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.solve import LayeredGradient, LayeredModel, split_columns
+from landcarbon.matrix.solve import split_columns
 from landcarbon.models.parameters import Parameter, ParameterTable
 
 __all__ = [
@@ -311,7 +312,8 @@ def monthly_model(
     Examples
     --------
     >>> import numpy as np
-    >>> from landcarbon.matrix.spinup import Cycle, periodic
+    >>> from landcarbon.matrix.loops import Cycle
+    >>> from landcarbon.matrix.spinup import periodic
     >>> season = 285.15 + 10 * np.sin(2 * np.pi * np.arange(12) / 12)
     >>> site = Forcing(soil_temperature=np.broadcast_to(season, (20, 12)),
     ...                water_scalar=np.full((20, 12), 0.5), litter_input=[40, 120, 180, 60])
@@ -606,7 +608,7 @@ class _Parts:
             value = getattr(self, name)
             add(name, np.where(here, mixing, 0.0) / np.where(value > 0, value, 1.0))
 
-        per_profile = (g.b[..., :4, :] * self.forcing.litter_input[..., None]).sum(axis=-2)
+        per_profile = (g.I[..., :4, :] * self.forcing.litter_input[..., None]).sum(axis=-2)
         add("beta", (per_profile * self._input_profile_slope()).sum(axis=-1))
         return out
 

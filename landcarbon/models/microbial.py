@@ -46,8 +46,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.loops import FeedbackCycle
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.spinup import FeedbackCycle
 from landcarbon.models.parameters import Parameter, ParameterTable
 
 __all__ = ["INPUT", "PARAMETERS", "POOLS", "cue", "cycle", "microbial4", "steady_state"]

@@ -34,9 +34,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.solve import LayeredModel
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
 from landcarbon.theory.ages import AgeDistribution, checked, chosen, levels, listed
 from landcarbon.theory.chain import Chain, Model, System, system

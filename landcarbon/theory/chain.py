@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc
 
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.solve import LayeredModel
 
 __all__ = ["Chain", "System", "system"]
 

@@ -42,7 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel, check_transfers
-from landcarbon.matrix.simulate import CACHE, Propagator, propagator
+from landcarbon.matrix.steps import Move, Moves, propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ def random_runs(
     X0 : array_like (n,) or (members, n)
         Carbon at t[0] [gC m-2].
     I, xi
-        Forcing as in `landcarbon.matrix.simulate.simulate`; constant within a step.
+        Forcing in the forms of `landcarbon.matrix.timeline`; constant within a step.
     members : int
         How many places.
     rng : numpy.random.Generator or int
@@ -309,17 +309,12 @@ def random_runs(
         raise InputError(f"X0 has shape {X0.shape}; give ({n},), or ({members}, {n}) for each member.")
     X = np.broadcast_to(X0, (members, n)).copy()
     states, passed = [X], []
-    quiet: dict[tuple[bytes, float], Propagator] = {}
+    moves = Moves()
     for now in clock.walk():
         regime = disturbance(now.t) if callable(disturbance) else disturbance
         _fits(regime, now.model)
         M = now.model.outflow_matrix(now.xi)
-        key = (M.tobytes(), now.h)
-        if key not in quiet:
-            if len(quiet) >= CACHE:
-                quiet.pop(next(iter(quiet)))
-            quiet[key] = propagator(M, now.h)
-        X, step = _passed(X, now, M, quiet[key], regime, rng)
+        X, step = _passed(X, now, M, moves.of_matrix(M, now.h), regime, rng)
         states.append(X)
         passed.append(step)
     return _dataset(first.pools, clock.t, states, passed, unit)
@@ -335,7 +330,7 @@ class _Step(NamedTuple):
 
 
 def _passed(
-    X: Array, now: Moment, M: Array, quiet: Propagator, regime: Disturbance, rng: np.random.Generator
+    X: Array, now: Moment, M: Array, quiet: Move, regime: Disturbance, rng: np.random.Generator
 ) -> tuple[Array, _Step]:
     """State of all members after a step, and what it did; `quiet` is the step without an event."""
     loss = now.model.respired_fraction * now.model.K * now.xi

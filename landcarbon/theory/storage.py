@@ -36,10 +36,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.layers import transport_matrix
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.solve import LayeredModel
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline, keeps_pools
 
 if TYPE_CHECKING:

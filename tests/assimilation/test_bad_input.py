@@ -19,8 +19,8 @@ from landcarbon.assimilation import (
     sample,
 )
 from landcarbon.matrix import InputError
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.layers import SoilLayers
-from landcarbon.matrix.solve import LayeredModel
 from landcarbon.models import clm5
 from landcarbon.models.parameters import Parameter, ParameterTable
 

@@ -5,8 +5,8 @@ import pytest
 
 from landcarbon.matrix import InputError
 from landcarbon.matrix.blocks import block_table, blocks
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.layers import SoilLayers, exchange_rates
-from landcarbon.matrix.solve import LayeredModel
 
 SOIL = SoilLayers([0.1, 0.2, 0.7])
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from strategies import random_model
 
 from landcarbon.matrix import InputError, MatrixModel
-from landcarbon.matrix.simulate import integrate, propagator, simulate, step
+from landcarbon.matrix.simulate import integrate, simulate
+from landcarbon.matrix.steps import propagator, step
 from landcarbon.models.pools import one_pool, three_pool, two_pool
 
 seeds = st.integers(0, 2**32 - 1)

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from strategies import random_model
 
 from landcarbon.matrix import InputError, MatrixModel
+from landcarbon.matrix.loops import Cycle, FeedbackCycle
 from landcarbon.matrix.simulate import simulate
 from landcarbon.matrix.spinup import (
-    Cycle,
-    FeedbackCycle,
     accelerated,
     anderson,
     native,

@@ -8,10 +8,11 @@ import pytest
 import xarray as xr
 
 from landcarbon.matrix import InputError, MatrixModel
+from landcarbon.matrix.loops import Cycle
 from landcarbon.matrix.nutrients import Element, NutrientModel
 from landcarbon.matrix.nutrients import simulate as simulate_nutrients
 from landcarbon.matrix.simulate import simulate
-from landcarbon.matrix.spinup import Cycle, periodic
+from landcarbon.matrix.spinup import periodic
 from landcarbon.matrix.timeline import Timeline, changing, decimal_years, forcing, rising
 from landcarbon.models.pools import two_pool
 from landcarbon.theory.ages_through_time import start_empty, through_time

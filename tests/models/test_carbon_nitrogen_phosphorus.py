@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from landcarbon.matrix import simulate as forward
+from landcarbon.matrix import steps
 from landcarbon.matrix.errors import InputError
 from landcarbon.matrix.nutrients import simulate
 from landcarbon.models import carbon_nitrogen as cn
@@ -48,7 +48,7 @@ def test_mineral_phosphorus_conserves_and_equals_the_matrix_exponential():
     np.testing.assert_allclose(loss, [p["leaching"], 0, 0, p["erosion"], 0], atol=1e-14)
     start = np.array([0.0, 0.0, 0.0, 0.0, 500.0])
     for h in (1.0, 1e3, 1e5):
-        step = forward.propagator(m.outflow_matrix(), h)
+        step = steps.propagator(m.outflow_matrix(), h)
         np.testing.assert_allclose(step.state @ start, expm(-m.outflow_matrix() * h) @ start, rtol=1e-7, atol=1e-10)
 
 

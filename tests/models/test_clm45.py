@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from landcarbon.matrix import InputError
 from landcarbon.matrix.blocks import block_table, blocks
 from landcarbon.matrix.layers import transport_matrix
+from landcarbon.matrix.loops import Cycle
 from landcarbon.matrix.simulate import simulate
-from landcarbon.matrix.spinup import Cycle, periodic
+from landcarbon.matrix.spinup import periodic
 from landcarbon.models import clm5, clm45
 
 P = clm45.PARAMETERS

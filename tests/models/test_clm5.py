@@ -274,7 +274,7 @@ def test_four_methods_agree(seed):
     X = model.steady_state(b)
     seen = X * DZ > 1e-9 * (X * DZ).sum(axis=(-2, -1), keepdims=True)
     for method in METHODS[1:]:
-        other = model.steady_state(b, method)
+        other = model.steady_state(b, method=method)
         np.testing.assert_allclose(other[seen], X[seen], rtol=1e-10, err_msg=method)
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from strategies import random_model
 
 from landcarbon.matrix import InputError, MatrixModel
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.layers import CLM5_LAYERS, SoilLayers, exchange_rates
-from landcarbon.matrix.solve import LayeredModel
 from landcarbon.models.emanuel import GPP, emanuel5
 from landcarbon.models.pools import one_pool, two_pool
 from landcarbon.theory.ages import pool_ages, system_age, transit_time

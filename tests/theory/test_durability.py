@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from strategies import random_model
 
 from landcarbon.matrix import InputError, MatrixModel
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.layers import SoilLayers, exchange_rates
 from landcarbon.matrix.simulate import simulate
-from landcarbon.matrix.solve import LayeredModel
 from landcarbon.models.pools import one_pool
 from landcarbon.models.teco import POOLS, teco8
 from landcarbon.theory.ages import transit_time

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from strategies import random_model
 
 from landcarbon.matrix import InputError, MatrixModel
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.layers import SoilLayers, exchange_rates
 from landcarbon.matrix.simulate import simulate
-from landcarbon.matrix.solve import LayeredModel
 from landcarbon.models.pools import one_pool, three_pool, two_pool
 from landcarbon.theory.storage import (
     capacity,

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from landcarbon.course.checks import exercise, expect
 from landcarbon.matrix import response
-from landcarbon.matrix.spinup import Cycle, periodic
+from landcarbon.matrix.loops import Cycle
+from landcarbon.matrix.spinup import periodic
 from landcarbon.models import teco
 
 Array = NDArray[np.float64]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcarbon.course.checks import exercise, expect
-from landcarbon.matrix.spinup import Cycle, native, periodic
+from landcarbon.matrix.loops import Cycle
+from landcarbon.matrix.spinup import native, periodic
 from landcarbon.models import teco
 from landcarbon.models.century import century3
 from landcarbon.models.pools import one_pool, two_pool

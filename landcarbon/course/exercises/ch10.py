@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import expm
 
 from landcarbon.course.checks import exercise, expect
-from landcarbon.matrix.simulate import propagator
+from landcarbon.matrix.steps import propagator
 from landcarbon.models import phosphorus
 
 AGES = np.array([300.0, 2_100.0, 20_000.0, 150_000.0, 400_000.0, 1_400_000.0, 4_100_000.0])
