@@ -182,7 +182,7 @@ def linear_world(sd=0.1):
 
 
 def test_recovery_is_the_correlation_along_each_direction():
-    covariates, stream, prior = linear_world()
+    _, stream, prior = linear_world()
     seen = hybrid.directions(stream, np.zeros(12), prior.table.default, prior)
     rng = np.random.default_rng(3)
     truth = rng.normal(size=(12, 3))
