@@ -233,16 +233,25 @@ class Draws(_Statistics):
             out = getattr(az, function)(az.convert_to_dataset({"x": x}), **options)
         return np.asarray(out["x"])
 
+    @property
+    def _still(self) -> NDArray[np.bool_]:
+        """Parameters (sites..., p) that never moved in any chain, but for rounding."""
+        size = np.abs(self.draws).max(axis=(-3, -2))
+        return (np.ptp(self.draws, axis=-2) <= 1e-12 * size[..., None, :]).all(axis=-2)
+
     def rhat(self) -> NDArray[np.float64]:
         """Rank-normalised split R-hat (sites..., p).
 
-        Vehtari et al. 2021, doi:10.1214/20-BA1221.
+        Vehtari et al. 2021, doi:10.1214/20-BA1221. Infinite where a parameter never moved.
         """
-        return self._diagnose("rhat", method="rank")
+        return np.where(self._still, np.inf, self._diagnose("rhat", method="rank"))
 
     def ess(self, kind: str = "bulk") -> NDArray[np.float64]:
-        """Effective sample size (sites..., p), kind "bulk" or "tail" (same source)."""
-        return self._diagnose("ess", method=kind)
+        """Effective sample size (sites..., p), kind "bulk" or "tail" (same source).
+
+        Zero where a parameter never moved: such a chain has told nothing.
+        """
+        return np.where(self._still, 0.0, self._diagnose("ess", method=kind))
 
     def summary(self) -> pandas.DataFrame:
         """Mean, sd, quantiles, R-hat, bulk and tail ESS of one site."""
@@ -300,7 +309,7 @@ def tails(level: float) -> tuple[float, float]:
     (0.25, 0.75)
     """
     if not 0.0 < level < 1.0:
-        raise InputError(f"level is {level!r}; it must lie between 0 and 1, such as 0.9.")
+        raise InputError(f"level is a probability between 0 and 1, such as 0.9, but {level!r} was given.")
     return (1 - level) / 2, (1 + level) / 2
 
 

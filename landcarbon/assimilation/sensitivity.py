@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.parameters import Prior
+from landcarbon.assimilation.parameters import Prior, a_prior
 from landcarbon.matrix.errors import InputError
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def sobol(prior: Prior, model: Model, n: int = 1024, *, seed: int) -> xr.Dataset
 
 
 def _problem(prior: Prior) -> dict[str, Any]:
+    a_prior(prior)
     p = len(prior)
     return {"num_vars": p, "names": list(prior.names), "bounds": [[0.0, 1.0]] * p}
 

@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.assimilation.streams import generator
 from landcarbon.forecasting.drivers import Drivers, read_drivers
 from landcarbon.forecasting.noise import ProcessError
 from landcarbon.forecasting.steps import Step, matrix_step
@@ -177,7 +178,7 @@ def forecast(
     on = _switches(sources)
     steps = steps if isinstance(steps, Steps) else Steps(steps)
     # Drawn whether used or not: switching one source off leaves the others' numbers alone.
-    seed_drivers, seed_process = np.random.default_rng(rng).integers(2**63, size=2)
+    seed_drivers, seed_process = generator(rng).integers(2**63, size=2)
     members = _members(model, initial, parameters, on, steps)
     given = read_drivers(drivers, steps.n)
     given = given.assigned(len(members.X), on["drivers"], int(seed_drivers))

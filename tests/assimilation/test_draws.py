@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from landcarbon.assimilation import Draws, Ensemble, Prior, sample
+from landcarbon.assimilation.draws import tails
 from landcarbon.matrix.errors import InputError
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -66,6 +67,23 @@ def test_r_hat_sees_a_chain_that_stays_apart():
     draws[0, 3] += 4.0
     assert (chains(draws=draws).rhat()[0] > 1.05).all()
     assert (chains(draws=draws).rhat()[1] < 1.01).all()
+
+
+def test_what_never_moved_has_no_effective_draws():
+    draws = chains().draws
+    draws[0, ..., 0] = 22.4
+    draws[0, ..., 0] += 3e-15 * np.random.default_rng(1).standard_normal(draws.shape[1:3])
+    still = chains(draws=draws)
+    assert still.ess()[0, 0] == still.ess("tail")[0, 0] == 0
+    assert still.rhat()[0, 0] == np.inf
+    assert (still.ess()[1] > 0).all()
+    assert np.isfinite(still.rhat()[1]).all()
+
+
+def test_central_intervals_have_a_level():
+    assert np.allclose(tails(0.9), (0.05, 0.95))
+    with pytest.raises(InputError, match="between 0 and 1"):
+        tails(1.0)
 
 
 def test_one_site_only():
