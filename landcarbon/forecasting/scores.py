@@ -38,6 +38,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.draws import tails
 from landcarbon.assimilation.streams import generator
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -335,9 +336,13 @@ def reliability(
         coords={"level": nominal},
         attrs={"cases": y.size},
     )
-    for name in ("level", *data.data_vars):
-        data[name].attrs["units"] = "1"
-    return data
+    names = {
+        "coverage": "share of observations inside the central interval",
+        "lower": "2.5 % quantile of the coverage of calibrated forecasts",
+        "upper": "97.5 % quantile of the coverage of calibrated forecasts",
+        "level": "nominal coverage",
+    }
+    return labelled(data, "Reliability", units=dict.fromkeys(names, "1"), names=names)
 
 
 def spread_skill(
