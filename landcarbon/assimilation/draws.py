@@ -46,6 +46,7 @@ class _Statistics:
     """What draws of either kind can say; leading axes are the sites."""
 
     names: tuple[str, ...]
+    draws: NDArray[np.float64]
     _DIMS: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def _flat(self) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
@@ -158,8 +159,8 @@ class _Statistics:
                 f"{path} holds {data.attrs.get('kind', 'something else')!r}, not {cls.__name__!r}."
             )
         names = tuple(str(name) for name in data["parameter"].values)
-        held = {name: data[name].values for name in cls._DIMS if name in data}
-        return cls(names, **held)
+        held: dict[str, Any] = {name: data[name].values for name in cls._DIMS if name in data}
+        return cls(**held | {"names": names})
 
     def _table(self, extra: dict[str, NDArray[np.float64]]) -> pandas.DataFrame:
         import pandas as pd
