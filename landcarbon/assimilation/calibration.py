@@ -36,7 +36,7 @@ from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.samplers import Sampler, sample
 from landcarbon.assimilation.streams import Random, check_counts, streams
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_array
 
 if TYPE_CHECKING:
     import pandas
@@ -110,7 +110,14 @@ class Calibration:
 
 
 def rank(truth: NDArray[np.float64], draws: NDArray[np.float64]) -> NDArray[np.int_]:
-    """Number of draws (..., draw, p) below the truth (..., p)."""
+    """Number of draws (..., draw, p) below the truth (..., p).
+
+    Raises
+    ------
+    InputError
+        NaN among truths or draws, which stands nowhere among numbers.
+    """
+    truth, draws = as_array("truth", truth), as_array("draws", draws)
     return np.asarray((draws < truth[..., None, :]).sum(axis=-2))
 
 

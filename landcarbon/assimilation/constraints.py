@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.parameters import Prior
+from landcarbon.assimilation.parameters import Prior, a_prior
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.matrix.errors import InputError
 from landcarbon.matrix.frozen import keep
@@ -76,6 +76,7 @@ class Constraints:
     rules: dict[str, Rule]
 
     def __init__(self, prior: Prior, rules: Mapping[str, Rule]) -> None:
+        a_prior(prior)
         if not rules or not all(callable(rule) for rule in rules.values()):
             raise InputError(
                 "Constraints needs at least one rule, {'litter decays faster': lambda p: "

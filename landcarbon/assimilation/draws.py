@@ -21,16 +21,18 @@ Kong et al. 1994: J. Am. Stat. Assoc. 89, 278-288. Vehtari et al. 2021: doi:10.1
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.streams import Random, check_counts, streams
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.labels import OF_EACH, labelled, read, write
 
 if TYPE_CHECKING:
     import pandas
@@ -43,6 +45,8 @@ class _Statistics:
     """What draws of either kind can say; leading axes are the sites."""
 
     names: tuple[str, ...]
+    draws: NDArray[np.float64]
+    _DIMS: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def _flat(self) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         raise NotImplementedError
@@ -97,7 +101,7 @@ class _Statistics:
         coords: dict[str, Any] = {"parameter": list(self.names), "quantile": list(quantiles)}
         if mean.ndim == 2:
             coords["site"] = np.arange(len(mean)) if site is None else np.asarray(site)
-        return xr.Dataset(
+        data = xr.Dataset(
             {
                 "mean": (dims, mean),
                 "sd": (dims, self.sd()),
@@ -105,6 +109,57 @@ class _Statistics:
             },
             coords=coords,
         ).transpose(..., "parameter")
+        names = {
+            "mean": "posterior mean",
+            "sd": "posterior standard deviation",
+            "quantiles": "posterior quantiles",
+        }
+        units = dict.fromkeys(names, OF_EACH) | {"quantile": "1", "site": "1"}
+        return labelled(data, "Posterior of each site", units=units, names=names)
+
+    def save(self, path: str | os.PathLike[str], *, seed: object = None) -> None:
+        """Write everything to one netCDF file, which `load` reads.
+
+        Parameters
+        ----------
+        path : path
+            In a folder that exists.
+        seed : optional
+            The seed they were drawn with, to be noted.
+        """
+        import xarray as xr
+
+        lead = tuple(f"site_{k}" for k in range(self.draws.ndim - len(self._DIMS["draws"])))
+        held = {name: getattr(self, name) for name in self._DIMS}
+        data = xr.Dataset(
+            {
+                name: ((*lead, *self._DIMS[name]), np.asarray(value))
+                for name, value in held.items()
+                if value is not None
+            },
+            coords={"parameter": list(self.names)},
+            attrs={"kind": type(self).__name__},
+        )
+        units = dict.fromkeys(held, "1") | {"draws": OF_EACH, "prediction": "as the data"}
+        write(labelled(data, "Draws from a posterior", seed=seed, units=units), path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        InputError
+            Another kind of file.
+        """
+        data = read(path)
+        if data.attrs.get("kind") != cls.__name__:
+            raise InputError(
+                f"{path} holds {data.attrs.get('kind', 'something else')!r}, not {cls.__name__!r}."
+            )
+        names = tuple(str(name) for name in data["parameter"].values)
+        held: dict[str, Any] = {name: data[name].values for name in cls._DIMS if name in data}
+        return cls(**held | {"names": names})
 
     def _table(self, extra: dict[str, NDArray[np.float64]]) -> pandas.DataFrame:
         import pandas as pd
@@ -135,6 +190,14 @@ class Ensemble(_Statistics):
     prediction : ndarray, (sites..., draw, obs), optional
         What the draws predict for the observations, in data space.
     """
+
+    _DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "draws": ("draw", "parameter"),
+        "log_weight": ("draw",),
+        "log_evidence": (),
+        "log_evidence_error": (),
+        "prediction": ("draw", "observation"),
+    }
 
     names: tuple[str, ...]
     draws: NDArray[np.float64]
@@ -198,6 +261,13 @@ class Draws(_Statistics):
         HMC: True where the trajectory that led here, or was refused here, lost its energy balance.
     """
 
+    _DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "draws": ("chain", "draw", "parameter"),
+        "log_density": ("chain", "draw"),
+        "accept_rate": ("chain",),
+        "diverging": ("chain", "draw"),
+    }
+
     names: tuple[str, ...]
     draws: NDArray[np.float64]
     log_density: NDArray[np.float64]
@@ -232,20 +302,27 @@ class Draws(_Statistics):
             out = getattr(az, function)(az.convert_to_dataset({"x": x}), **options)
         return np.asarray(out["x"])
 
+    @property
+    def _still(self) -> NDArray[np.bool_]:
+        """Parameters (sites..., p) that never moved in any chain, but for rounding."""
+        size = np.abs(self.draws).max(axis=(-3, -2))
+        return (np.ptp(self.draws, axis=-2) <= 1e-12 * size[..., None, :]).all(axis=-2)
+
     def rhat(self) -> NDArray[np.float64]:
         """Rank-normalised split R-hat (sites..., p).
 
-        Vehtari et al. 2021, doi:10.1214/20-BA1221.
+        Vehtari et al. 2021, doi:10.1214/20-BA1221. Infinite where a parameter never moved.
         """
-        return self._diagnose("rhat", method="rank")
+        return np.where(self._still, np.inf, self._diagnose("rhat", method="rank"))
 
     def ess(self, kind: str = "bulk") -> NDArray[np.float64]:
         """Effective sample size (sites..., p), kind "bulk" or "tail" (same source).
 
-        The tail's is the smaller of those of the 5 % and the 95 % quantile.
+        The tail's is the smaller of those of the 5 % and the 95 % quantile. Zero where a parameter
+        never moved: such a chain has told nothing.
         """
-        tails = {"prob": (0.05, 0.95)} if kind == "tail" else {}  # ArviZ 1 would take 5.5 % and 94.5 %
-        return self._diagnose("ess", method=kind, **tails)
+        quantiles = {"prob": (0.05, 0.95)} if kind == "tail" else {}  # ArviZ 1 would take 5.5 % and 94.5 %
+        return np.where(self._still, 0.0, self._diagnose("ess", method=kind, **quantiles))
 
     def summary(self) -> pandas.DataFrame:
         """Mean, sd, quantiles, R-hat, bulk and tail ESS of one site."""
@@ -310,7 +387,7 @@ def tails(level: float) -> tuple[float, float]:
     (0.25, 0.75)
     """
     if not 0.0 < level < 1.0:
-        raise InputError(f"level is {level!r}; it must lie between 0 and 1, such as 0.9.")
+        raise InputError(f"level is a probability between 0 and 1, such as 0.9, but {level!r} was given.")
     return (1 - level) / 2, (1 + level) / 2
 
 

@@ -522,7 +522,15 @@ class _Run:
     def advance(self, X: Array, k: int) -> Array:
         if isinstance(self.model, LinearSystem):
             return self.model.advance(X, k, self.source)
-        after = as_array(f"members after step {k}", self.model(X, k))
+        try:
+            after = as_array(f"members after step {k}", self.model(X, k))
+        except InputError as error:
+            if (X >= 0).all():
+                raise
+            raise InputError(
+                f"{error} Some members lie below 0: an update by a Kalman gain knows no bounds. Let the "
+                "model read np.maximum(X, 0), or carry the logarithm of the pools as the state."
+            ) from error
         if after.shape != X.shape:
             raise InputError(
                 f"the model returns shape {after.shape} after step {k}; the members have {X.shape}."

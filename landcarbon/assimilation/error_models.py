@@ -49,7 +49,7 @@ def error_sd(value: ArrayLike, absolute: ArrayLike = 0.0, relative: ArrayLike = 
     Parameters
     ----------
     value : array_like, (..., obs)
-        What was measured; NaN where nothing was (and the result is NaN there).
+        What was measured; where nothing was, give any number and a mask to the observations.
     absolute : array_like
         The error that even a zero has, in the unit of `value`; broadcast to it.
     relative : array_like
@@ -62,7 +62,7 @@ def error_sd(value: ArrayLike, absolute: ArrayLike = 0.0, relative: ArrayLike = 
     Raises
     ------
     InputError
-        An error below zero, a value without any, an infinite value.
+        An error below zero, a value without any, a value that is NaN or infinite.
 
     Notes
     -----
@@ -96,6 +96,11 @@ def error_sd(value: ArrayLike, absolute: ArrayLike = 0.0, relative: ArrayLike = 
         raise InputError(
             f"there are more errors, {shape}, than data, {d.shape}; give one number for all, or one an "
             "observation."
+        )
+    if np.isnan(d).any():
+        raise InputError(
+            f"value holds {int(np.isnan(d).sum())} NaN, which have no error; give "
+            "np.where(seen, value, 0) here and mask=seen to the observations."
         )
     if np.isinf(sd).any():
         at = tuple(int(i) for i in np.argwhere(np.isinf(sd))[0])

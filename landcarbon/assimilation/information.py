@@ -230,11 +230,6 @@ class Identifiability:
         return np.sqrt(np.diagonal(self.covariance, axis1=-2, axis2=-1))
 
     @property
-    def dfs_of_data(self) -> Array:
-        """Share of each datum in the degrees of freedom (..., obs); they sum to `dfs`."""
-        return ((self.S @ self.covariance) * self.S).sum(-1)
-
-    @property
     def influence(self) -> Array:
         """Errors of the data that a prior width moves them, (p,): root mean square over places."""
         return np.sqrt((self._flat**2).sum(-2).mean(0))

@@ -273,11 +273,11 @@ class ObservationStream(ABC):
 def used_values(
     name: str, value: ArrayLike, mask: ArrayLike | None
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """Values with zeros where the mask is False, and the mask."""
-    try:
-        value = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must hold numbers only, but {value!r:.80} was given.") from None
+    """Values with zeros where the mask is False, and the mask; what a masked array masks is unseen."""
+    if isinstance(value, np.ma.MaskedArray):
+        seen = ~np.ma.getmaskarray(value)
+        mask = seen if mask is None else seen & np.asarray(mask)
+    value = numbers(name, value)
     if value.ndim == 0 or value.shape[-1] == 0:
         raise InputError(f"{name} must hold at least one observation along its last axis.")
     used = np.ones(value.shape, dtype=bool)
@@ -303,17 +303,38 @@ def used_values(
     return value, used
 
 
-def used_errors(name: str, error: ArrayLike, used: NDArray[np.bool_]) -> Array:
+def numbers(name: str, value: ArrayLike, hint: str = "") -> Array:
+    """An array of numbers, NaN among them; dates and text are refused."""
+    tail = f" {hint}" if hint else ""
+    given = np.asarray(value)
+    if given.dtype.kind in "mM":
+        raise InputError(f"{name} holds dates or times where numbers are expected.{tail}")
     try:
-        error = np.broadcast_to(np.asarray(error, dtype=float), used.shape)
+        return np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        first = given.ravel()[0] if given.size else given
+        raise InputError(
+            f"{name} must hold numbers only, but {first!r:.80} was given.{tail}"
+        ) from None
+
+
+def one_each(name: str, value: ArrayLike, shape: tuple[int, ...], hint: str = "") -> Array:
+    """Numbers broadcast to the shape of the observations."""
+    array = numbers(name, value, hint)
+    try:
+        return np.broadcast_to(array, shape)
     except ValueError:
         raise InputError(
-            f"{name} does not broadcast to the observations' shape {used.shape}; give one number "
-            "or one an observation."
+            f"{name} has shape {array.shape} and does not broadcast to the observations' shape {shape}; "
+            "give one number for all, or one an observation."
         ) from None
+
+
+def used_errors(name: str, error: ArrayLike, used: NDArray[np.bool_]) -> Array:
+    """Errors (..., obs), above 0; one where the mask is False."""
     return as_array(
         name,
-        np.where(used, error, 1.0),
+        np.where(used, one_each(name, error, used.shape), 1.0),
         lower=0.0,
         strict=True,
         hint="An observation without error would outweigh everything else.",
@@ -323,12 +344,19 @@ def used_errors(name: str, error: ArrayLike, used: NDArray[np.bool_]) -> Array:
 def checked_values(
     values: ArrayLike, sites: tuple[int, ...], n: int, axis: str, finite: bool = True
 ) -> Array:
-    array = as_array("model values", values) if finite else np.asarray(values, dtype=float)
+    """Model values (sites..., any..., n), or a sentence about their shape."""
+    array = as_array("model values", values) if finite else numbers("model values", values)
     if array.ndim <= len(sites) or array.shape[-1] != n or array.shape[: len(sites)] != sites:
         lead = "".join(f"{s}, " for s in sites)
+        hint = ""
+        if sites:
+            hint = (
+                " Each row of the data is a site with parameters of its own; if all rows (jars, plots) "
+                "share one model, give the data as one flat list: value.ravel()."
+            )
         raise InputError(
             f"model values have shape {array.shape}, but ({lead}..., {n}) is expected: sites "
-            f"first, {axis} last."
+            f"first, {axis} last.{hint}"
         )
     return array
 

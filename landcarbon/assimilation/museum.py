@@ -38,6 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,7 +46,8 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.chains import Move, State, draws_of, taken, walk
 from landcarbon.assimilation.draws import Draws
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.assimilation.streams import Streams, check_counts, streams
+from landcarbon.assimilation.samplers import check_options
+from landcarbon.assimilation.streams import Random, Streams, check_counts, streams
 from landcarbon.matrix.errors import InputError, as_array
 
 __all__ = ["EXHIBITS", "Exhibit", "visit"]
@@ -54,17 +56,7 @@ Array = NDArray[np.float64]
 
 
 def visit(
-    posterior: Posterior,
-    exhibit: str,
-    rng: np.random.Generator | int | None = None,
-    *,
-    step: ArrayLike = 0.1,
-    n_chains: int = 4,
-    n_warmup: int = 1000,
-    n_draws: int = 2000,
-    thin: int = 1,
-    clock: int = 0,
-    start: ArrayLike | None = None,
+    posterior: Posterior, exhibit: str, rng: Random = None, **options: Any
 ) -> Draws:
     """Walk with one of the wrong samplers, or with "control", the right one beside them.
 
@@ -74,14 +66,8 @@ def visit(
         With uniform priors between the bounds.
     exhibit : {"control", "annealed", "redrawn", "accepted_only", "reflected"}
     rng : Generator or int
-    step : float, (p,) or (p, p)
-        Standard deviation of the step in each unit-cube coordinate, or its covariance.
-    n_chains, n_warmup, n_draws, thin : int
-        Nothing is learned in the warm-up; it is only left out.
-    clock : int
-        Number of steps already walked, for "annealed".
-    start : array_like, (sites..., chain, p), optional
-        In physical units; prior draws by default.
+    **options
+        Of `Exhibit`: step, clock, start, n_chains, n_warmup, n_draws, thin.
 
     Returns
     -------
@@ -92,7 +78,7 @@ def visit(
     Raises
     ------
     InputError
-        An exhibit that is not in the museum, a prior that is not flat in the unit cube.
+        An exhibit or an option that is not in the museum.
 
     Examples
     --------
@@ -104,28 +90,16 @@ def visit(
     """
     if exhibit not in EXHIBITS:
         raise InputError(f"there is no exhibit {exhibit!r}; the museum has {', '.join(EXHIBITS)}.")
-    check_counts(n_chains=n_chains, n_draws=n_draws, thin=thin)
-    prior, source = posterior.prior, streams(rng, posterior.sites)
-    if start is None:
-        start = prior.sample(n_chains, source, sites=posterior.sites)
-    u = prior.to_unit(start)
-    kernel = _Step(posterior, EXHIBITS[exhibit], _factor(step, u.shape[-1]), clock, source)
-    moves = walk(kernel, State(u, kernel.density(u)), n_warmup, n_draws * thin)
-    if EXHIBITS[exhibit].accepted_only:
-        found = _accepted(list(moves), n_draws, posterior.names)
-    else:
-        found = draws_of(moves, n_draws, thin, posterior.names)
-    return replace(found, draws=prior.from_unit(np.clip(found.draws, 0.0, 1.0)))
+    check_options(f"exhibit {exhibit!r}", Exhibit, options)
+    return replace(EXHIBITS[exhibit], **options).sample(posterior, rng)
 
 
 class _Step:
     """A step in the unit cube that learns nothing."""
 
-    def __init__(
-        self, posterior: Posterior, exhibit: Exhibit, factor: Array, clock: int, source: Streams
-    ) -> None:
-        self.posterior, self.exhibit, self.factor = posterior, exhibit, factor
-        self.clock, self.source = clock, source
+    def __init__(self, posterior: Posterior, exhibit: Exhibit, p: int, source: Streams) -> None:
+        self.posterior, self.exhibit, self.source = posterior, exhibit, source
+        self.factor = _factor(exhibit.step, p)
 
     def density(self, u: Array) -> Array:
         inside = ((u > 0.0) & (u < 1.0)).all(-1)
@@ -135,7 +109,7 @@ class _Step:
     def move(self, state: State, t: int) -> Move:
         new = self.exhibit.propose(state.x, self.factor, self.source)
         proposal = State(new, self.density(new))
-        power = np.log(self.clock + t + 1.0) if self.exhibit.annealed else 1.0
+        power = np.log(self.exhibit.clock + t + 1.0) if self.exhibit.annealed else 1.0
         with np.errstate(invalid="ignore"):
             alpha = np.exp(np.minimum(0.0, power * (proposal.lp - state.lp)))
         return taken(state, proposal, alpha, self.source)
@@ -192,19 +166,60 @@ def _accepted(moves: list[Move], n: int, names: tuple[str, ...]) -> Draws:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Exhibit:
-    """What is wrong with a sampler: its proposal, its rule, or what it counts."""
+    """A sampler in the unit cube: what is wrong with it, and how far it walks.
+
+    Parameters
+    ----------
+    propose : callable
+        (u, factor of the step, streams) -> the next u.
+    annealed : bool
+        Accept with a power of the ratio that grows with time.
+    accepted_only : bool
+        Count accepted states only.
+    step : float, (p,) or (p, p)
+        Standard deviation of the step in each unit-cube coordinate, or its covariance.
+    clock : int
+        Number of steps already walked, for `annealed`.
+    start : array_like, (sites..., chain, p), optional
+        In physical units; prior draws by default.
+    n_chains, n_warmup, n_draws, thin : int
+        Nothing is learned in the warm-up; it is only left out.
+    """
 
     propose: Callable[[Array, Array, Streams], Array] = _plain
     annealed: bool = False
     accepted_only: bool = False
+    step: ArrayLike = 0.1
+    clock: int = 0
+    start: ArrayLike | None = None
+    n_chains: int = 4
+    n_warmup: int = 1000
+    n_draws: int = 2000
+    thin: int = 1
+
+    def sample(self, posterior: Posterior, rng: Random = None) -> Draws:
+        """Draws in physical units."""
+        check_counts(n_chains=self.n_chains, n_draws=self.n_draws, thin=self.thin)
+        prior, source = posterior.prior, streams(rng, posterior.sites)
+        start = self.start
+        if start is None:
+            start = prior.sample(self.n_chains, source, sites=posterior.sites)
+        u = prior.to_unit(start)
+        kernel = _Step(posterior, self, u.shape[-1], source)
+        moves = walk(kernel, State(u, kernel.density(u)), self.n_warmup, self.n_draws * self.thin)
+        if self.accepted_only:
+            found = _accepted(list(moves), self.n_draws, posterior.names)
+        else:
+            found = draws_of(moves, self.n_draws, self.thin, posterior.names)
+        return replace(found, draws=prior.from_unit(np.clip(found.draws, 0.0, 1.0)))
 
 
 EXHIBITS = {
     "control": Exhibit(),
     "annealed": Exhibit(annealed=True),
-    "redrawn": Exhibit(_redraw),
+    "redrawn": Exhibit(propose=_redraw),
     "accepted_only": Exhibit(accepted_only=True),
-    "reflected": Exhibit(_reflect),
+    "reflected": Exhibit(propose=_reflect),
 }

@@ -215,10 +215,6 @@ class Prior:
         log = np.log(np.where(self._is_log, self.from_real(z), 1.0)) + np.log(self._log_ratio)
         return np.where(self._is_log, log, linear) + stretch
 
-    def log_jacobian(self, z: ArrayLike) -> NDArray[np.float64]:
-        """ln |det d theta / d z| (...)."""
-        return self._log_slope(as_array("z", z, shape=(len(self),))).sum(-1)
-
     def log_density(self, theta: ArrayLike) -> NDArray[np.float64]:
         """ln p(theta) (...), per physical unit of every parameter."""
         theta = self.check(theta)
@@ -280,6 +276,22 @@ def _log_logistic(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """ln s(1 - s) with s = 1 / (1 + e^-z), far from z = 0 too: the density of a logistic."""
     far = np.abs(z)
     return -far - 2.0 * np.log1p(np.exp(-far))
+
+
+def a_prior(prior: object) -> None:
+    """Refuse a table of parameters where a prior is asked for.
+
+    Raises
+    ------
+    InputError
+        Anything without `log_density_real` and `sample`.
+    """
+    if isinstance(prior, ParameterTable):
+        raise InputError(
+            "a ParameterTable has bounds but no probabilities; give Prior(table), uniform between them."
+        )
+    if not (hasattr(prior, "log_density_real") and hasattr(prior, "sample")):
+        raise InputError(f"prior must be a Prior, but {type(prior).__name__} was given.")
 
 
 def _by_name(table: ParameterTable, given: object, otherwise: Sequence[object]) -> list:

@@ -33,13 +33,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.parameters import Prior
+from landcarbon.assimilation.parameters import Prior, a_prior
 from landcarbon.matrix.errors import InputError
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["Posterior"]
 
 Function = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+BATCHED = (
+    "It runs many parameter vectors at once: take a parameter as theta[..., i:i+1], which keeps the "
+    "leading axes and broadcasts over the last, and sum over axis=-1."
+)
 WithPullback = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], Function]]
 
 
@@ -87,6 +91,7 @@ class Posterior:
     likelihood_gradient: Function | None = None
 
     def __post_init__(self) -> None:
+        a_prior(self.prior)
         if self.model is None and self.model_vjp is not None:
             forward = self.model_vjp
             keep(self, model=lambda theta: forward(theta)[0])
@@ -117,7 +122,26 @@ class Posterior:
                 "this Posterior was built from likelihood=..., so there is no model to run; "
                 "build it with Posterior(prior, model, observations)."
             )
-        return np.asarray(self.model(np.asarray(theta, dtype=float)))
+        theta = np.asarray(theta, dtype=float)
+        try:
+            values = np.asarray(self.model(theta))
+        except InputError:
+            raise
+        except (ValueError, TypeError, IndexError) as error:
+            raise InputError(
+                f"the model stopped at parameters of shape {theta.shape} with {type(error).__name__}: "
+                f"{error}. {BATCHED}"
+            ) from error
+        if values.dtype == object:
+            raise InputError(
+                "the model returned nothing that holds numbers. Did you forget the line with `return`?"
+            )
+        if values.shape[:-1] != theta.shape[:-1]:
+            raise InputError(
+                f"the model returns shape {values.shape} for parameters of shape {theta.shape}, but "
+                f"({''.join(f'{n}, ' for n in theta.shape[:-1])}n) is expected. {BATCHED}"
+            )
+        return values
 
     def predict(self, theta: ArrayLike) -> NDArray[np.float64]:
         """What the model says of the observations (sites..., any..., obs), in data space."""

@@ -33,6 +33,7 @@ from landcarbon.assimilation.likelihood import (
     at_site,
     checked_values,
     lifted,
+    one_each,
     straight_lines,
     used_errors,
     used_values,
@@ -112,7 +113,7 @@ class ProfileObservations(ObservationStream):
                 "(error in gC m-3)."
             )
         value, used = used_values("value", value, mask)
-        depth = np.broadcast_to(np.asarray(depth, dtype=float), value.shape)
+        depth = one_each("depth", depth, value.shape)
         depth = as_array(
             "depth",
             np.where(used, depth, 0.0),

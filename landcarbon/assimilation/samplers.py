@@ -24,6 +24,7 @@ The first three lines to type:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol, runtime_checkable
@@ -37,7 +38,7 @@ from landcarbon.assimilation.smc import Importance, TemperedSMC
 from landcarbon.assimilation.streams import Random
 from landcarbon.matrix.errors import InputError
 
-__all__ = ["SAMPLERS", "Sampler", "sample"]
+__all__ = ["SAMPLERS", "Sampler", "check_options", "sample"]
 
 
 @runtime_checkable
@@ -127,14 +128,22 @@ def _sampler(method: str | Sampler, options: dict[str, Any]) -> Sampler:
         raise InputError(
             f"there is no sampling method {method!r}; known are {', '.join(SAMPLERS)}."
         )
-    kind = SAMPLERS[method]
+    check_options(f"method {method!r}", SAMPLERS[method], options)
+    made: Sampler = SAMPLERS[method](**options)
+    return made
+
+
+def check_options(who: str, kind: Any, options: Iterable[str]) -> None:
+    """Refuse what is no field of a sampler, and say what it has.
+
+    Raises
+    ------
+    InputError
+        An unknown option.
+    """
     known = [field.name for field in fields(kind)] if is_dataclass(kind) else list(options)
     for name in options:
         if name not in known:
             near = get_close_matches(name, known, 1)
             told = f"did you mean {near[0]!r}? It has" if near else "it has"
-            raise InputError(
-                f"method {method!r} has no option {name!r}; {told} {', '.join(known)}."
-            )
-    made: Sampler = kind(**options)
-    return made
+            raise InputError(f"{who} has no option {name!r}; {told} {', '.join(known)}.")

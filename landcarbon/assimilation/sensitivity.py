@@ -30,8 +30,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.parameters import Prior
+from landcarbon.assimilation.parameters import Prior, a_prior
 from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -89,7 +90,15 @@ def morris(
         analyse.analyze(problem, u, column, num_levels=levels, seed=seed)
         for column in y.reshape(len(u), -1).T
     ]
-    return _labelled(prior, y, found, ("mu", "mu_star", "sigma", "mu_star_conf"), trajectories)
+    names = {
+        "mu": "mean elementary effect",
+        "mu_star": "mean size of the elementary effects",
+        "sigma": "standard deviation of the elementary effects",
+        "mu_star_conf": "half width of the 95 % interval of mu_star",
+    }
+    data = _labelled(prior, y, found, tuple(names), trajectories)
+    units = dict.fromkeys(names, "")  # that of the output
+    return labelled(data, "Morris screening", seed=seed, units=units, names=names)
 
 
 def sobol(prior: Prior, model: Model, n: int = 1024, *, seed: int) -> xr.Dataset:
@@ -141,10 +150,18 @@ def sobol(prior: Prior, model: Model, n: int = 1024, *, seed: int) -> xr.Dataset
     found = [
         analyse.analyze(problem, column, calc_second_order=False, seed=seed) for column in columns
     ]
-    return _labelled(prior, y, found, ("S1", "ST", "S1_conf", "ST_conf"), n)
+    names = {
+        "S1": "share of the variance by the parameter alone",
+        "ST": "share with all its interactions",
+        "S1_conf": "half width of the 95 % interval of S1",
+        "ST_conf": "half width of the 95 % interval of ST",
+    }
+    data = _labelled(prior, y, found, tuple(names), n)
+    return labelled(data, "Sobol indices", seed=seed, units=dict.fromkeys(names, "1"), names=names)
 
 
 def _problem(prior: Prior) -> dict[str, Any]:
+    a_prior(prior)
     p = len(prior)
     return {"num_vars": p, "names": list(prior.names), "bounds": [[0.0, 1.0]] * p}
 

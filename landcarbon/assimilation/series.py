@@ -29,6 +29,7 @@ from landcarbon.assimilation.likelihood import (
     ObservationStream,
     at_site,
     checked_values,
+    one_each,
     straight_lines,
     used_errors,
     used_values,
@@ -166,12 +167,7 @@ def _within(
     name: str, when: ArrayLike, times: Array, used: NDArray[np.bool_]
 ) -> Array:
     """Times of the observations; those in use must lie within the model's."""
-    try:
-        when = np.broadcast_to(np.asarray(when, dtype=float), used.shape)
-    except ValueError:
-        raise InputError(
-            f"{name} has shape {np.shape(when)}, but one time an observation is expected, {used.shape}."
-        ) from None
+    when = one_each(name, when, used.shape, "Give times as `times` has them, years for instance.")
     when = as_array(name, np.where(used, when, times[0]))
     for bad, word in (
         (when < times[0], "before the model starts"),

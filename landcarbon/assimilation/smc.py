@@ -40,7 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
 from landcarbon.assimilation.draws import Ensemble, parameter_names, systematic
-from landcarbon.assimilation.parameters import Prior
+from landcarbon.assimilation.parameters import Prior, a_prior
 from landcarbon.assimilation.posterior import FAR, Posterior
 from landcarbon.assimilation.streams import Random, Streams, check_counts, streams
 from landcarbon.matrix.errors import InputError, as_array
@@ -108,6 +108,7 @@ def importance_sampling(
     [0.67] -0.7
     """
     check_counts(n=n, chunk=chunk)
+    a_prior(prior)
     theta = prior.sample(n, streams(rng, sites), sites=sites)
     ll = _in_chunks(log_likelihood, theta, chunk)
     _not_all_impossible(ll, sites)

@@ -40,6 +40,7 @@ from landcarbon.assimilation.likelihood import GaussianLikelihood, ObservationSt
 from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep
+from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Timeline, rising
@@ -464,13 +465,14 @@ class StateEstimate:
             "forecast_mean": (self.forecast.mean(), "the same before the data of that time"),
             "forecast_sd": (self.forecast.sd(), "its standard deviation"),
         }
-        return xr.Dataset(
+        data = xr.Dataset(
             {
                 name: (dims, value, {"units": unit, "long_name": text})
                 for name, (value, text) in values.items()
             },
             coords={"time": ("time", self.times, {"units": "yr"}), "pool": list(self.pools)},
         )
+        return labelled(data, "State through time, given data")
 
 
 def root(C: Array) -> Array:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from landcarbon.matrix.errors import InputError
 
-__all__ = ["Random", "Streams", "check_counts", "site_generator", "streams"]
+__all__ = ["Random", "Streams", "check_counts", "generator", "site_generator", "streams"]
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,31 @@ def streams(rng: Random, sites: tuple[int, ...] = ()) -> Streams:
                 "numpy.random.Generator a site, or a single Generator or seed for all."
             )
         return Streams(tuple(sites), tuple(rng))
-    if not isinstance(rng, np.random.Generator):
-        rng = np.random.default_rng(rng)  # type: ignore[arg-type]
-    return Streams(tuple(sites), (rng,))
+    return Streams(tuple(sites), (generator(rng),))
+
+
+def generator(rng: object = None) -> np.random.Generator:
+    """The generator given, or one made from a seed; None is a seed nobody knows.
+
+    Raises
+    ------
+    InputError
+        A seed that is no whole number, or below 0.
+
+    Examples
+    --------
+    >>> generator(1).integers(10)
+    np.int64(4)
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is not None and (
+        isinstance(rng, bool) or not isinstance(rng, (int, np.integer)) or rng < 0
+    ):
+        raise InputError(
+            f"rng is a numpy Generator or a seed, a whole number from 0 on, but {rng!r} was given."
+        )
+    return np.random.default_rng(None if rng is None else int(rng))
 
 
 def check_counts(**counts: int) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.assimilation.streams import check_counts, generator
 from landcarbon.matrix.errors import InputError, as_array
 
 __all__ = ["Drivers", "analogue_years", "read_drivers"]
@@ -167,7 +168,8 @@ def analogue_years(
     >>> d.shape, sorted(set(d.ravel().tolist()))
     ((5, 18), [1.0, 2.0, 3.0])
     """
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
+    check_counts(steps_per_year=steps_per_year, steps=steps, members=members)
     named = history if isinstance(history, Mapping) else {"history": history}
     past = {name: as_array(name, values) for name, values in named.items()}
     if len({len(values) for values in past.values()}) != 1:

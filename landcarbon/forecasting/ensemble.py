@@ -38,10 +38,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.assimilation.streams import generator
 from landcarbon.forecasting.drivers import Drivers, read_drivers
 from landcarbon.forecasting.noise import ProcessError
 from landcarbon.forecasting.steps import Step, matrix_step
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 
 if TYPE_CHECKING:
@@ -177,7 +179,7 @@ def forecast(
     on = _switches(sources)
     steps = steps if isinstance(steps, Steps) else Steps(steps)
     # Drawn whether used or not: switching one source off leaves the others' numbers alone.
-    seed_drivers, seed_process = np.random.default_rng(rng).integers(2**63, size=2)
+    seed_drivers, seed_process = generator(rng).integers(2**63, size=2)
     members = _members(model, initial, parameters, on, steps)
     given = read_drivers(drivers, steps.n)
     given = given.assigned(len(members.X), on["drivers"], int(seed_drivers))
@@ -190,9 +192,12 @@ def forecast(
     kept, extra = _walk(members, given, disturb if on["process"] else None, steps)
     if steps.pools is None and isinstance(model, MatrixModel):
         steps = replace(steps, pools=model.pools)
-    data = _labelled(kept, extra, given.n_steps, steps)
+    data = _dataset(kept, extra, given.n_steps, steps)
     told = ", ".join(s for s in SOURCES if on[s]) or "none"
-    return data.assign_attrs(sources=told, step=f"{steps.dt:g} yr")
+    data = data.assign_attrs(sources=told, step=f"{steps.dt:g} yr")
+    # What is diagnosed is the user's own; only they know its unit.
+    own = {str(name): "" for name in data.variables if str(name) not in ("X", "time", "lead")}
+    return labelled(data, "Ensemble forecast", seed=rng, units=own | {"member": "1"})
 
 
 def _walk(
@@ -247,7 +252,7 @@ def _series(values: list[Array]) -> Array:
     return np.stack([*values, np.full(np.shape(values[0]), np.nan)])
 
 
-def _labelled(
+def _dataset(
     kept: Array, extra: Mapping[str, Array], n_steps: int, steps: Steps
 ) -> xr.Dataset:
     import xarray as xr

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from landcarbon.forecasting.ensemble import SOURCES
 from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -107,8 +108,17 @@ def partition(
     variance = xr.concat(list(parts.values()), dim=xr.Variable("part", list(parts)))
     data = xr.Dataset({"variance": variance, "total": total})
     data["share"] = variance / total.where(total > 0)
-    data["share"].attrs["units"] = "1"
-    return data
+    unit = variance.attrs.get("units", "")
+    return labelled(
+        data,
+        "Variance of a forecast, by source",
+        units={"share": "1", "variance": unit, "total": unit} | dict.fromkeys(map(str, data.coords), ""),
+        names={
+            "share": "share of the total variance",
+            "variance": "variance that a source brings in",
+            "total": "variance with all sources on",
+        },
+    )
 
 
 def _variance(values: xr.DataArray) -> xr.DataArray:

@@ -35,7 +35,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.assimilation.draws import tails
+from landcarbon.assimilation.streams import generator
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,14 +168,13 @@ def interval(ensemble: ArrayLike, level: float = 0.9) -> tuple[Array, Array]:
     [1.0, 19.0]
     """
     x = _members(ensemble)
-    _probability("level", level)
-    tail = (1 - level) / 2
-    if tail * (x.shape[0] + 1) < 1 - 1e-9:
+    low, high = tails(level)
+    if low * (x.shape[0] + 1) < 1 - 1e-9:
         raise InputError(
-            f"A {level:.0%} interval needs at least {int(np.ceil(1 / tail - 1 - 1e-9))} members, "
+            f"A {level:.0%} interval needs at least {int(np.ceil(1 / low - 1 - 1e-9))} members, "
             f"but the ensemble has {x.shape[0]}. Take more members or a narrower interval."
         )
-    lower, upper = np.quantile(x, [tail, 1 - tail], axis=0, method="weibull")
+    lower, upper = np.quantile(x, [low, high], axis=0, method="weibull")
     return lower, upper
 
 
@@ -234,7 +236,7 @@ def pit(observed: ArrayLike, ensemble: ArrayLike, rng: Rng = 0) -> Array:
     >>> bool(0.5 < pit(2.5, [0.0, 1.0, 2.0, 3.0]) < 0.9)
     True
     """
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     y, x = _pair(observed, ensemble)
     below, ties = (x < y).sum(axis=0), (x == y).sum(axis=0)
     return np.asarray((below + rng.uniform(size=y.shape) * (ties + 1)) / (x.shape[0] + 1))
@@ -334,9 +336,13 @@ def reliability(
         coords={"level": nominal},
         attrs={"cases": y.size},
     )
-    for name in ("level", *data.data_vars):
-        data[name].attrs["units"] = "1"
-    return data
+    names = {
+        "coverage": "share of observations inside the central interval",
+        "lower": "2.5 % quantile of the coverage of calibrated forecasts",
+        "upper": "97.5 % quantile of the coverage of calibrated forecasts",
+        "level": "nominal coverage",
+    }
+    return labelled(data, "Reliability", units=dict.fromkeys(names, "1"), names=names)
 
 
 def spread_skill(
@@ -419,7 +425,7 @@ def skill(
     """
     import pandas as pd
 
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     hint = "Use a score of which 0 is perfect, such as the CRPS."
     a, b = np.asarray(score, float), np.asarray(null, float)
     if a.shape != b.shape or a.ndim != 2:
@@ -442,7 +448,6 @@ def skill(
     # A case that was not observed adds nothing to either sum, and skill is a ratio of sums.
     a = as_array("score", np.where(gap, 0.0, a), lower=0.0, hint=hint)
     b = as_array("null", np.where(gap, 0.0, b), lower=0.0, hint=hint)
-    _probability("level", level)
     group = (
         np.arange(a.shape[0])
         if blocks is None
@@ -465,7 +470,7 @@ def skill(
         boot = 1 - (counts @ sums_a) / (counts @ sums_b)
     # A draw of blocks in which the null makes no error has no skill value.
     lower, upper = np.nanquantile(
-        np.where(np.isfinite(boot), boot, np.nan), [(1 - level) / 2, (1 + level) / 2], axis=0
+        np.where(np.isfinite(boot), boot, np.nan), tails(level), axis=0
     )
     table = pd.DataFrame(
         {"skill": 1 - a.sum(axis=0) / b.sum(axis=0), "lower": lower, "upper": upper},
@@ -590,8 +595,3 @@ def _pair(observed: ArrayLike, ensemble: ArrayLike) -> tuple[Array, Array]:
             f"{x.shape}. The member axis comes first."
         )
     return y, x
-
-
-def _probability(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise InputError(f"{name} is a probability between 0 and 1, but {value!r} was given.")

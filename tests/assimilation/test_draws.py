@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from landcarbon.assimilation import Draws, Ensemble, Prior, sample
+from landcarbon.assimilation.draws import tails
 from landcarbon.matrix.errors import InputError
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -74,6 +75,23 @@ def test_the_tail_is_beyond_the_5_and_the_95_percent_quantile():
     low, high = (walk._diagnose("ess", method="quantile", prob=q) for q in (0.05, 0.95))
     np.testing.assert_allclose(walk.ess("tail"), np.minimum(low, high), rtol=1e-12)
     assert (walk.ess() != walk.ess("tail")).all()
+
+
+def test_what_never_moved_has_no_effective_draws():
+    draws = chains().draws
+    draws[0, ..., 0] = 22.4
+    draws[0, ..., 0] += 3e-15 * np.random.default_rng(1).standard_normal(draws.shape[1:3])
+    still = chains(draws=draws)
+    assert still.ess()[0, 0] == still.ess("tail")[0, 0] == 0
+    assert still.rhat()[0, 0] == np.inf
+    assert (still.ess()[1] > 0).all()
+    assert np.isfinite(still.rhat()[1]).all()
+
+
+def test_central_intervals_have_a_level():
+    assert np.allclose(tails(0.9), (0.05, 0.95))
+    with pytest.raises(InputError, match="between 0 and 1"):
+        tails(1.0)
 
 
 def test_one_site_only():

@@ -12,7 +12,7 @@ from landcarbon.assimilation.state_space import (
     StateObservations,
     linear_system,
 )
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.models.pools import three_pool
 
 
@@ -484,3 +484,15 @@ def test_bad_update_and_particles(case):
         particle_filter(system, start.sample(9, rng=1), data, rng=1, ess=1.5)
     with pytest.raises(InputError, match="radius must be above 0"):
         gaspari_cohn([1.0], 0.0)
+
+
+def test_a_member_below_zero_is_told_from_a_wrong_sign():
+    def strict(X, k):
+        return as_array("X", X, lower=0.0)
+
+    data = StateObservations([1.0], 1.0, times=[0.0, 1.0], end=[1.0], H=[1.0])
+    with pytest.raises(InputError, match=r"X must be at least 0.*np.maximum"):
+        enkf(strict, np.array([[-1.0], [2.0]]), data, rng=1)
+    with pytest.raises(InputError, match="X holds 1") as err:
+        enkf(lambda X, k: as_array("X", X * [[np.nan], [1.0]]), np.ones((2, 1)), data, rng=1)
+    assert "maximum" not in str(err.value)

@@ -44,12 +44,12 @@ def x():
 
 
 def test_absolute_relative_and_both():
-    d = np.array([[0.0, -4.0], [20.0, np.nan]])
+    d = np.array([[0.0, -4.0], [20.0, 1.0]])
     both = error_sd(d, absolute=0.3, relative=0.1)
     np.testing.assert_allclose(both, np.sqrt(0.3**2 + (0.1 * d) ** 2))
     np.testing.assert_array_equal(error_sd(d, absolute=[0.3, 0.2])[0], [0.3, 0.2])
     np.testing.assert_allclose(error_sd([2.0, 4.0], relative=[0.1, 0.2]), [0.2, 0.8])
-    obs = GaussianLikelihood(d, both, np.isfinite(d))
+    obs = GaussianLikelihood(d, both)
     assert obs.sd[1, 0] == pytest.approx(np.hypot(0.3, 2.0))
 
 
@@ -175,6 +175,7 @@ def test_information_and_ensemble_know_of_the_correlation():
         (lambda: error_sd([1.0, 2.0], absolute=[1.0, 2.0, 3.0]), "do not broadcast"),
         (lambda: error_sd([1.0], absolute=[1.0, 2.0]), "more errors"),
         (lambda: error_sd(["ten"]), "numbers only"),
+        (lambda: error_sd([1.0, np.nan], 0.1), "1 NaN, which have no error"),
         (lambda: series(0.0), "correlation_length must be above 0.*Leave it out"),
         (
             lambda: SeriesObservations([1.0, 2.0], 0.1, T, [3.0, 3.0], correlation_length=1.0),

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from landcarbon.assimilation import Posterior, Prior, calibration, problems
+from landcarbon.assimilation import (
+    GaussianLikelihood,
+    Posterior,
+    Prior,
+    calibration,
+    problems,
+    sample,
+)
 from landcarbon.matrix.errors import InputError
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -64,6 +71,25 @@ def no_model(theta):
     return np.zeros((*theta.shape[:-1], 2))
 
 
+def one_by_one(model):
+    """A model of one vector at a time, where samplers send many."""
+    posterior = Posterior(UNIFORM, model, GaussianLikelihood([1.0, 2.0, 3.0], 0.1))
+    return posterior.log_likelihood(UNIFORM.sample(5, rng=1))
+
+
+def test_rows_that_share_a_model_are_told_to_be_sites():
+    jars = GaussianLikelihood(np.ones((4, 3)), 0.1)
+    with pytest.raises(InputError, match=r"Each row of the data is a site.*value.ravel"):
+        jars.log_likelihood(np.ones((5, 3)))
+
+
+def test_a_masked_array_masks():
+    value = np.ma.masked_array([1.0, -9999.0, 3.0], [False, True, False])
+    d = GaussianLikelihood(value, 0.1)
+    assert d.mask.tolist() == [True, False, True]
+    assert float(d.log_likelihood([1.0, 50.0, 3.0])) == float(d.log_likelihood([1.0, 0.0, 3.0]))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -83,6 +109,12 @@ def no_model(theta):
             ),
             "NaN at index .*k=1, q10=2",
         ),
+        (lambda p: Posterior(UNIFORM.table, likelihood=nothing), "give Prior.table."),
+        (lambda p: Posterior("uniform", likelihood=nothing), "must be a Prior, but str"),
+        (lambda p: sample(UNIFORM), "takes a Posterior, but a Prior"),
+        (lambda p: one_by_one(lambda th: th[0] * np.arange(3.0)), "theta.*i:i.1"),
+        (lambda p: one_by_one(lambda th: th[0] if th[0] > 0 else 0.0), "stopped.*theta.*i:i.1"),
+        (lambda p: one_by_one(lambda th: None), "forget the line with .return"),
     ],
 )
 def test_bad_input(call, message):
