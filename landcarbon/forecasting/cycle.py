@@ -55,7 +55,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.runs import bar, claim, load, piece, save
 from landcarbon.forecasting import scores as _scores
 from landcarbon.forecasting.noise import add_observation_error
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_dates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -619,25 +619,12 @@ def _checked(table: pd.DataFrame, columns: Sequence[str] = COLUMNS) -> pd.DataFr
 
 def _stamps(name: str, values: Any) -> NDArray[Any]:
     """Dates as datetime64[ns], numbers as float."""
-    import pandas as pd
-
     array = np.asarray(values)
-    if array.dtype.kind in "iuf":
-        return as_array(name, array)
-    try:
-        stamps = pd.to_datetime(pd.Series(array.ravel())).to_numpy("datetime64[ns]")
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{name} must hold dates such as '2001-03-01', or numbers, but {array.ravel()[0]!r} "
-            f"was given: {str(error).split(chr(10))[0]}."
-        ) from None
-    if np.isnat(stamps).any():
-        raise InputError(f"{name} has {int(np.isnat(stamps).sum())} gap(s); each row needs a time.")
-    return stamps.reshape(array.shape)
+    return as_array(name, array) if array.dtype.kind in "iuf" else as_dates(name, values)
 
 
 def _stamp(date: Any) -> Any:
-    return _stamps("date", np.asarray(date).ravel())[0]
+    return np.atleast_1d(_stamps("date", date))[0]
 
 
 def _kind(stamps: Any) -> str:

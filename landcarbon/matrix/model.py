@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, aligned, as_array, as_kept
 
 if TYPE_CHECKING:
     from landcarbon.matrix.steps import Move, Stepper
@@ -93,13 +93,13 @@ class MatrixModel:
         pools = check_names(self.pools)
         n = len(pools)
         each = f"There are {n} pools: {', '.join(pools[:8])}{', …' if n > 8 else ''}."
-        A = as_array("A", self.A, shape=(n, n), hint=each)
-        K = as_array("K", self.K, shape=(n,), hint=each)
-        B = _allocation(self.B, K, n, each)
-        V = None if self.V is None else as_array("V", self.V, shape=(n, n), hint=each)
+        A = as_kept("A", self.A, shape=(n, n), hint=each)
+        K = as_kept("K", aligned("K", self.K, pools), shape=(n,), hint=each)
+        B = _allocation(aligned("B", self.B, pools), K, n, each)
+        V = None if self.V is None else as_kept("V", self.V, shape=(n, n), hint=each)
         check_rates(K, pools)
         check_transfers(A, pools)
-        _check_allocation(B, pools)
+        _check_allocation(B, pools, -1 if B.ndim <= K.ndim else -2)
         if V is not None:
             _check_mixing(V, pools)
         for name, value in (("pools", pools), ("A", A), ("K", K), ("B", B), ("V", V)):
@@ -161,10 +161,10 @@ class MatrixModel:
     def input(self, I: ArrayLike) -> Array:  # noqa: E741
         """B I, the input of each pool (..., n) [gC m-2 yr-1]."""
         if self._one_input:
-            total = as_array("I", I, hint="B has one column: give the total input.")
+            total = as_array("I", I, lower=0.0, hint="B has one column: give the total input.")
             return total[..., None] * self.B
         inputs = self.B.shape[-1]
-        parts = as_array("I", I, shape=(inputs,), hint=f"B has {inputs} columns: one input each.")
+        parts = as_array("I", I, shape=(inputs,), lower=0.0, hint=f"B has {inputs} columns: one input each.")
         return (self.B @ parts[..., None])[..., 0]
 
     def derivative(self, X: ArrayLike, I: ArrayLike, xi: ArrayLike = 1.0) -> Array:  # noqa: E741
@@ -186,7 +186,10 @@ class MatrixModel:
         """
         M = self.outflow_matrix(xi)
         self._check_ways_out(M)
-        return np.asarray(np.linalg.solve(M, self.input(I)[..., None])[..., 0], dtype=float)
+        X = np.asarray(np.linalg.solve(M, self.input(I)[..., None])[..., 0], dtype=float)
+        if not np.isfinite(X).all():
+            raise InputError("The steady state is larger than a number can be; look at I, K and their units.")
+        return X
 
     def stepping(self, xi: ArrayLike) -> tuple[bytes | None, Callable[[Stepper, float], Move]]:
         """What a step under xi depends on, and a function of (stepper, h) that makes it."""
@@ -207,7 +210,8 @@ class MatrixModel:
         return xi
 
     def _state(self, X: ArrayLike) -> Array:
-        return as_array("X", X, shape=(self.n,), hint=f"The pools are {', '.join(self.pools)}.")
+        given = aligned("X", X, self.pools)
+        return as_array("X", given, shape=(self.n,), hint=f"The pools are {', '.join(self.pools)}.")
 
     def _check_ways_out(self, M: Array) -> None:
         loss = M.sum(axis=-2)
@@ -229,7 +233,7 @@ class MatrixModel:
 
 
 def _allocation(B: ArrayLike, K: Array, n: int, each: str) -> Array:
-    array = as_array("B", B, hint=each)
+    array = as_kept("B", B, hint=each)
     axis = -1 if array.ndim <= K.ndim else -2
     if array.ndim == 0 or array.shape[axis] != n:
         raise InputError(
@@ -300,10 +304,16 @@ def check_transfers(A: Array, pools: tuple[str, ...]) -> None:
         )
 
 
-def _check_allocation(B: Array, pools: tuple[str, ...]) -> None:
+def _check_allocation(B: Array, pools: tuple[str, ...], axis: int) -> None:
     if np.any(B < 0):
         raise InputError(
             f"B holds {B[B < 0][0]:g}; shares of the input are not negative. Pools: {', '.join(pools)}."
+        )
+    total = B.sum(axis=axis)
+    if np.any(total > 1.0 + ROUNDING):
+        raise InputError(
+            f"B sums to {total.max():.4g}: the shares of an input over the pools sum to at most 1. "
+            "Divide B by its sum, and give the amount as I."
         )
 
 

@@ -39,7 +39,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_years
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.simulate import integrate, simulate
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
@@ -53,6 +53,7 @@ Array = NDArray[np.float64]
 Model = MatrixModel | LayeredModel
 
 MEAN_LIFE = 8267.0  # yr
+HIGHEST_F14C = 10.0  # five times the bomb peak of the air; labelled plants may be above it
 
 
 def delta_of_f14c(f14c: ArrayLike, year: ArrayLike) -> Array:
@@ -65,8 +66,11 @@ def delta_of_f14c(f14c: ArrayLike, year: ArrayLike) -> Array:
     >>> delta_of_f14c([1.0, 1.5], year=[1950, 1970]).round(2)
     array([  0.  , 496.38])
     """
-    f = as_array("f14c", f14c, lower=0.0, hint="F14C is a ratio near 1, not per mil.")
-    years = as_array("year", year)
+    f = as_array(
+        "f14c", f14c, lower=0.0, upper=HIGHEST_F14C,
+        hint="F14C is a ratio near 1: percent modern carbon is divided by 100, and per mil is another scale.",
+    )  # fmt: skip
+    years = as_years("year", year)
     return 1000.0 * (f * np.exp((1950.0 - years) / MEAN_LIFE) - 1.0)
 
 

@@ -400,3 +400,12 @@ def test_forecasts_of_different_shape_do_not_mix():
 
     with pytest.raises(InputError, match="do not fit into one dataset"):
         run_cycle(ISSUES[:2], table(), None, growing)
+
+
+@pytest.mark.parametrize("dates", [["05/01/2004", "05/02/2004"], ["5.1.2004", "5.2.2004"], ["2299-12-31"] * 2])
+def test_dates_are_neither_guessed_nor_wrapped_round(dates):
+    frame = pd.DataFrame({"date": dates, "carbon": 1.0, "carbon_sd": 0.1})
+    with pytest.raises(InputError, match=r"one way only|1678 to 2261"):
+        observation_table(frame, ["carbon"])
+    with pytest.raises(InputError, match="year 1600"):
+        known_at(table(), "1600-01-01")

@@ -1,7 +1,9 @@
 """MatrixModel: the equation, its balance, and the sentences for bad input."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,3 +124,26 @@ def test_bad_calls_get_a_sentence():
     trap = [[1, 0, 0], [0, 1, -1], [0, -1, 1]]
     with pytest.raises(InputError, match="fast, slow can never leave"):
         m.replace(A=trap).steady_state(1.0)
+
+
+def test_labels_are_heard_and_what_is_stored_is_ones_own():
+    pools = ("litter", "soil")
+    K = np.array([2.0, 0.02])
+    model = MatrixModel(pools, [[1, 0], [-0.3, 1]], K, [1, 0])
+    K[0] = -2.0
+    assert model.K.tolist() == [2.0, 0.02]
+    assert model.replace(K=pd.Series({"soil": 0.02, "litter": 2.0})).K.tolist() == [2.0, 0.02]
+    X = xr.DataArray([7500.0, 250.0], dims="pool", coords={"pool": ["soil", "litter"]})
+    assert model.respiration(X) == pytest.approx([350.0, 150.0])
+    with pytest.raises(InputError, match="labelled"):
+        model.replace(K=pd.Series({"soil": 0.02, "wood": 2.0}))
+
+
+def test_no_more_than_the_input_is_allocated():
+    model = MatrixModel(("litter", "soil"), [[1, 0], [-0.3, 1]], [2.0, 0.02], [1, 0])
+    with pytest.raises(InputError, match="B sums to 5"):
+        model.replace(B=[5, 0])
+    with pytest.raises(InputError, match="I must be at least 0"):
+        model.steady_state(-500.0)
+    with pytest.raises(InputError, match="larger than a number can be"):
+        model.steady_state(1e308)

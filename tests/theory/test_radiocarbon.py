@@ -238,3 +238,14 @@ def test_a_pool_that_is_empty_at_the_start_stays_a_number():
 def test_bad_input_gets_a_sentence(call, sentence):
     with pytest.raises(InputError, match=sentence):
         call()
+
+
+@pytest.mark.parametrize("value", [105.3, 53.0])
+def test_percent_modern_carbon_and_per_mil_are_no_f14c(value):
+    with pytest.raises(InputError, match="percent modern carbon is divided by 100"):
+        delta_of_f14c([value], [2005])
+
+
+def test_the_year_of_a_sample_may_be_a_date():
+    date = np.array(["2005-07-02T12"], dtype="datetime64[h]")
+    assert delta_of_f14c([1.05], date) == pytest.approx(delta_of_f14c([1.05], [2005.5]), rel=1e-12)
