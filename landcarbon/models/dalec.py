@@ -33,7 +33,7 @@ T_mean mean of highest and lowest temperature (days, ...) °C             Driver
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -316,11 +316,9 @@ def gpp(
     """
     a = as_array("acm", acm, shape=(10,))
     lai = as_array("lai", lai, lower=0.0)
-    weather = _weather(
-        a, latitude, doy, max_temperature, min_temperature, radiation, co2, leaf_nitrogen,
-        water_potential_difference, hydraulic_resistance,
-    )  # fmt: skip
-    return _photosynthesis(lai, a, *weather)
+    day = (doy, max_temperature, min_temperature, radiation, co2, leaf_nitrogen,
+           water_potential_difference, hydraulic_resistance)
+    return _photosynthesis(lai, a, *_weather(a, latitude, day))
 
 
 def simulate_dalec(
@@ -371,7 +369,164 @@ def simulate_dalec(
     sites = max(value.ndim for value in given) - 1
     given = [v.reshape(days, *(1,) * (sites + 1 - v.ndim), *v.shape[1:]) for v in given]
     a = np.array(ACM)
-    weather = _weather(a, latitude, *given)
+    weather = _weather(a, latitude, given)
+    warmth = temperature_rate(given[1], given[2])[:, None]
+    lead = np.broadcast_shapes(
+        X.shape[:-1], model.K.shape[:-1], leaf_mass.shape, *(value.shape[1:] for value in given)
+    )
+    # A day is a few operations on long rows: pools stand first here, members last.
+    B, M = _pools_first(model.B, 1, lead), _pools_first(model.outflow_matrix() / DAYS, 2, lead)
+    loss = _pools_first(model.respired_fraction * model.K / DAYS, 1, lead)
+    states = np.empty((days + 1, 5, *lead))
+    photo, soil, leaves = (np.empty((days, *lead)) for _ in range(3))
+    states[0] = _pools_first(X, 1, lead)
+    leaving = np.empty((5, *lead))
+    for k in range(days):
+        X = states[k]
+        leaves[k] = np.maximum(LEAST_LAI, X[0] / leaf_mass)
+        photo[k] = _photosynthesis(leaves[k], a, *(value[k] for value in weather))
+        leaving[:3] = X[:3]
+        leaving[3:] = warmth[k] * X[3:]
+        soil[k] = (loss * leaving).sum(axis=0)
+        states[k + 1] = X + B * photo[k] - (M * leaving).sum(axis=1)
+    return Run(np.moveaxis(states, 1, -1), photo, p["respired"] * photo, soil, leaves)
+
+
+def _pools_first(value: Array, axes: int, lead: tuple[int, ...]) -> Array:
+    """The last axes of `value` before its members, which are broadcast to `lead`."""
+    full = np.broadcast_to(value, (*lead, *value.shape[value.ndim - axes :]))
+    return np.ascontiguousarray(np.moveaxis(full, range(-axes, 0), range(axes)))
+
+
+def _weather(a: Array, latitude: ArrayLike, day: Sequence[ArrayLike]) -> tuple[Array, ...]:
+    """All of the canopy model that does not depend on the leaves, for `_photosynthesis`.
+
+    `day` holds the columns of `Drivers`, in their order.
+    """
+    doy, max_temperature, min_temperature, radiation, co2, leaf_nitrogen, potential, resistance = day
+    high, low = _celsius("max_temperature", max_temperature), _celsius("min_temperature", min_temperature)
+    return 0.5 * np.exp(WARMTH * 0.5 * (high + low))
+
+
+def day_length(doy: ArrayLike, latitude: ArrayLike = METOLIUS) -> Array:
+    """Hours from sunrise to sunset (...), from the day of the year and the latitude [°N].
+
+    Examples
+    --------
+    >>> day_length([80, 172, 355], 44.4).round(1)
+    array([11.9, 15.3,  8.7])
+    """
+    doy = as_array("doy", doy, lower=1, upper=366)
+    phi = as_array("latitude", latitude, lower=-90, upper=90, hint="Degrees north.")
+    declination = np.deg2rad(-23.4 * np.cos(np.deg2rad(360.0 * (doy + 10.0) / 365.0)))
+    reach = np.tan(np.deg2rad(phi)) * np.tan(declination)
+    # Beyond −1 and 1 the sun never rises, or never sets.
+    return 24.0 * np.arccos(-np.clip(reach, -1.0, 1.0)) / np.pi
+
+
+def gpp(
+    lai: ArrayLike,
+    doy: ArrayLike,
+    max_temperature: ArrayLike,
+    min_temperature: ArrayLike,
+    radiation: ArrayLike,
+    co2: ArrayLike = 355.0,
+    leaf_nitrogen: ArrayLike = 2.7,
+    water_potential_difference: ArrayLike = -1.0,
+    hydraulic_resistance: ArrayLike = 1.0,
+    latitude: ArrayLike = METOLIUS,
+    acm: ArrayLike = ACM,
+) -> Array:
+    """Photosynthesis of the canopy by the aggregated canopy model (...) [gC m-2 d-1].
+
+    Diffusion of CO₂ through the stomata and its use in the leaf fix the CO₂ inside the leaf; what
+    diffuses in and what the light allows give the rate; the length of the day scales it.
+
+    Parameters
+    ----------
+    lai : array_like (...)
+        Leaf area [m2 m-2].
+    doy, max_temperature, ... : array_like (...)
+        Of one day, or of many; see `Drivers`.
+    latitude : array_like (...)
+        [°N].
+    acm : array_like (10,)
+        Coefficients a₁ to a₁₀.
+
+    Returns
+    -------
+    ndarray (...)
+
+    Raises
+    ------
+    InputError
+        A negative leaf area, the lowest temperature above the highest.
+
+    Notes
+    -----
+    Williams et al. (2005), appendix.
+
+    Examples
+    --------
+    >>> float(gpp(lai=1.5, doy=180, max_temperature=24, min_temperature=8, radiation=22).round(2))
+    3.98
+    """
+    a = as_array("acm", acm, shape=(10,))
+    lai = as_array("lai", lai, lower=0.0)
+    day = (doy, max_temperature, min_temperature, radiation, co2, leaf_nitrogen,
+           water_potential_difference, hydraulic_resistance)
+    return _photosynthesis(lai, a, *_weather(a, latitude, day))
+
+
+def simulate_dalec(
+    drivers: Drivers,
+    theta: ArrayLike | None = None,
+    X0: ArrayLike = X0,
+    latitude: float = METOLIUS,
+    leaf_mass: ArrayLike = LEAF_MASS,
+) -> Run:
+    """Day after day: photosynthesis from the leaves there are, then one explicit step of the pools.
+
+    Parameters
+    ----------
+    drivers : Drivers
+        The days.
+    theta : array_like (..., 9), optional
+        Parameters; leading axes are members or chains.
+    X0 : array_like (..., 5)
+        First state [gC m-2].
+    latitude : float
+        [°N].
+    leaf_mass : array_like (...)
+        Carbon per leaf area [gC m-2 of leaf].
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        A state or parameters that do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> summer = Drivers(doy=np.arange(150, 250), max_temperature=np.full(100, 24.0),
+    ...                  min_temperature=np.full(100, 8.0), radiation=np.full(100, 22.0))
+    >>> run = simulate_dalec(summer)
+    >>> float(run.nee.sum().round(1))
+    -87.4
+    """
+    p = _named(theta)
+    model = dalec5(theta)
+    X = as_array("X0", X0, shape=(5,), lower=0.0, hint=f"Pools: {', '.join(POOLS)}.")
+    leaf_mass = as_array("leaf_mass", leaf_mass, lower=0.0, strict=True)
+    days, given = len(drivers), [getattr(drivers, field.name) for field in fields(drivers)]
+    sites = max(value.ndim for value in given) - 1
+    given = [v.reshape(days, *(1,) * (sites + 1 - v.ndim), *v.shape[1:]) for v in given]
+    a = np.array(ACM)
+    weather = _weather(a, latitude, given)
     warmth = temperature_rate(given[1], given[2])[:, None]
     lead = np.broadcast_shapes(
         X.shape[:-1], model.K.shape[:-1], leaf_mass.shape, *(value.shape[1:] for value in given)
@@ -417,8 +572,8 @@ def _weather(
     light = as_array("radiation", radiation, lower=0.0, hint="MJ m-2 d-1.")
     co2 = as_array("co2", co2, lower=0.0, hint="ppm.")
     nitrogen = as_array("leaf_nitrogen", leaf_nitrogen, lower=0.0)
-    pull = np.abs(as_array("water_potential_difference", water_potential_difference))
-    resistance = as_array("hydraulic_resistance", hydraulic_resistance, lower=0.0)
+    pull = np.abs(as_array("water_potential_difference", potential))
+    resistance = as_array("hydraulic_resistance", resistance, lower=0.0)
     spread = 0.5 * (high - low)
     if np.any(spread < 0):
         raise InputError("The lowest temperature of a day lies above its highest; swap the two?")
