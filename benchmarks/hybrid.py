@@ -26,7 +26,7 @@ SOLVERS = ("dense", "block", "cascade")
 
 
 def column_by(method: str) -> Any:
-    """`clm5.soil_carbon_and_vjp` by another solver, all else the same."""
+    """`clm5.observed` by another solver, all else the same."""
 
     def run(theta: Any, forcing: clm5.Forcing) -> Any:
         parts = clm5._Parts(theta, forcing)

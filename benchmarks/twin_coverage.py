@@ -70,7 +70,7 @@ def make_twins(n_sites: int, rng: np.random.Generator, error: float = 0.6) -> Tw
     def model_vjp(theta: np.ndarray) -> tuple:
         lead = theta.shape[:-1]
         flat = theta.reshape(n_sites, -1, theta.shape[-1])
-        values, pull = clm5.soil_carbon_and_vjp(flat, land.expand())
+        values, pull = clm5.observed(flat, land.expand())
         return values.reshape(*lead, -1), lambda g: pull(g.reshape(values.shape)).reshape(theta.shape)
 
     posterior = Posterior(

@@ -181,7 +181,7 @@ def soil_column(
         prior,
         lambda theta: clm5.soil_carbon(clm5.steady_state(theta, forcing)),
         blank.with_values(blank.simulate(truth, rng)),
-        model_vjp=lambda theta: clm5.soil_carbon_and_vjp(theta, forcing),
+        model_vjp=lambda theta: clm5.observed(theta, forcing),
     )
 
 

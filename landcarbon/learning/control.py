@@ -44,9 +44,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.learning.proda import Model
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.models import clm5
+from landcarbon.models.process import Model, expand, leading, observed_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,9 +138,9 @@ def standard(parameters: ArrayLike, forcing: Any, *, model: Model = clm5) -> tup
         large number); what belongs to no component, the bedrock, stays as it is at each site.
     """
     theta = as_array("parameters", parameters, shape=(len(model.PARAMETERS.names),))
-    if theta.ndim < 2 or tuple(forcing.shape) != theta.shape[:1]:
+    if theta.ndim < 2 or leading(forcing) != theta.shape[:1]:
         raise InputError(
-            f"parameters has shape {theta.shape} and the forcing leading axes {tuple(forcing.shape)}: "
+            f"parameters has shape {theta.shape} and the forcing leading axes {leading(forcing)}: "
             "the first axis of both must be the same sites."
         )
     names = set(model.PARAMETERS.names)
@@ -150,7 +150,7 @@ def standard(parameters: ArrayLike, forcing: Any, *, model: Model = clm5) -> tup
         for member in members
         if member not in names
     }
-    return theta.mean(axis=0, keepdims=True), replace(forcing, **fields)
+    return theta.mean(axis=0, keepdims=True), replace(forcing, **fields) if fields else forcing
 
 
 def _middle(name: str, values: Array, n: int) -> Array:
@@ -207,7 +207,7 @@ def control(
         draw a site.
     forcing : landcarbon.models.clm5.Forcing, leading axis (site,)
     model : module or object
-        With COMPONENTS beside what :mod:`landcarbon.learning.proda` asks for.
+        With COMPONENTS and LAYERS, see `landcarbon.models.process`.
     depth : float
         Stock down to this depth, m.
     level : float
@@ -361,8 +361,7 @@ def _ln_stock(theta: Array, forcing: Any, model: Model, depth: float) -> Array:
     stock = np.empty((n, draws))
     for first in range(0, n, step):
         part = slice(first, first + step)
-        X = model.steady_state(theta[part], forcing[part].expand())
-        stock[part] = model.soil_carbon(X) @ thickness
+        stock[part] = observed_values(model, theta[part], expand(forcing[part])) @ thickness
     if not (stock > 0).all():
         site = int(np.argwhere(~(stock > 0))[0, 0])
         raise InputError(

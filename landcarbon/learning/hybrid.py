@@ -51,10 +51,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.learning.mlp import MLP, Training, train
-from landcarbon.learning.proda import Model, Rng, _covariates, _prior_variance
+from landcarbon.learning.proda import Rng, _covariates, _prior_variance
 from landcarbon.learning.validation import Folds, group_folds, random_folds
 from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5
+from landcarbon.models.process import Model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +87,7 @@ class Stream:
     run : callable
         `run(theta, forcing)` returns the values as the observations read them (site, n), and a
         function from their gradient (site, n) to that of the parameters (site, p):
-        `clm5.soil_carbon_and_vjp` is one.
+        `clm5.observed` is one.
     weight : float
         Factor on its log-likelihood. Leave it at 1 unless the errors are known to be wrong.
     """
@@ -109,20 +110,10 @@ def profile_stream(observations: Any, model: Model = clm5) -> Stream:
     ----------
     observations : ProfileObservations, sites (site,)
     model : module or object
-        See `landcarbon.learning.proda.Model`.
+        See `landcarbon.models.process`.
     """
 
-    def run(theta: Array, forcing: Any) -> tuple[Array, Callable[[Array], Array]]:
-        X, pull = model.steady_state_and_vjp(theta, forcing)
-
-        def pullback(d: Array) -> Array:
-            dX = np.zeros_like(X)
-            dX[..., model.SOIL, :] = d[..., None, :]
-            return np.asarray(pull(dX))
-
-        return model.soil_carbon(X), pullback
-
-    return Stream(observations, run)
+    return Stream(observations, model.observed)
 
 
 def soil_respiration_stream(observations: Any) -> Stream:

@@ -46,7 +46,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -69,6 +69,7 @@ from landcarbon.learning.validation import (
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.models import clm5
 from landcarbon.models.parameters import ParameterTable
+from landcarbon.models.process import Model, expand, leading, observed_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,22 +104,6 @@ METHODS = (
 
 VALIDATION = 0.15  # share of the sites by which a network stops early
 FEWEST_SITES = 7
-
-
-class Model(Protocol):
-    """What the workflow asks of a process model; `landcarbon.models.clm5` is one."""
-
-    @property
-    def PARAMETERS(self) -> Any: ...
-    @property
-    def LAYERS(self) -> Any: ...
-    @property
-    def SOIL(self) -> Any: ...
-    @property
-    def COMPONENTS(self) -> Any: ...
-    def steady_state(self, parameters: Any, forcing: Any) -> Any: ...
-    def soil_carbon(self, X: Any) -> Any: ...
-    def steady_state_and_vjp(self, parameters: Any, forcing: Any) -> Any: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,7 +235,7 @@ def assimilate(
     prior : Prior, optional
         Default: the bounds of `model.PARAMETERS`.
     model : module or object
-        With PARAMETERS, LAYERS, SOIL, steady_state, soil_carbon, steady_state_and_vjp.
+        See `landcarbon.models.process`.
     members, n_iter : int
         Size of the ensemble and number of steps, see :func:`landcarbon.assimilation.es_mda`.
     rounds : int
@@ -373,12 +358,11 @@ def _some_sites(
     rngs: list[np.random.Generator],
 ) -> dict[str, Any]:
     """ES-MDA at the sites `part`, each with its own random stream."""
-    obs, climate = observations[part], forcing[part].expand()
+    obs, climate = observations[part], expand(forcing[part])
     z0 = prior.to_real(prior.sample(how.members, rngs, sites=(part.size,)))
 
     def run(z: Array) -> Array:
-        X = how.model.steady_state(prior.from_real(z), climate)
-        return obs.predict(how.model.soil_carbon(X))
+        return obs.predict(observed_values(how.model, prior.from_real(z), climate))
 
     result = es_mda(z0, run, obs, how.n_iter, rng=rngs, names=prior.names)
     return {
@@ -648,9 +632,9 @@ def predict(
             f"depth must lie within the column, 0 to {bottom[-1]:.1f} m, but {depth!r} was given."
         )
     n = len(covariates)
-    if _leading(forcing) != (n,):
+    if leading(forcing) != (n,):
         raise InputError(
-            f"covariates has {n} rows, but the forcing has leading axes {_leading(forcing)}: give "
+            f"covariates has {n} rows, but the forcing has leading axes {leading(forcing)}: give "
             "both for the same sites, in the same order."
         )
     thickness = np.diff(np.minimum(np.concatenate([[0.0], bottom]), depth))
@@ -662,7 +646,7 @@ def predict(
     step = max(1, chunk // draws)
     for first in range(0, n, step):
         part = np.arange(first, min(first + step, n))
-        X = model.soil_carbon(model.steady_state(theta[part], forcing[part].expand()))
+        X = observed_values(model, theta[part], expand(forcing[part]))
         carbon[:, part] = np.quantile(X, tails, axis=1)
         # Below the bedrock there is no carbon and no logarithm.
         rock = (X <= 0).any(axis=1)
@@ -774,8 +758,8 @@ def one_batch(
         few = np.sort(rng.permutation(n)[:60])
         quick = _batch_cost(observations[few], forcing[few], prior, model)
         z0 = np.concatenate([z[None], prior.to_real(prior.sample(100, rng))])
-        X = model.steady_state(prior.from_real(z0), forcing[few].expand())
-        fit = observations[few].log_likelihood(model.soil_carbon(X)).sum(axis=0)
+        X = observed_values(model, prior.from_real(z0), expand(forcing[few]))
+        fit = observations[few].log_likelihood(X).sum(axis=0)
         best = np.argsort(-(fit + prior.log_density_real(z0)))[: starts - 1]
         tried = [
             minimize(quick, z0[k], jac=True, method="L-BFGS-B", options={"maxiter": 60})
@@ -800,12 +784,9 @@ def _batch_cost(
     """Minus the log posterior density of one parameter set for all sites, and its gradient."""
 
     def cost(z: Array) -> tuple[float, Array]:
-        X, pullback = model.steady_state_and_vjp(prior.from_real(z), forcing)
-        soil = model.soil_carbon(X)
-        fit = observations.log_likelihood(soil).sum()
-        dX = np.zeros_like(X)
-        dX[..., model.SOIL, :] = observations.gradient(soil)[..., None, :]
-        slope = pullback(dX).reshape(-1, z.size).sum(axis=0) * prior.slope(z)
+        X, pull = model.observed(prior.from_real(z), forcing)
+        fit = observations.log_likelihood(X).sum()
+        slope = pull(observations.gradient(X)).reshape(-1, z.size).sum(axis=0) * prior.slope(z)
         return -float(fit + prior.log_density_real(z)), -(slope + prior.gradient_real(z))
 
     return cost
@@ -1065,9 +1046,9 @@ class _Task:
         for first in range(0, at.size, 40):
             part = slice(first, first + 40)
             forcing = self.forcing[at[part]]
-            forcing = forcing.expand() if z.ndim == 3 else forcing
-            X = self.model.steady_state(self.sites.prior.from_real(z[part]), forcing)
-            out.append(self.observations[at[part]].predict(self.model.soil_carbon(X)))
+            forcing = expand(forcing) if z.ndim == 3 else forcing
+            X = observed_values(self.model, self.sites.prior.from_real(z[part]), forcing)
+            out.append(self.observations[at[part]].predict(X))
         return np.concatenate(out)
 
 
@@ -1275,19 +1256,15 @@ def _whole(name: str, value: Any) -> None:
         raise InputError(f"{name} is a whole number, at least 1, but {value!r} was given.")
 
 
-def _leading(forcing: Any) -> tuple[int, ...]:
-    return tuple(forcing.shape)
-
-
 def _n_sites(observations: ProfileObservations, forcing: Any) -> int:
     if observations.kind != "log":
         raise InputError(
             "Profiles are compared as logarithms here: make the observations with kind='log'."
         )
-    if len(observations.sites) != 1 or _leading(forcing) != observations.sites:
+    if len(observations.sites) != 1 or leading(forcing) != observations.sites:
         raise InputError(
             f"The observations have sites {observations.sites}, but the forcing has leading axes "
-            f"{_leading(forcing)}: give one axis of sites in both, in the same order."
+            f"{leading(forcing)}: give one axis of sites in both, in the same order."
         )
     return int(observations.sites[0])
 

@@ -30,6 +30,7 @@ al. (2013), doi 10.5194/bg-10-7109-2013.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -39,10 +40,11 @@ from landcarbon.matrix.layers import CLM45_LAYERS as LAYERS
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.solve import LayeredModel
 from landcarbon.models import clm5
-from landcarbon.models.clm5 import POOLS, SOIL, soil_carbon
+from landcarbon.models.clm5 import COMPONENTS, POOLS, SOIL, soil_carbon
 from landcarbon.models.parameters import ParameterTable
 
 __all__ = [
+    "COMPONENTS",
     "LAYERS",
     "NORMALIZATION",
     "PARAMETERS",
@@ -51,8 +53,11 @@ __all__ = [
     "Forcing",
     "column",
     "monthly_model",
+    "observed",
+    "observed_values",
     "soil_carbon",
     "steady_state",
+    "steady_state_and_vjp",
 ]
 
 Array = NDArray[np.float64]
@@ -111,8 +116,7 @@ def column(parameters: ArrayLike, forcing: clm5.Forcing) -> tuple[LayeredModel, 
     InputError
         A parameter without meaning, or leading axes that do not fit.
     """
-    model, b = clm5.column(parameters, forcing)
-    return model.replace(K=NORMALIZATION * model.K), b
+    return clm5.column(parameters, forcing, rate=NORMALIZATION)
 
 
 def steady_state(parameters: ArrayLike, forcing: clm5.Forcing) -> Array:
@@ -139,8 +143,26 @@ def steady_state(parameters: ArrayLike, forcing: clm5.Forcing) -> Array:
     >>> print(f"{(soil_carbon(X) * LAYERS.thickness).sum() / 1000:.1f} kgC m-2")
     24.7 kgC m-2
     """
-    model, b = column(parameters, forcing)
-    return model.steady_state(b)
+    return clm5.steady_state(parameters, forcing, rate=NORMALIZATION)
+
+
+def steady_state_and_vjp(
+    parameters: ArrayLike, forcing: clm5.Forcing
+) -> tuple[Array, Callable[[ArrayLike], Array]]:
+    """The steady state (..., 7, 10), and its adjoint: ∂J/∂X → ∂J/∂parameters (..., 21)."""
+    return clm5.steady_state_and_vjp(parameters, forcing, rate=NORMALIZATION)
+
+
+def observed_values(parameters: ArrayLike, forcing: clm5.Forcing) -> Array:
+    """`soil_carbon` of the steady state (..., 10) [gC m-3]."""
+    return clm5.observed_values(parameters, forcing, rate=NORMALIZATION)
+
+
+def observed(
+    parameters: ArrayLike, forcing: clm5.Forcing
+) -> tuple[Array, Callable[[ArrayLike], Array]]:
+    """`observed_values` and their adjoint, see `clm5.observed`."""
+    return clm5.observed(parameters, forcing, rate=NORMALIZATION)
 
 
 def monthly_model(
@@ -159,5 +181,4 @@ def monthly_model(
         As from `clm5.monthly_model`: pools 'cwd[1]' … 'soil3[10]' [gC m-2], total input
         [gC m-2 yr-1], scalars (12, ..., 70).
     """
-    model, total, xi = clm5.monthly_model(parameters, forcing)
-    return model.replace(K=NORMALIZATION * model.K), total, xi
+    return clm5.monthly_model(parameters, forcing, rate=NORMALIZATION)

@@ -56,8 +56,9 @@ __all__ = [
     "Forcing",
     "column",
     "monthly_model",
+    "observed",
+    "observed_values",
     "soil_carbon",
-    "soil_carbon_and_vjp",
     "steady_state",
     "steady_state_and_vjp",
 ]
@@ -256,7 +257,9 @@ class Forcing:
 _FORCING = tuple(field.name for field in dataclasses.fields(Forcing) if field.name != "layers")
 
 
-def column(parameters: ArrayLike, forcing: Forcing) -> tuple[LayeredModel, Array]:
+def column(
+    parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0
+) -> tuple[LayeredModel, Array]:
     """The matrix equation of each site: its LayeredModel, and its input.
 
     Parameters
@@ -266,6 +269,8 @@ def column(parameters: ArrayLike, forcing: Forcing) -> tuple[LayeredModel, Array
         sense: times and scales above 0, fractions that create no carbon.
     forcing : Forcing
         Leading axes broadcast against those of `parameters`.
+    rate : float
+        Factor on all turnover rates, here and in the functions below: that of CLM4.5 is not 1.
 
     Returns
     -------
@@ -278,16 +283,20 @@ def column(parameters: ArrayLike, forcing: Forcing) -> tuple[LayeredModel, Array
     InputError
         A parameter without meaning, or leading axes that do not fit.
     """
-    return _Parts(parameters, forcing).column()
+    return _Parts(parameters, forcing, rate).column()
 
 
-def monthly_model(parameters: ArrayLike, forcing: Forcing) -> tuple[MatrixModel, Array, Array]:
+def monthly_model(
+    parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0
+) -> tuple[MatrixModel, Array, Array]:
     """One column as a flat model with a scalar for each month, to be run forward in time.
 
     Parameters
     ----------
     parameters : array_like (..., 21)
     forcing : Forcing
+    rate : float
+        See :func:`column`.
 
     Returns
     -------
@@ -311,7 +320,7 @@ def monthly_model(parameters: ArrayLike, forcing: Forcing) -> tuple[MatrixModel,
     >>> print(f"{state.sum() / 1000:.1f} kgC m-2 on the first of January")
     47.5 kgC m-2 on the first of January
     """
-    parts = _Parts(parameters, forcing)
+    parts = _Parts(parameters, forcing, rate)
     model, b = parts.column()
     flat, total = model.replace(K=parts.potential_rates()).as_matrix_model(b)
     bare, litter = parts.monthly_scalars()
@@ -319,7 +328,7 @@ def monthly_model(parameters: ArrayLike, forcing: Forcing) -> tuple[MatrixModel,
     return flat, total, np.moveaxis(xi.reshape(*parts.lead, -1, 12), -1, 0)
 
 
-def steady_state(parameters: ArrayLike, forcing: Forcing) -> Array:
+def steady_state(parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0) -> Array:
     """Carbon in every pool and layer when input and losses balance.
 
     Parameters
@@ -327,6 +336,8 @@ def steady_state(parameters: ArrayLike, forcing: Forcing) -> Array:
     parameters : array_like (..., 21)
         See `PARAMETERS`.
     forcing : Forcing
+    rate : float
+        See :func:`column`.
 
     Returns
     -------
@@ -344,7 +355,7 @@ def steady_state(parameters: ArrayLike, forcing: Forcing) -> Array:
     >>> print(f"{(soil_carbon(X) * LAYERS.thickness).sum() / 1000:.1f} kgC m-2")
     48.0 kgC m-2
     """
-    parts = _Parts(parameters, forcing)
+    parts = _Parts(parameters, forcing, rate)
     pieces = []
     for _, part in parts.split():
         model, b = part.column()
@@ -353,7 +364,7 @@ def steady_state(parameters: ArrayLike, forcing: Forcing) -> Array:
 
 
 def steady_state_and_vjp(
-    parameters: ArrayLike, forcing: Forcing
+    parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0
 ) -> tuple[Array, Callable[[ArrayLike], Array]]:
     """The steady state, and the hand-written adjoint: ∂J/∂X (..., 7, 20) → ∂J/∂parameters (..., 21).
 
@@ -364,7 +375,7 @@ def steady_state_and_vjp(
     pullback : callable
         One gradient per column, not summed over leading axes; per unit of each parameter.
     """
-    parts = _Parts(parameters, forcing)
+    parts = _Parts(parameters, forcing, rate)
     pieces, pulls = [], []
     for columns, part in parts.split():
         model, b = part.column()
@@ -388,10 +399,15 @@ def soil_carbon(X: ArrayLike) -> Array:
     return X[..., SOIL, :].sum(axis=-2)
 
 
-def soil_carbon_and_vjp(
-    parameters: ArrayLike, forcing: Forcing
+def observed_values(parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0) -> Array:
+    """`soil_carbon` of the steady state (..., 20) [gC m-3]."""
+    return soil_carbon(steady_state(parameters, forcing, rate=rate))
+
+
+def observed(
+    parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0
 ) -> tuple[Array, Callable[[ArrayLike], Array]]:
-    """`soil_carbon` of the steady state, and its adjoint: what `Posterior(model_vjp=...)` takes.
+    """`observed_values` and their adjoint: what a process model owes (`landcarbon.models.process`).
 
     Returns
     -------
@@ -400,7 +416,7 @@ def soil_carbon_and_vjp(
     pullback : callable
         ∂J/∂carbon (..., 20) → ∂J/∂parameters (..., 21).
     """
-    X, pull = steady_state_and_vjp(parameters, forcing)
+    X, pull = steady_state_and_vjp(parameters, forcing, rate=rate)
 
     def pullback(d_carbon: ArrayLike) -> Array:
         dX = np.zeros_like(X)
@@ -413,7 +429,7 @@ def soil_carbon_and_vjp(
 class _Parts:
     """The parts of the equation as functions of parameters and forcing, and their derivatives."""
 
-    def __init__(self, parameters: ArrayLike, forcing: Forcing) -> None:
+    def __init__(self, parameters: ArrayLike, forcing: Forcing, rate: float = 1.0) -> None:
         theta = as_array(
             "parameters", parameters, shape=(len(PARAMETERS),), lower=0.0,
             hint=f"In the order of clm5.PARAMETERS: {', '.join(PARAMETERS.names)}.",
@@ -436,7 +452,7 @@ class _Parts:
                 "fit together. For many parameter sets at each site, give parameters (site, member, 21) "
                 "and forcing.expand()."
             ) from None
-        self.theta, self.forcing = theta, forcing
+        self.theta, self.forcing, self.rate = theta, forcing, rate
 
     def __getattr__(self, name: str) -> Array:
         return self.theta[..., _INDEX[name]]
@@ -460,7 +476,7 @@ class _Parts:
             part = object.__new__(_Parts)  # already checked
             part.theta = _take(self.theta, 1, site)
             part.forcing = self.forcing._map(partial(_take, site=site))
-            part.lead = (columns.stop - columns.start,)
+            part.lead, part.rate = (columns.stop - columns.start,), self.rate
             yield columns, part
 
     def join(self, pieces: list[Array], *tail: int) -> Array:
@@ -502,7 +518,7 @@ class _Parts:
         for j, name in enumerate(_TAU):
             scalar = litter if _LITTER[j] else bare
             np.divide(scalar, getattr(self, name)[..., None], out=K[..., j, :])
-        return K
+        return K if self.rate == 1.0 else self.rate * K
 
     def depth_scalar(self) -> Array:
         return np.exp(-self.layers.node / self.efolding[..., None])
@@ -577,7 +593,7 @@ class _Parts:
             add(name, -share[..., j, :].sum(axis=-1) / getattr(self, name))
         add("efolding", (share.sum(axis=-2) @ self.layers.node) / self.efolding**2)
         tau = np.stack([getattr(self, name) for name in _TAU], axis=-1)[..., None]
-        per_scalar = g.K / tau * self.depth_scalar()[..., None, :]
+        per_scalar = self.rate * g.K / tau * self.depth_scalar()[..., None, :]
         q10, w = self._pull_scalars(
             per_scalar[..., ~_LITTER, :].sum(axis=-2), per_scalar[..., _LITTER, :].sum(axis=-2)
         )

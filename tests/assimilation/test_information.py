@@ -142,7 +142,7 @@ def columns():
         posterior = Posterior(
             prior,
             observations=data,
-            model_vjp=lambda theta: clm5.soil_carbon_and_vjp(theta, world.forcing.expand()),
+            model_vjp=lambda theta: clm5.observed(theta, world.forcing.expand()),
         )
         return identify(posterior, at=prior.sample(4, rng=5, sites=(150,)))
 

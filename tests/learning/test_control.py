@@ -149,8 +149,7 @@ def _product():
         PARAMETERS=SimpleNamespace(names=("x", "y")),
         COMPONENTS={"a": ("x",), "b": ("y",)},
         LAYERS=SimpleNamespace(bottom=np.array([1.0]), node=np.array([0.5])),
-        steady_state=lambda theta, forcing: theta.prod(axis=-1)[..., None],
-        soil_carbon=lambda X: X,
+        observed=lambda theta, forcing: (theta.prod(axis=-1)[..., None], None),
     )
 
 

@@ -372,22 +372,20 @@ def test_a_gap_to_an_unknown_method_gets_a_sentence(report):
 class _Fragile:
     """CLM5 that breaks at sites with a given input, and can be killed after some calls."""
 
-    PARAMETERS, LAYERS, SOIL = clm5.PARAMETERS, clm5.LAYERS, clm5.SOIL
+    PARAMETERS, LAYERS, COMPONENTS = clm5.PARAMETERS, clm5.LAYERS, clm5.COMPONENTS
+    observed = staticmethod(clm5.observed)
 
     def __init__(self, bad=None, calls=None):
         self.bad, self.calls = bad, calls
 
-    def steady_state(self, parameters, forcing):
+    def observed_values(self, parameters, forcing):
         if self.calls is not None:
             self.calls -= 1
             if self.calls < 0:
                 raise KeyboardInterrupt
         if self.bad is not None and np.any(forcing.litter_input[..., 0] == self.bad):
             raise InputError("this column is broken.")
-        return clm5.steady_state(parameters, forcing)
-
-    def soil_carbon(self, X):
-        return clm5.soil_carbon(X)
+        return clm5.observed_values(parameters, forcing)
 
 
 def test_on_disk_equals_in_memory_and_goes_on_after_a_kill(tmp_path):

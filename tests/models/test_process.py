@@ -1,0 +1,144 @@
+"""One protocol: CLM5, CLM4.5 and a column of one's own go wherever a process model is asked for."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from landcarbon.assimilation import (
+    GaussianLikelihood,
+    Posterior,
+    Prior,
+    ProfileObservations,
+    sample,
+)
+from landcarbon.learning import hybrid, proda
+from landcarbon.learning.control import control
+from landcarbon.learning.validation import random_folds
+from landcarbon.matrix.layers import SoilLayers
+from landcarbon.models import Parameter, ParameterTable, clm5, clm45
+from landcarbon.models.process import observed_values
+
+N = 24
+DEPTH = np.tile([0.05, 0.15, 0.3, 0.6, 1.0], (N, 1))
+
+
+def climate(rng):
+    season = 10 * np.sin(2 * np.pi * np.arange(12) / 12)
+    return rng.normal(283, 4, (N, 1, 1)) + season, rng.uniform(0.3, 0.9, (N, 1, 1))
+
+
+def of_clm(module):
+    rng, L = np.random.default_rng(0), len(module.LAYERS)
+    warmth, wet = climate(rng)
+    litter = rng.uniform(0.5, 1.5, (N, 1)) * [40.0, 120.0, 180.0, 60.0]
+    shape = (N, L, 12)
+    forcing = module.Forcing(np.broadcast_to(warmth, shape), np.broadcast_to(wet, shape), litter)
+    return module, forcing, litter[:, 0]
+
+
+def of_ones_own():
+    """Carbon of three layers, input over a rate that slows with depth; forcing is an array."""
+    layers = SoilLayers([0.2, 0.4, 1.4])
+    table = ParameterTable(
+        [Parameter("k", "yr-1", 0.005, 0.1, 0.02), Parameter("slow", "m", 0.2, 2.0, 0.8)]
+    )
+
+    def observed(theta, forcing):
+        k, slow = theta[..., :1], theta[..., 1:]
+        X = forcing / k * np.exp(-layers.node / slow) / 0.2
+
+        def pull(d):
+            by_slow = X * layers.node / slow**2
+            return np.stack([(-d * X / k).sum(-1), (d * by_slow).sum(-1)], axis=-1)
+
+        return X, pull
+
+    forcing = np.random.default_rng(0).uniform(100, 600, (N, 1))
+    parts = {"how fast": ("k",), "how deep": ("slow",)}
+    own = SimpleNamespace(PARAMETERS=table, LAYERS=layers, COMPONENTS=parts, observed=observed)
+    return own, forcing, forcing[:, 0]
+
+
+MODELS = {"clm5": lambda: of_clm(clm5), "clm45": lambda: of_clm(clm45), "one's own": of_ones_own}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def case(request):
+    model, forcing, litter = MODELS[request.param]()
+    prior = Prior(model.PARAMETERS)
+    rng = np.random.default_rng(1)
+    covariates = pd.DataFrame({"litter": litter, "other": rng.normal(size=N)})
+    z = np.tile(prior.to_real(prior.table.default), (N, 1))
+    z += 0.7 * covariates["other"].to_numpy()[:, None]
+    blank = ProfileObservations(DEPTH, np.ones(DEPTH.shape), 0.2, model.LAYERS.node, model.LAYERS.bottom[-1])
+    values = blank.simulate(observed_values(model, prior.from_real(z), forcing), rng)
+    return model, forcing, prior, covariates, blank.with_values(values), prior.from_real(z)
+
+
+def test_the_adjoint_is_the_derivative(case):
+    model, forcing, _, _, _, theta = case
+    y, pull = model.observed(theta, forcing)
+    weight = np.random.default_rng(2).normal(size=y.shape) / y
+    got = pull(weight) * theta
+    np.testing.assert_array_equal(y, observed_values(model, theta, forcing))
+    for k in range(theta.shape[1]):
+        h = 1e-6 * theta[:, k : k + 1] * np.eye(theta.shape[1])[k]
+        up, down = ((weight * model.observed(theta + s * h, forcing)[0]).sum(-1) for s in (1, -1))
+        np.testing.assert_allclose(got[:, k], (up - down) / 2e-6, rtol=2e-6, atol=2e-8)
+
+
+def test_it_is_assimilated_fitted_trained_and_mapped(case):
+    model, forcing, prior, covariates, data, _ = case
+    sites = proda.assimilate(data, forcing, model=model, members=20, n_iter=2, rng=0)
+    still = observed_values(model, np.tile(prior.table.default, (N, 1)), forcing)
+    before, after = (np.abs(h - data.data).mean() for h in (data.predict(still), sites.prediction.mean(axis=1)))
+    assert after < 0.8 * before
+    batch = proda.one_batch(data, forcing, model=model, rng=0)
+    assert batch.cost[1] < batch.cost[0]
+    network = proda.train(covariates, sites, kind="ridge", members=3)
+    maps = proda.predict(network, covariates, forcing, model=model, draws=20)
+    assert maps["carbon"].shape == (N, len(model.LAYERS))
+    report = proda.evaluate(
+        data, forcing, covariates, random_folds(N, 2, rng=0), sites, model=model,
+        methods=("default", "one_batch", "ridge"), members=3, draws=20,
+    )  # fmt: skip
+    assert report.table["r2"].notna().all()
+
+
+def test_it_is_trained_end_to_end(case):
+    model, forcing, _, covariates, data, _ = case
+    net = hybrid.fit(covariates, data, forcing, model=model, members=2, hidden=(8,), epochs=20, rng=1)
+    assert all(member.history[-1, 0] < member.history[0, 0] for member in net.members)
+    assert hybrid.directions(data, forcing, net.predict(covariates), model=model).degrees_of_freedom > 0.9
+
+
+def test_its_components_are_told_apart(case):
+    model, forcing, _, _, _, theta = case
+    found = control(theta, forcing, model=model)
+    assert float(found.data["share"].sum("component").item()) == pytest.approx(1.0)
+    assert set(model.COMPONENTS) <= set(found.data["component"].values)
+
+
+def test_a_sampler_follows_its_gradient(case):
+    model, forcing, prior, _, data, theta = case
+    one = slice(0, 1)
+    posterior = Posterior(
+        prior, observations=data[one], model_vjp=lambda theta: model.observed(theta, forcing[one])
+    )
+    got = posterior.gradient_real(prior.to_real(theta[one]))[1]
+    want = posterior.numerical_gradient_real(prior.to_real(theta[one]))[1]
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4 * np.abs(want).max())
+
+
+def test_a_model_without_layers_learns_from_its_own_data():
+    """What only maps ask for may be missing."""
+    table = ParameterTable([Parameter("k", "yr-1", 0.01, 0.2, 0.05)])
+    pool = SimpleNamespace(PARAMETERS=table, observed=lambda k, I: (I / k, lambda d: -d * I / k**2))
+    data = GaussianLikelihood([[8000.0]], sd=100.0)
+    posterior = Posterior(
+        Prior(table), observations=data, model_vjp=lambda k: pool.observed(k, np.array([[400.0]]))
+    )
+    assert np.isfinite(posterior.gradient(np.array([[0.05]]))[1]).all()
+    assert sample(posterior, "importance", n=2000, rng=0).draws.mean() > 0
