@@ -36,6 +36,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from landcarbon.matrix.errors import InputError
+
 __all__ = ["Model", "expand", "leading", "observed_values"]
 
 Array = NDArray[np.float64]
@@ -88,6 +90,11 @@ def leading(forcing: Any) -> tuple[int, ...]:
     """
     if isinstance(forcing, np.ndarray):
         return forcing.shape[:1]
+    if not hasattr(forcing, "shape"):
+        raise InputError(
+            f"forcing is a {type(forcing).__name__}; give an array whose first axis is the sites, or an "
+            "object with a shape, such as clm5.Forcing."
+        )
     return tuple(forcing.shape)
 
 
