@@ -26,6 +26,7 @@ from landcarbon.course.notebooks import (
     read,
 )
 from landcarbon.course.numbers import Number, Tolerance, numbers
+from landcarbon.course.say import say
 from landcarbon.matrix.errors import InputError
 
 __all__ = ["RULES", "SECTIONS", "SHAPE", "exceptions", "is_chapter", "lint"]
@@ -392,7 +393,7 @@ def main(arguments: list[str]) -> int:
         if size > NOTEBOOK_KB:
             found.append(f"the file takes {size:.0f} kB of {NOTEBOOK_KB} kB")
         for sentence in found:
-            print(f"{path}: {sentence}")
+            say(f"{path}: {sentence}")
         broken += bool(found)
     return 1 if broken else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import copy
 import re
@@ -48,6 +49,21 @@ def test_every_number_in_the_list_of_exceptions_is_one_and_says_where_it_comes_f
         for path in CHAPTERS for sentence in sourced(read(path))
     }
     assert unprinted == set(listed)
+
+
+def test_cells_of_claims_only_assert_and_are_not_shown() -> None:
+    """What the prose claims of fits and samples is held by the page itself; see CONTRIBUTING."""
+    holding = set()
+    for path in CHAPTERS:
+        for cell in read(path).cells:
+            if "claims" in cell.metadata.get("tags", []):
+                holding.add(path.name[:2])
+                assert "remove-cell" in cell.metadata.tags
+                tree = ast.parse(cell.source)
+                claims = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+                assert claims and all(claim.msg is not None for claim in claims), cell.source
+                assert not cell.outputs
+    assert {"13", "16", "18", "19", "20", "21", "22", "23", "24"} <= holding
 
 
 def test_every_chapter_has_solutions_and_a_quiz() -> None:

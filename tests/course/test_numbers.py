@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -141,8 +142,9 @@ def run_cell(folder: Path, source: str, stored: str, metadata: dict | None = Non
     cell.metadata.update(metadata or {})
     path = folder / "one.ipynb"
     write(path, new_notebook(cells=[cell]))
+    shutil.copy(ROOT / "conftest.py", folder)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "-p", "conftest", "-n0",
+        [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "-n0",
          "-p", "no:cacheprovider", f"--nbval-sanitize-with={ROOT / 'nbval_sanitize.cfg'}", str(path)],
         capture_output=True, encoding="utf-8", cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},

@@ -420,7 +420,15 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
             proda.assimilate(task, **(options | more))
     with pytest.raises(InputError, match="holds a run with data"):
         proda.assimilate(dataclasses.replace(task, forcing=task.forcing[::-1]), **options)
-    (tmp_path / "file").write_text("")
+    folds, ladder = random_folds(8, 2, rng=0), {"rivals": "random_sampling", "rng": 1}
+    known = dataclasses.replace(task, work=Work(tmp_path / "ladder")).knowing(first)
+    evaluate(known, folds, **ladder)
+    evaluate(known, folds, **ladder)
+    with pytest.raises(InputError, match="holds a run with data"):
+        evaluate(dataclasses.replace(known, forcing=task.forcing[::-1]), folds, **ladder)
+    with pytest.raises(InputError, match="holds a run with rows"):
+        evaluate(known, random_folds(8, 2, rng=2), **ladder)
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be written"):
         proda.assimilate(small(8, tmp_path / "file"), **options)
 
