@@ -17,7 +17,8 @@ import numpy as np
 from steady_state import sites
 
 from landcarbon.assimilation import Prior, ProfileObservations
-from landcarbon.learning.hybrid import EndToEnd, Stream
+from landcarbon.learning import Stream, Task
+from landcarbon.learning.hybrid import Cost, Outputs
 from landcarbon.learning.mlp import MLP
 from landcarbon.models import clm5
 
@@ -51,19 +52,18 @@ def main(seconds: float = 2.0) -> None:
     carbon = exact.predict_values(clm5.soil_carbon(clm5.steady_state(theta, forcing)))
     prior, rng = Prior(clm5.PARAMETERS), np.random.default_rng(1)
     net, x = MLP.start((30, 32, 32, 21), 1), rng.standard_normal((N, 30))
-    start = prior.to_real(clm5.PARAMETERS.default)
     heading(f"Hybrid training: one epoch over {N:,} sites, 5 depths, {net.size:,} weights, batches of {BATCH}")
     rows, gradients = [], {}
     for name in SOLVERS:
         stream = Stream(exact.with_values(carbon), column_by(name))
-        task = EndToEnd(prior, (stream,), forcing, np.arange(21), start)
+        cost = Cost(Task(stream, forcing, prior=prior), Outputs.of(prior))
         some = 1 if name == "dense" else N // BATCH
         batches = [np.arange(k * BATCH, (k + 1) * BATCH) for k in range(some)]
-        gradients[name] = task.cost_of_weights(net, x, batches[0])[1]
+        gradients[name] = cost.of_weights(net, x, batches[0])[1]
 
-        def epoch(task: EndToEnd = task, batches: Any = batches) -> None:
+        def epoch(cost: Cost = cost, batches: Any = batches) -> None:
             for batch in batches:
-                task.cost_of_weights(net, x, batch)
+                cost.of_weights(net, x, batch)
 
         per_site = best(epoch, seconds) / (some * BATCH)
         rows.append((name + (" (one batch)" if some == 1 else ""), per_site))

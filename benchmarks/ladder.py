@@ -37,12 +37,14 @@ from scipy.stats import t as student
 
 from landcarbon import datasets
 from landcarbon.datasets import twin
-from landcarbon.learning import hybrid, proda
-from landcarbon.learning.validation import Folds, blocked_folds, scores
+from landcarbon.learning import Evaluation, Task, evaluate, hybrid, proda
+from landcarbon.learning.folds import Folds, blocked_folds
+from landcarbon.learning.skill import scores
 from landcarbon.models import clm5
 
 LADDER = ("default", "random_sampling", "one_batch", "proda")
 RIVALS = ("pure_network", "forest")
+METHODS = (*LADDER, "hybrid", *RIVALS)
 ROWS = (*LADDER, "hybrid", *RIVALS, "environment", "place", "truth")
 GAPS = (("random_sampling", "default"), ("one_batch", "random_sampling"), ("proda", "one_batch"),
         ("hybrid", "proda"), ("pure_network", "proda"), ("forest", "proda"))  # fmt: skip
@@ -81,12 +83,13 @@ def best_map(
 
 def climb(
     sites: int, seed: int, draws: int = 100
-) -> tuple[dict[str, Rung], proda.Evaluation, pd.DataFrame]:
+) -> tuple[dict[str, Rung], Evaluation, pd.DataFrame]:
     """All methods in one world; the hybrid's parameters against the truth."""
     world, folds = world_folds(sites, seed)
-    seen, land, env = world.observations, world.forcing, world.covariates
+    seen, env = world.observations, world.covariates
+    task = Task(seen, world.forcing, env)
     begin = process_time()
-    known = proda.assimilate(seen, land, rng=seed)
+    task = task.knowing(proda.assimilate(task, rng=seed))
     spent, last = {"assimilate": (process_time() - begin) / 2}, process_time()
 
     def clock(method: str, fold: int) -> None:
@@ -95,20 +98,16 @@ def climb(
         spent[method] = spent.get(method, 0.0) + now - last
         last = now
 
-    report = proda.evaluate(
-        seen, land, env, folds, known, methods=(*LADDER, *RIVALS),
+    report = evaluate(
+        task, folds, METHODS,
         truth=world.truth["parameters"].values, draws=draws, rng=seed, report=clock,
     )  # fmt: skip
-    # Random sampling comes first to ask for the second round of assimilation, PRODA reuses it.
-    spent["assimilate"] += spent["random_sampling"]
-    begin = process_time()
-    ends = hybrid.cross_predict(env, seen, land, folds, rng=seed)
-    spent["hybrid"] = process_time() - begin
+    # Default comes first in each fold, after the second round of assimilation.
+    spent["assimilate"] += spent["default"]
     rng = np.random.default_rng(seed)
     by_environment = world.truth["explained"].values
     by_place = world.at(env["latitude"], env["longitude"]).truth["parameters"].values
     more = {
-        "hybrid": ends.mean,
         "environment": best_map(world, by_environment, np.hypot(twin.HIDDEN, twin.LOCAL), draws, rng),
         "place": best_map(world, by_place, twin.LOCAL, draws, rng),
     }
@@ -117,16 +116,16 @@ def climb(
     for name in ROWS:
         o, p = (report.predictions[v] for v in ("observed", "predicted"))
         at = seen.mask
-        cover = ends.coverage(seen) if name == "hybrid" else report.table["coverage"].get(name, np.nan)
+        cover = report.table["coverage"].get(name, np.nan)
         r2 = scores(o.values[at], p.sel(approach=name).values[at]).r2
         found[name] = Rung(r2, float(cover), spent.get(name, np.nan))
     found["assimilate"] = Rung(np.nan, np.nan, spent["assimilate"])
     prior, truth = world.nature.prior, world.truth["parameters"].values
-    marks = hybrid.recovery(hybrid.directions(seen, land, truth), prior.to_real(truth), ends.z)
+    marks = hybrid.recovery(hybrid.directions(task, truth), prior.to_real(truth), report.z["hybrid"])
     return found, report, marks
 
 
-def with_predictions(report: proda.Evaluation, more: dict[str, np.ndarray]) -> proda.Evaluation:
+def with_predictions(report: Evaluation, more: dict[str, np.ndarray]) -> Evaluation:
     """The same evaluation with further methods, scored on the same profiles."""
     data = report.predictions
     rows = np.stack([np.where(np.isfinite(data["observed"]), p, np.nan) for p in more.values()])
@@ -137,7 +136,7 @@ def with_predictions(report: proda.Evaluation, more: dict[str, np.ndarray]) -> p
 
 
 def tell(
-    seed: int, found: dict[str, Rung], report: proda.Evaluation, marks: pd.DataFrame
+    seed: int, found: dict[str, Rung], report: Evaluation, marks: pd.DataFrame
 ) -> list[dict[str, Any]]:
     """Print one world; its rows for the summary."""
     print(f"\nworld {seed}: {report.predictions.attrs['values']} values, "

@@ -28,8 +28,8 @@ from twin_coverage import make_twins
 from landcarbon import datasets
 from landcarbon.assimilation import Posterior, Prior, sample
 from landcarbon.assimilation.calibration import few
-from landcarbon.learning import proda
-from landcarbon.learning.validation import blocked_folds
+from landcarbon.learning import Task, Work, evaluate, proda
+from landcarbon.learning.folds import blocked_folds
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.models import clm5
 
@@ -54,23 +54,21 @@ def main(share: float = 1.0) -> None:
 
 def stages(world: datasets.twin.TwinWorld, cores: int) -> float:
     """Seconds of each stage, and what they come to for all profiles of the paper."""
-    task = world.observations, world.forcing
     n = len(world.profiles)
     with tempfile.TemporaryDirectory() as folder:
         clock = [perf_counter()]
-        sites = proda.assimilate(*task, rng=0, out=folder + "/sites", n_jobs=cores)
+        task = Task(world.observations, world.forcing, world.covariates, work=Work(folder, cores))
+        sites = proda.assimilate(task, rng=0)
+        task = task.knowing(sites)
         clock.append(perf_counter())
-        network = proda.train(world.covariates, sites, rng=0)
+        network = proda.train(task, rng=0)
         clock.append(perf_counter())
         grid = world.grid(1.0)
-        proda.predict(network, grid.covariates, grid.forcing, rng=0)
+        proda.predict(network, Task(None, grid.forcing, grid.covariates), rng=0)
         clock.append(perf_counter())
         folds = blocked_folds(world.covariates["latitude"], world.covariates["longitude"], 2.0, 4, rng=0)
         rungs = ("default", "random_sampling", "one_batch", "proda")
-        report = proda.evaluate(
-            *task, world.covariates, folds, sites, methods=rungs, rng=0,
-            out=folder + "/folds", n_jobs=cores,
-        )  # fmt: skip
+        report = evaluate(task, folds, rungs, rng=0)
         clock.append(perf_counter())
     seconds = np.diff(clock)
     cells = len(grid.covariates)

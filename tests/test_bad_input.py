@@ -12,7 +12,7 @@ import pytest
 from landcarbon import datasets
 from landcarbon.assimilation import Prior, ProfileObservations, SeriesObservations
 from landcarbon.datasets.profiles import make_profiles, read_profiles_csv
-from landcarbon.learning.validation import blocked_folds
+from landcarbon.learning.folds import blocked_folds
 from landcarbon.matrix import MatrixModel
 from landcarbon.matrix.errors import InputError
 from landcarbon.matrix.layers import SoilLayers

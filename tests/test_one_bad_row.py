@@ -15,17 +15,20 @@ from landcarbon.assimilation import (
 )
 from landcarbon.assimilation.error_models import ExponentialCorrelation, error_sd
 from landcarbon.assimilation.information import greedy_design
-from landcarbon.assimilation.mcmc import adaptive_metropolis
+from landcarbon.assimilation.mcmc import Metropolis
 from landcarbon.assimilation.radiocarbon import RadiocarbonObservations
 from landcarbon.forecasting import scores
-from landcarbon.learning import validation
+from landcarbon.geo import block_ids
+from landcarbon.learning import folds
 from landcarbon.learning.mlp import MLP, train
 from landcarbon.matrix import MatrixModel
 from landcarbon.matrix import response as r
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.layers import SoilLayers, face_diffusivity, input_profile
-from landcarbon.matrix.simulate import simulate, step
-from landcarbon.matrix.spinup import Cycle, periodic
+from landcarbon.matrix.loops import Cycle
+from landcarbon.matrix.simulate import simulate
+from landcarbon.matrix.spinup import periodic
+from landcarbon.matrix.steps import step
 from landcarbon.models import Parameter, ParameterTable, clm5, microbial
 from landcarbon.models.century import century7
 from landcarbon.models.dalec import PARAMETERS as DALEC
@@ -98,8 +101,8 @@ def chains(log_density):
     """Three chains, the density of which is known by their start."""
     table = dict(zip((0.0, 1.0, 2.0), log_density))
     start = np.array([[0.0], [1.0], [2.0]])
-    return adaptive_metropolis(
-        lambda x: np.array([table.get(v, -v * v) for v in x[..., 0]]), start, rng=1, n_warmup=100, n_draws=2
+    return Metropolis(n_warmup=100, n_draws=2).chains(
+        lambda x: np.array([table.get(v, -v * v) for v in x[..., 0]]), start, rng=1
     )
 
 
@@ -220,8 +223,8 @@ CASES = {
     "a density that is NaN": (chains, -1.0, np.nan, "NaN at"),
     # learning and forecasting
     "a gradient that is not finite": (one_step, 0.1, np.inf, "smaller rate"),
-    "latitudes": (lambda lat: validation.block_ids(lat, SITES), 10.0, 110.0, "swapped"),
-    "a site without a label": (lambda g: validation.group_folds([*g, "other"]), "forest", None, "no label at 1"),
+    "latitudes": (lambda lat: block_ids(lat, SITES), 10.0, 110.0, "swapped"),
+    "a site without a label": (lambda g: folds.group_folds([*g, "other"]), "forest", None, "no label at 1"),
     "members that agree": (
         lambda x: scores.log_score(SITES, np.asarray(x).T), [1.0, 2.0, 4.0], [2.0] * 3, "agree in 1 case"),
     "seen by one of two": (lambda s: scores.skill(s, np.ones((3, 2))), [0.5, 0.5], [0.5, np.nan], "NaN in 1"),

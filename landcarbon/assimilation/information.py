@@ -61,6 +61,7 @@ __all__ = [
     "jacobian",
     "marginal_bits",
     "prior_width",
+    "scaled_jacobian",
 ]
 
 Array = NDArray[np.float64]
@@ -147,6 +148,28 @@ def prior_width(prior: Prior, theta: ArrayLike) -> Array:
     return out
 
 
+def scaled_jacobian(posterior: Posterior, theta: ArrayLike, width: ArrayLike) -> Array:
+    """The Jacobian in units of the errors of the data, made independent, and of `width`.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        With observations.
+    theta : array_like, (sites..., any..., p)
+    width : array_like, (sites..., any..., p)
+        One step of each parameter: `prior_width`.
+
+    Returns
+    -------
+    ndarray, (sites..., any..., obs, p)
+        S of the formulas above.
+    """
+    J = jacobian(posterior, theta) * np.asarray(width)[..., None, :]
+    sites = len(posterior.sites)
+    by_parameter = np.moveaxis(J, -1, sites)  # (sites..., p, any..., obs)
+    return np.moveaxis(posterior.observations.whiten(by_parameter), sites, -1)
+
+
 def identify(posterior: Posterior, at: ArrayLike) -> Identifiability:
     """What the data of a posterior can know about its parameters.
 
@@ -181,10 +204,7 @@ def identify(posterior: Posterior, at: ArrayLike) -> Identifiability:
     >>> print(f"{report.dfs.mean():.1f} of {len(report.names)}", report.silent)
     1.8 of 21 ('cryo', 'tau_cwd')
     """
-    J = jacobian(posterior, at) * prior_width(posterior.prior, at)[..., None, :]
-    sites = len(posterior.sites)
-    by_parameter = np.moveaxis(J, -1, sites)  # (sites..., p, any..., obs)
-    S = np.moveaxis(posterior.observations.whiten(by_parameter), sites, -1)
+    S = scaled_jacobian(posterior, at, prior_width(posterior.prior, at))
     return Identifiability(posterior.names, S)
 
 

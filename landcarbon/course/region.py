@@ -27,7 +27,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +39,11 @@ from landcarbon.assimilation.runs import claim, load, save, some_jobs
 from landcarbon.datasets.climate import covariates_at, forcing_at
 from landcarbon.datasets.outlines import inside
 from landcarbon.datasets.profiles import Profiles
-from landcarbon.learning import proda
+from landcarbon.geo import block_ids
+from landcarbon.learning import Evaluation, Proda, Task, Work, evaluate, proda
 from landcarbon.learning.control import compare, control
-from landcarbon.learning.validation import blocked_folds
+from landcarbon.learning.folds import blocked_folds
+from landcarbon.learning.rivals import RIVALS
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.models import clm5
 
@@ -217,7 +219,7 @@ def run(
     evaluation = _stage(
         work / "evaluation.nc", card, lambda: _evaluate(land, sites, plan, folds, n_jobs, progress)
     )
-    tell(evaluation.attrs.get("skipped") or str(proda.Evaluation.from_dataset(evaluation)))
+    tell(evaluation.attrs.get("skipped") or str(Evaluation.from_dataset(evaluation)))
     evaluation = _with_gaps(evaluation)
 
     card |= {name: getattr(plan, name) for name in ("depth", "grid", "box")}
@@ -418,18 +420,15 @@ def _doubts(profiles: Profiles) -> list[str]:
 def _assimilate(
     land: _Land, plan: Plan, work: Path, n_jobs: int, progress: bool | None
 ) -> proda.Sites:
+    task = _task(land, plan, Work(work, n_jobs, progress))
     return proda.assimilate(
-        land.profiles.to_observations(plan.error),
-        land.forcing,
-        members=plan.members,
-        n_iter=plan.steps,
-        rounds=plan.rounds,
-        site=land.profiles.ids,
-        rng=plan.seed,
-        out=work / "sites",
-        n_jobs=n_jobs,
-        progress=progress,
+        task, members=plan.members, n_iter=plan.steps, rounds=plan.rounds, rng=plan.seed
     )
+
+
+def _task(land: _Land, plan: Plan, work: Work) -> Task:
+    named = land.covariates.set_axis(list(land.profiles.ids))
+    return Task(land.profiles.to_observations(plan.error), land.forcing, named, work=work)
 
 
 def _evaluate(
@@ -437,26 +436,17 @@ def _evaluate(
 ) -> xr.Dataset:
     lat, lon = land.covariates["latitude"], land.covariates["longitude"]
     folds = blocked_folds(lat, lon, plan.block, plan.folds, plan.seed)
-    return proda.evaluate(
-        land.profiles.to_observations(plan.error),
-        land.forcing,
-        land.covariates,
-        folds,
-        sites,
-        draws=plan.draws,
-        members=plan.networks,
-        rng=plan.seed,
-        out=out,
-        n_jobs=n_jobs,
-        progress=progress,
-    ).to_dataset()
+    few = {"proda": Proda(members=plan.networks), "ridge": Proda("ridge", proda.ridge, plan.networks)}
+    task = _task(land, plan, Work(out, n_jobs, progress)).knowing(sites)
+    rivals = [few.get(name, name) for name in RIVALS if name != "hybrid"]
+    return evaluate(task, folds, rivals, draws=plan.draws, rng=plan.seed).to_dataset()
 
 
 def _with_gaps(data: xr.Dataset) -> xr.Dataset:
     """R² of one method minus R² of another, each pair on the same resampled blocks."""
     if "skipped" in data.attrs:
         return data
-    evaluation = proda.Evaluation.from_dataset(data)
+    evaluation = Evaluation.from_dataset(data)
     gaps = [evaluation.gap(*pair) for pair in PAIRS]
     columns = {
         f"gap{end}": ("pair", [getattr(gap, name) for gap in gaps], {"units": "1"})
@@ -467,12 +457,9 @@ def _with_gaps(data: xr.Dataset) -> xr.Dataset:
 
 
 def _network(land: _Land, sites: proda.Sites, plan: Plan) -> proda.Network:
-    from landcarbon.learning.validation import block_ids
-
     blocks = block_ids(land.covariates["latitude"], land.covariates["longitude"], plan.block)
-    return proda.train(
-        land.covariates, sites, members=plan.networks, groups=blocks, rng=plan.seed
-    )
+    task = replace(_task(land, plan, Work()), groups=blocks).knowing(sites)
+    return proda.train(task, members=plan.networks, rng=plan.seed)
 
 
 def _map(land: _Land, sites: proda.Sites, plan: Plan) -> xr.Dataset:
@@ -483,7 +470,7 @@ def _map(land: _Land, sites: proda.Sites, plan: Plan) -> xr.Dataset:
     index = pd.MultiIndex.from_arrays([y[used], x[used]], names=["latitude", "longitude"])
     covariates = covariates.set_axis(index)
     cells = proda.predict(
-        network, covariates, forcing, draws=plan.draws, depth=plan.depth, rng=plan.seed
+        network, Task(None, forcing, covariates), draws=plan.draws, depth=plan.depth, rng=plan.seed
     )
     seen = land.covariates.to_numpy(float)
     here = covariates.to_numpy(float)

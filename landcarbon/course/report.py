@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landcarbon.course import plots
-from landcarbon.learning.proda import Evaluation
+from landcarbon.learning.evaluation import Evaluation
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -1,29 +1,44 @@
 """Machine learning with process models: honest validation, networks, PRODA, hybrids (module 4).
 
-The workflows are modules whose functions read as sentences: `proda.assimilate`, `proda.train`,
-`hybrid.fit`. Scikit-learn is loaded by the functions that need it.
+A `Task` holds what travels together, a rival learns from it and predicts, `evaluate` compares rivals
+where they have not looked. Scikit-learn is loaded by the functions that need it.
 """
 
-from landcarbon.learning import control, emulator, hybrid, proda, validation
-from landcarbon.learning.mlp import MLP
-from landcarbon.learning.validation import (
+from landcarbon.geo import block_ids
+from landcarbon.learning import control, emulator, hybrid, proda
+from landcarbon.learning.batch import OneBatch, one_batch
+from landcarbon.learning.evaluation import Evaluation, evaluate
+from landcarbon.learning.folds import (
     Folds,
-    baselines,
-    block_ids,
     blocked_folds,
-    bootstrap_difference,
-    bootstrap_score,
-    cross_predict,
     group_folds,
     leakage,
     random_folds,
+)
+from landcarbon.learning.mlp import MLP
+from landcarbon.learning.rivals import RIVALS, EndToEnd, Proda, WithoutProcess
+from landcarbon.learning.skill import (
+    bootstrap_difference,
+    bootstrap_score,
     score_table,
     scores,
 )
+from landcarbon.learning.task import Stream, Task, Work, smooth_l1
+from landcarbon.learning.validation import Prediction, baselines, cross_predict
 
 __all__ = [
     "MLP",
+    "RIVALS",
+    "EndToEnd",
+    "Evaluation",
     "Folds",
+    "OneBatch",
+    "Prediction",
+    "Proda",
+    "Stream",
+    "Task",
+    "WithoutProcess",
+    "Work",
     "baselines",
     "block_ids",
     "blocked_folds",
@@ -32,12 +47,14 @@ __all__ = [
     "control",
     "cross_predict",
     "emulator",
+    "evaluate",
     "group_folds",
     "hybrid",
     "leakage",
+    "one_batch",
     "proda",
     "random_folds",
     "score_table",
     "scores",
-    "validation",
+    "smooth_l1",
 ]

@@ -51,8 +51,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
+from landcarbon.learning.folds import random_folds
 from landcarbon.learning.mlp import MLP
-from landcarbon.learning.validation import random_folds
 from landcarbon.matrix.errors import InputError, as_array
 
 if TYPE_CHECKING:

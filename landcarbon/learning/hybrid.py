@@ -43,77 +43,42 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.assimilation.information import Identifiability, prior_width, scaled_jacobian
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.learning.mlp import MLP, Training, train
-from landcarbon.learning.proda import Rng, _covariates, _prior_variance
-from landcarbon.learning.validation import Folds, group_folds, random_folds
+from landcarbon.assimilation.posterior import Posterior
+from landcarbon.learning.folds import group_folds, random_folds
+from landcarbon.learning.mlp import MLP, Net, Training, train
+from landcarbon.learning.proda import prior_variance
+from landcarbon.learning.task import Scaling, Stream, Task
 from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5
-from landcarbon.models.process import Model
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "EndToEnd",
+    "Cost",
+    "Directions",
     "Hybrid",
-    "Stream",
-    "cross_predict",
+    "Outputs",
     "directions",
     "fit",
-    "profile_stream",
     "recovery",
     "soil_respiration_stream",
 ]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
-Run = Callable[[Array, Any], tuple[Array, Callable[[Array], Array]]]
+Rng = np.random.Generator | int
+Maker = Callable[[int, int, np.random.Generator], Net]
 
-
-@dataclass(frozen=True, eq=False)
-class Stream:
-    """One kind of data, and the model that says the same thing.
-
-    Attributes
-    ----------
-    observations : GaussianLikelihood, ProfileObservations or alike, sites (site,)
-    run : callable
-        `run(theta, forcing)` returns the values as the observations read them (site, n), and a
-        function from their gradient (site, n) to that of the parameters (site, p):
-        `clm5.observed` is one.
-    weight : float
-        Factor on its log-likelihood. Leave it at 1 unless the errors are known to be wrong.
-    """
-
-    observations: Any
-    run: Run
-    weight: float = 1.0
-
-    def __len__(self) -> int:
-        return int(self.observations.sites[0])
-
-    def __getitem__(self, rows: Any) -> Stream:
-        return replace(self, observations=self.observations[rows])
-
-
-def profile_stream(observations: Any, model: Model = clm5) -> Stream:
-    """Soil profiles, as the process model makes them at steady state.
-
-    Parameters
-    ----------
-    observations : ProfileObservations, sites (site,)
-    model : module or object
-        See `landcarbon.models.process`.
-    """
-
-    return Stream(observations, model.observed)
+AT_ONCE = 256  # sites whose Jacobian is worked out together
 
 
 def soil_respiration_stream(observations: Any) -> Stream:
@@ -157,15 +122,12 @@ def _soil_respiration(theta: Array, forcing: Any) -> tuple[Array, Callable[[Arra
 
 
 @dataclass(frozen=True, eq=False)
-class EndToEnd:
-    """From the output of a network to the cost of the data, and back.
+class Outputs:
+    """What the numbers a network puts out mean.
 
     Attributes
     ----------
     prior : Prior
-    streams : tuple of Stream
-    forcing : object
-        Whatever the streams' `run` take; `forcing[rows]` selects sites.
     free : ndarray of int, (q,)
         Parameters that the network predicts; the others keep their start.
     start : ndarray, (p,)
@@ -173,15 +135,35 @@ class EndToEnd:
     """
 
     prior: Prior
-    streams: tuple[Stream, ...]
-    forcing: Any
     free: NDArray[np.intp]
     start: Array
+
+    @classmethod
+    def of(
+        cls, prior: Prior, free: Sequence[str] | None = None, start: ArrayLike | None = None
+    ) -> Outputs:
+        """By names of parameters (default all) and a start in their own units (default the table's)."""
+        names = prior.names if free is None else tuple(free)
+        unknown = [name for name in names if name not in prior.names]
+        if unknown or not names:
+            raise InputError(
+                f"free names {unknown[0]!r}, which is no parameter; choose among "
+                f"{', '.join(prior.names)}."
+                if unknown
+                else "free is empty: the network needs at least one parameter to predict."
+            )
+        chosen = np.array([prior.names.index(name) for name in dict.fromkeys(names)])
+        return cls(prior, chosen, prior.to_real(prior.table.default if start is None else start))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Free parameters (q)."""
+        return tuple(self.prior.names[i] for i in self.free)
 
     @property
     def scale(self) -> Array:
         """Prior standard deviation of the free parameters (q,)."""
-        return np.sqrt(_prior_variance(self.prior))[self.free]
+        return np.sqrt(prior_variance(self.prior))[self.free]
 
     def coordinates(self, y: ArrayLike) -> Array:
         """Unbounded coordinates z (..., p) for outputs y (..., q)."""
@@ -190,23 +172,37 @@ class EndToEnd:
         z[..., self.free] += self.scale * y
         return z
 
-    def cost(self, y: Array, rows: Rows) -> tuple[float, Array]:
-        """Minus the mean log-likelihood of the sites `rows`, and its derivative by y (rows, q)."""
-        z = self.coordinates(y)
-        theta, forcing = self.prior.from_real(z), self.forcing[rows]
-        J, dtheta = 0.0, np.zeros_like(z)
-        for stream in self.streams:
-            values, pull = stream.run(theta, forcing)
-            data = stream.observations[rows]
-            J -= stream.weight * float(data.log_likelihood(values).sum())
-            dtheta -= stream.weight * pull(data.gradient(values))
-        dz = dtheta * self.prior.slope(z)
-        return J / len(rows), dz[:, self.free] * self.scale / len(rows)
 
-    def cost_of_weights(self, net: MLP, x: Array, rows: Rows) -> tuple[float, Array]:
+@dataclass(frozen=True, eq=False)
+class Cost:
+    """From the output of a network to the cost of the data, and back.
+
+    Attributes
+    ----------
+    task : Task
+    outputs : Outputs
+    """
+
+    task: Task
+    outputs: Outputs
+
+    def __call__(self, y: Array, rows: Rows) -> tuple[float, Array]:
+        """Mean cost of the sites `rows`, minus ln L or a loss, and its derivative by y (rows, q)."""
+        prior, z = self.outputs.prior, self.outputs.coordinates(y)
+        theta, forcing = prior.from_real(z), self.task.forcing[rows]
+        J, dtheta = 0.0, np.zeros_like(z)
+        for stream in self.task.streams:
+            values, pull = stream.run(theta, forcing)
+            loss, dvalues = stream[rows].cost(values)
+            J += stream.weight * loss
+            dtheta += stream.weight * pull(dvalues)
+        dz = dtheta * prior.slope(z)
+        return J / len(rows), dz[:, self.outputs.free] * self.outputs.scale / len(rows)
+
+    def of_weights(self, net: Net, x: Array, rows: Rows) -> tuple[float, Array]:
         """The same cost and its derivative with respect to all weights, as one vector."""
         y, pull = net.forward_and_vjp(x[rows])
-        J, dy = self.cost(y, rows)
+        J, dy = self(y, rows)
         return J, pull(dy).vector()
 
 
@@ -218,15 +214,11 @@ class Hybrid:
 
     Attributes
     ----------
-    prior : Prior
-    columns : tuple of str
-        Covariates, in order.
+    outputs : Outputs
+    scaling : Scaling
+        Of the covariates.
     members : tuple of Training
         Each has been stopped by another share of the sites.
-    centre, scale : ndarray, (covariate,)
-        Of the covariates.
-    task : EndToEnd
-        What they were trained on.
     share : ndarray of int, (site,)
         Member that did not train on the site.
     scatter : ndarray, (p,)
@@ -235,25 +227,27 @@ class Hybrid:
     seconds : float
     """
 
-    prior: Prior
-    columns: tuple[str, ...]
+    outputs: Outputs
+    scaling: Scaling
     members: tuple[Training, ...]
-    centre: Array
-    scale: Array
-    task: EndToEnd
     share: NDArray[np.int64]
     scatter: Array
     seconds: float = 0.0
 
     @property
+    def prior(self) -> Prior:
+        """Names and bounds."""
+        return self.outputs.prior
+
+    @property
     def free(self) -> tuple[str, ...]:
         """Names of the parameters that the networks predict."""
-        return tuple(self.prior.names[i] for i in self.task.free)
+        return self.outputs.names
 
     def parameters(self, covariates: pd.DataFrame) -> Array:
         """Predictions of every member, (member, site, p), unbounded coordinates."""
-        x = (_covariates(covariates, columns=self.columns) - self.centre) / self.scale
-        return np.stack([self.task.coordinates(member.net(x)) for member in self.members])
+        x = self.scaling(covariates)
+        return np.stack([self.outputs.coordinates(member.net(x)) for member in self.members])
 
     def predict(self, covariates: pd.DataFrame) -> Array:
         """Parameters in their own units (site, p): the mean of the members in z."""
@@ -269,39 +263,24 @@ class Hybrid:
 
 
 def fit(
-    covariates: pd.DataFrame,
-    data: Any,
-    forcing: Any,
-    prior: Prior | None = None,
+    task: Task,
     *,
-    model: Model = clm5,
     free: Sequence[str] | None = None,
     start: ArrayLike | None = None,
     members: int = 4,
-    hidden: Sequence[int] = (32, 32),
-    batch: int = 256,
-    rate: float = 1e-2,
-    decay: float = 0.3,
-    epochs: int = 60,
-    patience: int = 10,
-    groups: ArrayLike | None = None,
+    network: Sequence[int] | Maker = (32, 32),
     rng: Rng = 0,
     report: Callable[[int, int], None] | None = None,
+    **schedule: Any,
 ) -> Hybrid:
     """Train networks end to end: environment → parameters → process model → data.
 
     Parameters
     ----------
-    covariates : pandas.DataFrame, (site, covariate)
-        Numbers only, one row a site.
-    data : ProfileObservations, Stream, or sequence of Stream
-        Profiles are compared with the steady state of `model`; other data come as a `Stream`.
-    forcing : object
-        `forcing[rows]` selects sites: `clm5.Forcing`, or an array for a model of one's own.
-    prior : Prior, optional
-        Bounds; default those of `model.PARAMETERS`.
-    model : module or object
-        For profiles.
+    task : Task
+        With covariates; other data than profiles come as a `Stream`. A share of the sites never
+        splits one of its `groups`: without them it is drawn site by site, and neighbours make the
+        stopping come late.
     free : sequence of str, optional
         Parameters to predict; the others stay where they start. Default all.
     start : array_like, (p,), optional
@@ -309,17 +288,16 @@ def fit(
     members : int
         Networks; the sites are dealt into as many shares, and each network is stopped early by its
         own share, on which it does not train.
-    hidden : sequence of int
-        Widths of the hidden layers.
-    batch, rate, decay, epochs, patience
-        See :func:`landcarbon.learning.mlp.train`.
-    groups : array_like, (site,), optional
-        Blocks of sites that are never split between training and stopping. Without them a share
-        is drawn site by site, and neighbours make the stopping come late.
+    network : sequence of int, or callable
+        Widths of the hidden layers, or `network(inputs, outputs, rng)` that makes a network: with
+        :class:`landcarbon.learning.mlp.FromFunction` one of any framework.
     rng : Generator or int
         The same seed gives the same network, bit by bit.
     report : callable, optional
         `report(member, epoch)`.
+    **schedule
+        For :class:`landcarbon.learning.mlp.Schedule`: batch 256, rate 0.01, decay 0.3, epochs 60,
+        patience 10 unless given.
 
     Returns
     -------
@@ -328,8 +306,7 @@ def fit(
     Raises
     ------
     InputError
-        Covariates missing at a site, numbers of sites that differ, fewer sites than shares,
-        an unknown parameter in `free`.
+        A task without data or covariates, fewer sites than shares, an unknown parameter in `free`.
 
     Examples
     --------
@@ -345,141 +322,35 @@ def fit(
     ...     X = I[:, None] / theta
     ...     return X, lambda d: -d * X / theta
     >>> carbon = Stream(GaussianLikelihood((I / k)[:, None], sd=100.0), run)
-    >>> net = fit(pd.DataFrame({"warm": warm}), carbon, I, prior, members=2, hidden=(8,), rng=1)
-    >>> bool(np.abs(net.predict(pd.DataFrame({"warm": warm}))[:, 0] / k - 1).max() < 0.2)
+    >>> task = Task(carbon, I, pd.DataFrame({"warm": warm}), prior)
+    >>> net = fit(task, members=2, network=(8,), rng=1)
+    >>> bool(np.abs(net.predict(task.covariates)[:, 0] / k - 1).max() < 0.2)
     True
     """
     began = time.perf_counter()
-    streams = _streams(data, model)
-    prior = Prior(model.PARAMETERS) if prior is None else prior
-    task = _task(streams, forcing, prior, free, start)
-    n = len(streams[0])
-    x = _covariates(covariates, n=n)
-    centre, spread = x.mean(axis=0), x.std(axis=0)
-    scale = np.where(spread > 0, spread, 1.0)
-    xs = (x - centre) / scale
+    outputs = Outputs.of(task.prior, free, start)
+    _ = task.data  # refuses a task without any
+    cost = Cost(task, outputs)
+    scaling = Scaling.of(task.environment)
+    x = scaling(task.environment)
+    n, q = len(task), outputs.free.size
+    schedule = {"batch": 256, "rate": 1e-2, "decay": 0.3, "epochs": 60, "patience": 10} | schedule
     rng = np.random.default_rng(rng)
-    share = _shares(n, members, groups, rng)
+    share = _shares(n, members, task.groups, rng)
     trained = []
     for k in range(members):
         own = np.random.default_rng(rng.integers(2**63))
-        net = MLP.start((x.shape[1], *hidden, task.free.size), own)
+        if callable(network):
+            net = network(x.shape[1], q, own)
+        else:
+            net = MLP.start((x.shape[1], *network, q), own)
         tell = None if report is None else lambda epoch, *_, k=k: report(k, epoch)
-        trained.append(
-            train(net, xs, task.cost, share == k, batch=batch, rate=rate, decay=decay,
-                  epochs=epochs, patience=patience, rng=own, report=tell)
-        )  # fmt: skip
-    held = np.empty((n, task.free.size))
+        trained.append(train(net, x, cost, share == k, rng=own, report=tell, **schedule))
+    held = np.empty((n, q))
     for k, member in enumerate(trained):
-        held[share == k] = member.net(xs[share == k])
-    return Hybrid(
-        prior=task.prior,
-        columns=tuple(str(c) for c in covariates.columns),
-        members=tuple(trained),
-        centre=centre,
-        scale=scale,
-        task=task,
-        share=share,
-        scatter=_scatter(task, held),
-        seconds=time.perf_counter() - began,
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class HeldOut:
-    """Predictions of the first stream at sites that were not trained on.
-
-    Attributes
-    ----------
-    mean, lower, upper : ndarray, (site, obs)
-        In the space of the observations (ln carbon for profiles); the interval includes the error
-        of the data, so it is one for a new measurement.
-    z : ndarray, (site, p)
-        Parameters, unbounded coordinates: mean of the members.
-    """
-
-    mean: Array
-    lower: Array
-    upper: Array
-    z: Array
-
-    def coverage(self, observations: Any) -> float:
-        """Share of the observations that lie in their interval."""
-        inside = (self.lower <= observations.data) & (observations.data <= self.upper)
-        return float(inside[observations.mask].mean())
-
-
-def cross_predict(
-    covariates: pd.DataFrame,
-    data: Any,
-    forcing: Any,
-    folds: Folds,
-    prior: Prior | None = None,
-    *,
-    model: Model = clm5,
-    draws: int = 50,
-    level: float = 0.9,
-    rng: Rng = 0,
-    **options: Any,
-) -> HeldOut:
-    """Predict every site by networks that have not seen its fold.
-
-    Parameters
-    ----------
-    covariates, data, forcing, prior, model
-        As in :func:`fit`.
-    folds : Folds
-        From `landcarbon.learning.validation`; their groups also guide early stopping.
-    draws : int
-        Parameter draws a site; the mean is over their predictions.
-    level : float
-        Of the interval.
-    rng : Generator or int
-    **options
-        For :func:`fit`.
-
-    Returns
-    -------
-    HeldOut
-
-    Raises
-    ------
-    InputError
-        Folds over other sites.
-    """
-    rng = np.random.default_rng(rng)
-    streams = _streams(data, model)
-    first, n = streams[0], len(streams[0])
-    if folds.fold.size != n:
-        raise InputError(
-            f"The folds are over {folds.fold.size} sites, but the data have {n}. Make the folds "
-            "from the coordinates of the same sites."
-        )
-    shape = first.observations.data.shape
-    mean, lower, upper = (np.full(shape, np.nan) for _ in range(3))
-    z: Array | None = None
-    for learn, test in folds:
-        net = fit(
-            covariates.iloc[learn], [s[learn] for s in streams], forcing[learn], prior,
-            model=model, groups=folds.group[learn], rng=rng, **options,
-        )  # fmt: skip
-        asked = covariates.iloc[test]
-        if z is None:
-            z = np.empty((n, len(net.prior)))
-        z[test] = net.parameters(asked).mean(axis=0)
-        data_there, climate = first.observations[test], forcing[test]
-        said = [
-            data_there.predict(first.run(net.prior.from_real(draw), climate)[0])
-            for draw in np.moveaxis(net.sample(asked, draws, rng), 1, 0)
-        ]
-        h = np.stack(said)
-        measured = h + data_there.sd * rng.standard_normal(h.shape)
-        mean[test] = h.mean(axis=0)
-        # Among n draws a new one falls below the k-th with probability k / (n + 1).
-        tails = [(1 - level) / 2, (1 + level) / 2]
-        lower[test], upper[test] = np.quantile(measured, tails, axis=0, method="weibull")
-    assert z is not None
-    return HeldOut(mean, lower, upper, z)
+        held[share == k] = member.net(x[share == k])
+    scatter = _scatter(cost, held)
+    return Hybrid(outputs, scaling, tuple(trained), share, scatter, time.perf_counter() - began)
 
 
 @dataclass(frozen=True, eq=False)
@@ -491,21 +362,19 @@ class Directions:
     names : tuple of str, (q,)
         Free parameters.
     vectors : ndarray, (q, q)
-        Column k is direction k, in units of the prior standard deviation of each parameter.
+        Column k is direction k, in units of the prior width of each parameter
+        (`landcarbon.assimilation.prior_width`).
     information : ndarray, (q,)
         Share of the prior variance along the direction that the data of one site remove, on average
         over the sites: 0 they say nothing of it, 1 they fix it.
-    free : ndarray of int, (q,)
-        Places of the free parameters among all.
-    scale : ndarray, (q,)
-        Prior standard deviation of each.
+    outputs : Outputs
+        Which parameters these are.
     """
 
     names: tuple[str, ...]
     vectors: Array
     information: Array
-    free: NDArray[np.intp]
-    scale: Array
+    outputs: Outputs
 
     @property
     def identified(self) -> NDArray[np.bool_]:
@@ -519,7 +388,10 @@ class Directions:
 
     def along(self, z: ArrayLike) -> Array:
         """Positions (..., q) of coordinates z (..., p) along the directions."""
-        return np.asarray(z, dtype=float)[..., self.free] / self.scale @ self.vectors
+        prior = self.outputs.prior
+        u = prior.to_unit(prior.from_real(z))
+        plain = np.where(_is_normal(prior), np.asarray(z, float) / prior.width, np.sqrt(12.0) * u)
+        return plain[..., self.outputs.free] @ self.vectors
 
     def table(self, most: int = 3) -> pd.DataFrame:
         """Information of each direction and the parameters that weigh most in it."""
@@ -536,48 +408,33 @@ class Directions:
 
 
 def directions(
-    data: Any,
-    forcing: Any,
-    theta: ArrayLike,
-    prior: Prior | None = None,
-    *,
-    model: Model = clm5,
-    free: Sequence[str] | None = None,
+    task: Task, theta: ArrayLike, *, free: Sequence[str] | None = None
 ) -> Directions:
     """Which combinations of parameters can data of this kind see?
 
-    With J the Jacobian of what is observed by z, in units of data error and prior standard
-    deviation, the data of a site leave the covariance (1 + JᵀJ)⁻¹ where the prior had 1. The
-    directions are the eigenvectors of its mean over the sites.
+    The directions are those of `landcarbon.assimilation.identify`, of one site's data and in the mean
+    over the sites: with S the Jacobian in units of data errors and prior widths, the data leave the
+    covariance (1 + SᵀS)⁻¹ where the prior had 1.
 
     Parameters
     ----------
-    data, forcing, prior, model, free
-        As in :func:`fit`.
+    task : Task
+        The values of its data do not matter, only what was measured, where, and how well.
     theta : array_like, (p,) or (site, p)
         Parameters at which to ask, in their own units: the defaults, the truth of a twin world, or
         what a network says.
+    free : sequence of str, optional
+        As in :func:`fit`.
 
     Returns
     -------
     Directions
     """
-    prior = Prior(model.PARAMETERS) if prior is None else prior
-    task = _task(_streams(data, model), forcing, prior, free, None)
-    z = np.broadcast_to(prior.to_real(theta), (len(task.streams[0]), len(prior)))
-    J = _jacobian(task, z)
-    left = np.linalg.inv(np.eye(J.shape[-1]) + np.einsum("sip,siq->spq", J, J)).mean(axis=0)
-    remaining, vectors = np.linalg.eigh(left)  # ascending: the best seen direction comes first
-    # The sign of an eigenvector is free: let its largest entry be positive.
-    lead = np.abs(vectors).argmax(axis=0)
-    vectors = vectors * np.sign(vectors[lead, np.arange(lead.size)])
-    return Directions(
-        names=tuple(prior.names[i] for i in task.free),
-        vectors=vectors,
-        information=np.clip(1.0 - remaining, 0.0, 1.0),
-        free=task.free,
-        scale=task.scale,
-    )
+    outputs = Outputs.of(task.prior, free)
+    theta = np.broadcast_to(task.prior.check(theta, inside=True), (len(task), len(task.prior)))
+    S = _jacobian(task, theta, prior_width(task.prior, theta))[..., outputs.free]
+    information, weights = Identifiability(outputs.names, S).directions(outputs.free.size)
+    return Directions(outputs.names, weights.T, information, outputs)
 
 
 def recovery(seen: Directions, truth: ArrayLike, estimate: ArrayLike) -> pd.DataFrame:
@@ -609,104 +466,68 @@ def recovery(seen: Directions, truth: ArrayLike, estimate: ArrayLike) -> pd.Data
     return table
 
 
-def _jacobian(task: EndToEnd, z: Array) -> Array:
-    """∂h/∂z of all streams in units of data error and prior sd (site, obs, q); 0 where masked."""
-    theta = task.prior.from_real(z)
-    slope = task.prior.slope(z)
-    out = []
-    for stream in task.streams:
-        values, pull = stream.run(theta, task.forcing)
-        obs = stream.observations
-        h = obs.predict(values)
-        for i in range(h.shape[-1]):
-            # Data one error above the model in place i have the gradient ∂h_i/∂values / sd_i.
-            shifted = h + obs.sd * (np.arange(h.shape[-1]) == i)
-            data = np.exp(shifted) if getattr(obs, "kind", "") == "log" else shifted
-            g = pull(obs.with_values(data).gradient(values))
-            out.append(np.sqrt(stream.weight) * (g * slope)[:, task.free] * task.scale)
-    return np.stack(out, axis=1)
+def _is_normal(prior: Prior) -> NDArray[np.bool_]:
+    return np.array([family == "logit-normal" for family in prior.families])
 
 
-def _scatter(task: EndToEnd, y: Array) -> Array:
+def _jacobian(task: Task, theta: Array, width: Array) -> Array:
+    """What all data of a site say of its parameters, in units of errors and `width` (site, obs, p)."""
+    pieces = []
+    for first in range(0, len(task), AT_ONCE):
+        rows = np.arange(first, min(first + AT_ONCE, len(task)))
+        part = task[rows]
+        pieces.append(
+            np.concatenate(
+                [
+                    np.sqrt(stream.weight)
+                    * scaled_jacobian(_posterior(part, stream), theta[rows], width[rows])
+                    for stream in part.streams
+                ],
+                axis=1,
+            )
+        )
+    return np.concatenate(pieces)
+
+
+def _posterior(task: Task, stream: Stream) -> Posterior:
+    """A stream as a sampler would see it: several parameter sets at each site."""
+    sites = np.arange(len(task))
+
+    def model_vjp(theta: Array) -> tuple[Array, Callable[[Array], Array]]:
+        flat = theta.reshape(-1, theta.shape[-1])
+        each = np.repeat(sites, len(flat) // len(sites))
+        values, pull = stream.run(flat, task.forcing[each])
+        lead = theta.shape[:-1]
+        return (
+            values.reshape(*lead, -1),
+            lambda d: pull(np.asarray(d).reshape(values.shape)).reshape(theta.shape),
+        )
+
+    return Posterior(task.prior, observations=stream.observations, model_vjp=model_vjp)
+
+
+def _scatter(cost: Cost, y: Array) -> Array:
     """See `Hybrid.scatter`; y (site, q) are held-out outputs."""
-    z = task.coordinates(y)
-    J = _jacobian(task, z)
-    theta = task.prior.from_real(z)
+    task, outputs = cost.task, cost.outputs
+    z = outputs.coordinates(y)
+    theta = outputs.prior.from_real(z)
+    width = np.zeros_like(z)
+    width[:, outputs.free] = outputs.prior.slope(z)[:, outputs.free] * outputs.scale
+    seen = float((_jacobian(task, theta, width) ** 2).sum())
     excess = 0.0
     for stream in task.streams:
         obs = stream.observations
-        e = (obs.data - obs.predict(stream.run(theta, task.forcing)[0])) / obs.sd
-        excess += stream.weight * float((e[obs.mask] ** 2 - 1.0).sum())
-    out = np.zeros(len(task.prior))
-    out[task.free] = task.scale * np.sqrt(max(excess, 0.0) / max(float((J**2).sum()), 1e-300))
+        e = obs.whiten(obs.data - obs.predict(stream.run(theta, task.forcing)[0]))
+        excess += stream.weight * float((e**2).sum() - obs.mask.sum())
+    out = np.zeros(len(outputs.prior))
+    out[outputs.free] = outputs.scale * np.sqrt(max(excess, 0.0) / max(seen, 1e-300))
     return out
 
 
-def _listed(data: Any) -> tuple[Any, ...]:
-    return tuple(data) if isinstance(data, (list, tuple)) else (data,)
-
-
-def _streams(data: Any, model: Model) -> tuple[Stream, ...]:
-    streams = tuple(
-        d if isinstance(d, Stream) else profile_stream(d, model) for d in _listed(data)
-    )
-    if not streams:
-        raise InputError("There are no data to train on: give profiles or at least one Stream.")
-    sizes = []
-    for s in streams:
-        sites = getattr(s.observations, "sites", None)
-        if sites is None or len(sites) != 1:
-            raise InputError(
-                "Every stream needs observations with one axis of sites, such as "
-                f"GaussianLikelihood of (site, n) numbers, but {type(s.observations).__name__} "
-                f"with sites {sites} was given."
-            )
-        sizes.append(int(sites[0]))
-    if len(set(sizes)) > 1:
-        raise InputError(
-            f"The streams have {', '.join(map(str, sizes))} sites: give the same sites in the same "
-            "order, and mask what was not measured."
-        )
-    return streams
-
-
-def _task(
-    streams: tuple[Stream, ...],
-    forcing: Any,
-    prior: Prior,
-    free: Sequence[str] | None,
-    start: ArrayLike | None,
-) -> EndToEnd:
-    n = len(streams[0])
-    lead = forcing.shape[0] if getattr(forcing, "shape", ()) else None
-    if lead is not None and lead != n:
-        raise InputError(
-            f"The forcing has {lead} sites, but the data have {n}: give one of each, in the same "
-            "order."
-        )
-    names = prior.names if free is None else tuple(free)
-    unknown = [name for name in names if name not in prior.names]
-    if unknown or not names:
-        raise InputError(
-            f"free names {unknown[0]!r}, which is no parameter; choose among "
-            f"{', '.join(prior.names)}."
-            if unknown
-            else "free is empty: the network needs at least one parameter to predict."
-        )
-    chosen = np.array([prior.names.index(name) for name in dict.fromkeys(names)])
-    z0 = prior.to_real(prior.table.default if start is None else start)
-    return EndToEnd(prior, streams, forcing, chosen, z0)
-
-
-def _shares(n: int, members: int, groups: ArrayLike | None, rng: np.random.Generator) -> Any:
+def _shares(n: int, members: int, groups: NDArray[Any] | None, rng: np.random.Generator) -> Any:
     if members < 2 or n < 2 * members:
         raise InputError(
             f"{members} networks are stopped by one share of the sites each: at least 2 are needed, "
             f"and twice as many sites, but there are {n} sites. Take fewer members."
         )
-    if groups is None:
-        return random_folds(n, members, rng).fold
-    labels = np.asarray(groups)
-    if labels.shape != (n,):
-        raise InputError(f"groups has shape {labels.shape}, but one label a site is needed ({n}).")
-    return group_folds(labels, members, rng).fold
+    return (random_folds(n, members, rng) if groups is None else group_folds(groups, members, rng)).fold

@@ -34,15 +34,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
 
-__all__ = ["MLP", "Training", "train"]
+__all__ = ["MLP", "FromFunction", "Net", "Schedule", "Training", "train"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -140,6 +141,12 @@ class MLP:
         """All weights and biases in a row."""
         return np.concatenate([a.ravel() for a in (*self.weights, *self.biases)])
 
+    def shrinking(self) -> Array:
+        """1 for weights, which decay, 0 for biases, in the order of `vector`."""
+        return np.concatenate(
+            [np.ones(w.size) for w in self.weights] + [np.zeros(b.size) for b in self.biases]
+        )
+
     def with_vector(self, vector: ArrayLike) -> MLP:
         """The same network with other weights and biases, in the order of `vector`."""
         v = as_array("vector", vector, shape=(self.size,))
@@ -151,14 +158,78 @@ class MLP:
 
 
 @dataclass(frozen=True, eq=False)
+class FromFunction:
+    """A network of any framework: one function of weights and inputs, with its pullback.
+
+    Attributes
+    ----------
+    function : callable
+        `function(w, x)`: w (weight,) and x (row, in) give the output (row, out) and a function from
+        ∂J/∂output (row, out) to ∂J/∂w (weight,). In PyTorch, with `w` unpacked into the module::
+
+            def function(w, x):
+                w = torch.tensor(w, requires_grad=True)
+                y = torch.func.functional_call(module, unpack(w), torch.tensor(x))
+                return y.detach().numpy(), lambda d: torch.autograd.grad(
+                    y, w, torch.tensor(d))[0].numpy()
+    weights : ndarray, (weight,)
+        Where it starts.
+    decays : ndarray of bool, (weight,), optional
+        Weights that decay; biases do not. Default all.
+
+    Examples
+    --------
+    A linear map y = x w:
+
+    >>> line = FromFunction(lambda w, x: (x @ w[:, None], lambda d: x.T @ d[:, 0]), np.array([1.0, 2.0]))
+    >>> y, pull = line.forward_and_vjp([[3.0, 4.0]])
+    >>> float(y[0, 0]), pull(np.ones((1, 1))).vector()
+    (11.0, array([3., 4.]))
+    """
+
+    function: Callable[[Array, Array], tuple[Array, Callable[[Array], Array]]]
+    weights: Array
+    decays: NDArray[np.bool_] | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of weights."""
+        return self.weights.size
+
+    def __call__(self, x: ArrayLike) -> Array:
+        """Output (row, out) for inputs (row, in)."""
+        return np.asarray(self.function(self.weights, np.asarray(x, float))[0], dtype=float)
+
+    def forward_and_vjp(self, x: ArrayLike) -> tuple[Array, Callable[[ArrayLike], FromFunction]]:
+        """Output, and a function from ∂J/∂output to ∂J/∂weights in the shape of a network."""
+        y, pull = self.function(self.weights, np.asarray(x, float))
+        return np.asarray(y, dtype=float), lambda dy: self.with_vector(pull(np.asarray(dy, float)))
+
+    def vector(self) -> Array:
+        """All weights in a row."""
+        return np.array(self.weights, dtype=float)
+
+    def with_vector(self, vector: ArrayLike) -> FromFunction:
+        """The same network with other weights."""
+        return replace(self, weights=as_array("vector", vector, shape=(self.weights.size,)))
+
+    def shrinking(self) -> Array:
+        """1 where weights decay, 0 elsewhere."""
+        return np.ones(self.size) if self.decays is None else np.asarray(self.decays, float)
+
+
+Net = MLP | FromFunction
+
+
+@dataclass(frozen=True, eq=False)
 class Training:
     """A trained network and how it got there.
 
     Attributes
     ----------
-    net : MLP
+    net : MLP or FromFunction
         As it was at the best epoch.
-    last : MLP
+    last : MLP or FromFunction
         As it was when training stopped.
     history : ndarray, (epoch, 2)
         Mean cost a row on the training and on the validation rows.
@@ -167,32 +238,69 @@ class Training:
     seconds : float
     """
 
-    net: MLP
-    last: MLP
+    net: Net
+    last: Net
     history: Array
     best: int
     seconds: float
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """How a network is trained: Adam, in mini-batches, stopping early.
+
+    Attributes
+    ----------
+    batch : int
+        Rows in a step.
+    rate : float
+        Step length of Adam; it falls to a tenth towards `epochs` along a cosine.
+    decay : float
+        Share by which weights shrink for each unit of `rate`; biases do not.
+    epochs : int
+        Most passes over all rows.
+    patience : int
+        Epochs without a smaller validation cost after which training stops.
+
+    Raises
+    ------
+    InputError
+        A count below 1.
+    """
+
+    batch: int = 128
+    rate: float = 3e-3
+    decay: float = 1e-3
+    epochs: int = 200
+    patience: int = 20
+
+    def __post_init__(self) -> None:
+        if self.batch < 1 or self.epochs < 1 or self.patience < 1:
+            raise InputError(
+                f"batch, epochs and patience must be at least 1, but {self.batch}, {self.epochs} and "
+                f"{self.patience} were given."
+            )
+
+    def pace(self, epoch: int) -> float:
+        """Step length in an epoch."""
+        return float(self.rate * (0.55 + 0.45 * np.cos(np.pi * epoch / self.epochs)))
+
+
 def train(
-    net: MLP,
+    net: Net,
     x: ArrayLike,
     cost: Cost,
     validation: ArrayLike,
     *,
-    batch: int = 128,
-    rate: float = 3e-3,
-    decay: float = 1e-3,
-    epochs: int = 200,
-    patience: int = 20,
     rng: Rng = 0,
     report: Callable[[int, float, float], None] | None = None,
+    **schedule: Any,
 ) -> Training:
     """Minimise a cost of the network's output with Adam, in mini-batches, stopping early.
 
     Parameters
     ----------
-    net : MLP
+    net : MLP, FromFunction or alike
         Where to start.
     x : array_like, (row, in)
     cost : callable
@@ -201,17 +309,12 @@ def train(
     validation : array_like of bool, (row,)
         Rows that never move a weight; training stops when their cost has not fallen for `patience`
         epochs, and the network of the best epoch is returned.
-    batch : int
-        Rows in a step.
-    rate : float
-        Step length of Adam; it falls to a tenth towards `epochs` along a cosine.
-    decay : float
-        Share by which weights shrink for each unit of `rate`; biases do not.
-    epochs, patience : int
     rng : Generator or int
         Order of the rows.
     report : callable, optional
         `report(epoch, training cost, validation cost)`.
+    **schedule
+        For :class:`Schedule`: `batch`, `rate`, `decay`, `epochs`, `patience`.
 
     Returns
     -------
@@ -235,54 +338,63 @@ def train(
     True
     """
     began = time.perf_counter()
-    x = as_array("x", x, shape=(None, net.weights[0].shape[0]))
+    plan = Schedule(**schedule)
+    x = as_array("x", x, shape=(None, None))
     held = np.asarray(validation, dtype=bool)
     if held.shape != (x.shape[0],) or held.all() or not held.any():
         raise InputError(
             f"validation marks {int(held.sum())} of {x.shape[0]} rows (shape {held.shape}): mark "
             "some of them, not all, with one True or False a row."
         )
-    if batch < 1 or epochs < 1 or patience < 1:
-        raise InputError(
-            f"batch, epochs and patience must be at least 1, but {batch}, {epochs} and {patience} "
-            "were given."
-        )
     rng = np.random.default_rng(rng)
     learn, ask = np.flatnonzero(~held), np.flatnonzero(held)
-    shrink = np.concatenate(
-        [np.full(w.size, decay) for w in net.weights] + [np.zeros(b.size) for b in net.biases]
-    )
-    v, m, s = net.vector(), np.zeros(net.size), np.zeros(net.size)
-    best, best_cost, kept = 0, np.inf, v
+    adam = _Adam.start(net, plan.decay)
+    best, best_cost, kept = 0, np.inf, net
     history: list[tuple[float, float]] = []
-    step = 0
-    for epoch in range(epochs):
-        pace = rate * (0.55 + 0.45 * np.cos(np.pi * epoch / epochs))
+    for epoch in range(plan.epochs):
         order = rng.permutation(learn)
         total = 0.0
-        for rows in np.array_split(order, max(1, round(order.size / batch))):
+        for rows in np.array_split(order, max(1, round(order.size / plan.batch))):
             y, pull = net.forward_and_vjp(x[rows])
             J, dy = cost(y, rows)
             g = pull(dy).vector()
             if not np.isfinite(J) or not np.isfinite(g).all():
                 raise InputError(
                     f"the cost or its gradient is not finite in epoch {epoch}. Try a smaller rate "
-                    f"than {rate:g}, and look for outliers in the inputs."
+                    f"than {plan.rate:g}, and look for outliers in the inputs."
                 )
-            step += 1
-            m = 0.9 * m + 0.1 * g
-            s = 0.999 * s + 0.001 * g * g
-            move = m / (1 - 0.9**step) / (np.sqrt(s / (1 - 0.999**step)) + 1e-8)
-            v = v - pace * (move + shrink * v)
-            net = net.with_vector(v)
+            net = net.with_vector(adam.step(g, plan.pace(epoch)))
             total += J * rows.size
         now = cost(net(x[ask]), ask)[0]
         history.append((total / learn.size, now))
         if report is not None:
             report(epoch, *history[-1])
         if now < best_cost:
-            best, best_cost, kept = epoch, now, v
-        elif epoch - best >= patience:
+            best, best_cost, kept = epoch, now, net
+        elif epoch - best >= plan.patience:
             break
-    seconds = time.perf_counter() - began
-    return Training(net.with_vector(kept), net, np.array(history), best, seconds)
+    return Training(kept, net, np.array(history), best, time.perf_counter() - began)
+
+
+@dataclass
+class _Adam:
+    """Weights on their way, with running means of the gradient and of its square."""
+
+    v: Array
+    m: Array
+    s: Array
+    shrink: Array
+    steps: int = 0
+
+    @classmethod
+    def start(cls, net: Net, decay: float) -> _Adam:
+        v = net.vector()
+        return cls(v, np.zeros(v.size), np.zeros(v.size), decay * net.shrinking())
+
+    def step(self, g: Array, pace: float) -> Array:
+        self.steps += 1
+        self.m = 0.9 * self.m + 0.1 * g
+        self.s = 0.999 * self.s + 0.001 * g * g
+        move = self.m / (1 - 0.9**self.steps) / (np.sqrt(self.s / (1 - 0.999**self.steps)) + 1e-8)
+        self.v = self.v - pace * (move + self.shrink * self.v)
+        return self.v

@@ -30,76 +30,52 @@ that the first one found over all sites, which is one step of expectation-maximi
 network works in unbounded coordinates, where no parameter can leave its bounds; skill is measured
 in spatial blocks.
 
-The three rivals of the paper use one parameter set, or one distribution, everywhere: `default`
-(the model as published), `random_sampling` (parameters drawn at random from what was retrieved at
-the training sites), `one_batch` (one set fitted to all training sites at once). `ridge` is PRODA
-with a linear map in place of the network. `forest` and `pure_network` predict carbon from the
-environment with no process model at all.
+The first three calls are here; the fourth, :func:`landcarbon.learning.evaluate`, is one for all
+rivals of `landcarbon.learning.rivals`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from landcarbon.assimilation.ensemble import es_mda
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.assimilation.profile import ProfileObservations
-from landcarbon.assimilation.runs import claim, some_jobs
+from landcarbon.assimilation.runs import claim
 from landcarbon.assimilation.sites import assimilate as run_sites
 from landcarbon.assimilation.streams import site_generator
-from landcarbon.learning.validation import (
-    Difference,
-    Folds,
-    baselines,
-    bootstrap_difference,
-    bootstrap_score,
-    group_folds,
-    scores,
-)
-from landcarbon.matrix.errors import InputError, as_array
-from landcarbon.models import clm5
+from landcarbon.learning.folds import group_folds
+from landcarbon.learning.task import Scaling, Task, Work, whole
+from landcarbon.matrix.errors import InputError
 from landcarbon.models.parameters import ParameterTable
-from landcarbon.models.process import Model, expand, leading, observed_values
+from landcarbon.models.process import Model, expand, observed_values
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
 __all__ = [
-    "METHODS",
-    "Evaluation",
     "Network",
-    "OneBatch",
     "Sites",
+    "again",
     "assimilate",
-    "evaluate",
-    "one_batch",
+    "perceptron",
     "predict",
+    "ridge",
     "train",
 ]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator | int
-
-METHODS = (
-    "default",
-    "random_sampling",
-    "one_batch",
-    "ridge",
-    "proda",
-    "forest",
-    "pure_network",
-)
+Regressor = Any  # a scikit-learn regressor, or a function from the number of sites to one
 
 
 VALIDATION = 0.15  # share of the sites by which a network stops early
@@ -155,7 +131,7 @@ class Sites:
     @property
     def information(self) -> Array:
         """Share of the prior variance that the profile removed (site, p); below 0 it widened."""
-        return 1.0 - self.draws.var(axis=1, ddof=1) / _prior_variance(self.prior)
+        return 1.0 - self.draws.var(axis=1, ddof=1) / prior_variance(self.prior)
 
     def select(self, index: Any) -> Sites:
         """Some of the sites."""
@@ -206,57 +182,34 @@ class Sites:
 
 
 def assimilate(
-    observations: ProfileObservations,
-    forcing: Any,
-    prior: Prior | None = None,
+    task: Task,
     *,
-    model: Model = clm5,
     members: int = 100,
     n_iter: int = 6,
     rounds: int = 2,
-    site: Iterable[Any] | None = None,
-    chunk: int = 25,
     rng: Rng = 0,
     report: Callable[[int, int], None] | None = None,
-    out: str | os.PathLike[str] | None = None,
-    n_jobs: int = 1,
-    progress: bool | None = None,
 ) -> Sites:
     """First call: condition the parameters of every site on its own profile (ES-MDA).
 
     In the first round a site's result depends on its own data and random stream only. Further
-    rounds start from the distribution of all sites (`Sites.population`); `evaluate` repeats them
+    rounds start from the distribution of all sites (`Sites.population`); `again` repeats them
     for each fold without the sites that are held out.
 
     Parameters
     ----------
-    observations : ProfileObservations, sites (site,)
-    forcing : clm5.Forcing, leading axis (site,)
-    prior : Prior, optional
-        Default: the bounds of `model.PARAMETERS`.
-    model : module or object
-        See `landcarbon.models.process`.
+    task : Task
+        With `work.out`, results are kept on disk, folder `sites`, and a profile that fails is
+        recorded in `Sites.failed` while the others go on.
     members, n_iter : int
         Size of the ensemble and number of steps, see :func:`landcarbon.assimilation.es_mda`.
     rounds : int
         1 keeps the prior as it is given; each further round starts from the distribution of all
         sites found by the one before.
-    site : iterable, optional
-        Names of the sites.
-    chunk : int
-        Sites computed at once (memory and cache, not results).
     rng : Generator or int
     report : callable, optional
         `report(done, total)` after every chunk, counting the sites of all rounds; not for runs on
         disk, which have a progress bar.
-    out : path, optional
-        Folder for results as they come (:func:`landcarbon.assimilation.sites.assimilate`). The same
-        call on the same folder continues a run that was interrupted, with the same bits in the end.
-        A profile that fails is then recorded in `Sites.failed` and the others go on.
-    n_jobs : int
-        Processes, for runs on disk.
-    progress : bool, optional
-        Show progress bars, for runs on disk; by default on a terminal only.
 
     Returns
     -------
@@ -265,29 +218,24 @@ def assimilate(
     Raises
     ------
     InputError
-        Numbers of sites that differ; a profile that reads layers without carbon (without `out`).
+        Profiles that are not compared as logarithms; a profile that reads layers without carbon
+        (without `work.out`).
     """
     start = time.perf_counter()
-    prior = _prior(prior, model)
-    n = _n_sites(observations, forcing)
-    names = _site_names(site, n)
-    _whole("rounds", rounds)
-    _whole("chunk", chunk)
-    some_jobs(n_jobs)
-    if out is not None:
-        card = {"members": members, "n_iter": n_iter, "data": _digest(observations, forcing, prior)}
-        claim(Path(out), card, "profiles, forcing, prior and options")
+    whole("rounds", rounds)
+    logarithmic(task)
+    n, names, prior = len(task), task.site, task.prior
+    how = _Smoother(task.model, members, n_iter, task.work.into("sites"))
+    how.claim({"data": _digest(task.data, task.forcing, prior)}, "profiles, forcing, prior and options")
     rng = np.random.default_rng(rng)
-    how = _How(model, members, n_iter, chunk, None if out is None else Path(out), n_jobs, progress)
     sites = first = None
     position = np.arange(n)
     failed: dict[Any, str] = {}
     for k in range(int(rounds)):
         tell = None if report is None else lambda done, k=k: report(k * n + done, rounds * n)
         prior = prior if sites is None else sites.population()
-        part = observations[position], forcing[position]
-        draws, prediction, reason = how.into(f"round{k + 1}").run(
-            *part, prior, names[position], rng, tell
+        draws, prediction, reason = how.run(
+            task[position], prior, names[position], rng, f"round{k + 1}", tell
         )
         good = reason == ""
         failed |= dict(zip(names[position[~good]], reason[~good]))
@@ -303,45 +251,87 @@ def assimilate(
     return sites
 
 
+def again(task: Task, rows: NDArray[np.int64], fold: int = 0, *, rng: Rng = 0) -> Sites:
+    """The sites `rows` of a task that knows its sites, without any knowledge of the others.
+
+    The first round saw each site alone; further rounds are repeated from what these sites have in
+    common.
+
+    Parameters
+    ----------
+    task : Task
+        With `known`.
+    rows : ndarray of int
+    fold : int
+        Names the folder, for work on disk.
+    rng : Generator or int
+
+    Returns
+    -------
+    Sites
+    """
+    sites = task.known
+    if sites is None:
+        raise InputError("This task knows no sites: give task.knowing(proda.assimilate(task)).")
+    rng = np.random.default_rng(rng)
+    known = (sites.first or sites).select(rows)
+    members = known.draws.shape[1]
+    how = _Smoother(task.model, members, sites.n_iter, task.work.into("folds").into(f"fold{fold + 1}"))
+    how.claim(
+        {"data": _digest(task.data, task.forcing), "rows": _digest(_Rows(rows)), "first": _digest(known)},
+        "profiles, forcing, folds and sites",
+    )
+    for k in range(1, sites.rounds):
+        prior = known.population()
+        draws, prediction, reason = how.run(task[rows], prior, known.site, rng, f"round{k + 1}")
+        if (reason != "").any():
+            raise InputError(f"site {known.site[reason != ''][0]!r}: {reason[reason != ''][0]}")
+        known = replace(known, prior=prior, draws=draws, prediction=prediction, rounds=k + 1)
+    return known
+
+
 @dataclass(frozen=True)
-class _How:
+class _Rows:
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Smoother:
     """How every site is assimilated, and where results go."""
 
     model: Model
     members: int
     n_iter: int
-    chunk: int = 25
-    out: Path | None = None
-    n_jobs: int = 1
-    progress: bool | None = None
+    work: Work
 
-    def into(self, name: str) -> _How:
-        """The same, in a folder inside."""
-        return self if self.out is None else replace(self, out=self.out / name)
+    def claim(self, card: Mapping[str, Any], same: str) -> None:
+        """Take the folder, if there is one, for a run with this card."""
+        if self.work.out is not None:
+            claim(Path(self.work.out), {"members": self.members, "n_iter": self.n_iter, **card}, same)
 
     def run(
         self,
-        observations: ProfileObservations,
-        forcing: Any,
+        task: Task,
         prior: Prior,
         site: NDArray[Any],
         rng: np.random.Generator,
+        folder: str,
         report: Callable[[int], None] | None = None,
     ) -> tuple[Array, Array, NDArray[Any]]:
         """Draws and predictions of every site from one prior, and why sites failed."""
         seed = int(rng.integers(2**63))
-        work = partial(_some_sites, observations, forcing, prior, self)
-        if self.out is not None:
+        work = partial(_some_sites, task.data, task.forcing, prior, self)
+        if self.work.out is not None:
             data = run_sites(
-                list(site), work, self.out, seed,
-                chunk=self.chunk, n_jobs=self.n_jobs, progress=self.progress,
+                list(site), work, Path(self.work.out) / folder, seed,
+                chunk=self.work.chunk, n_jobs=self.work.n_jobs, progress=self.work.progress,
             )  # fmt: skip
             return data["draws"].values, data["prediction"].values, data["reason"].values
-        n = len(observations.data)
+        n, chunk = len(task), self.work.chunk
         draws = np.empty((n, self.members, len(prior)))
-        prediction = np.empty((n, self.members, observations.data.shape[-1]))
-        for first in range(0, n, self.chunk):
-            part = np.arange(first, min(first + self.chunk, n))
+        prediction = np.empty((n, self.members, task.data.data.shape[-1]))
+        for first in range(0, n, chunk):
+            part = np.arange(first, min(first + chunk, n))
             found = work(part, [site_generator(seed, int(i)) for i in part])
             draws[part], prediction[part] = found["draws"][1], found["prediction"][1]
             if report is not None:
@@ -350,10 +340,10 @@ class _How:
 
 
 def _some_sites(
-    observations: ProfileObservations,
+    observations: Any,
     forcing: Any,
     prior: Prior,
-    how: _How,
+    how: _Smoother,
     part: NDArray[np.int_],
     rngs: list[np.random.Generator],
 ) -> dict[str, Any]:
@@ -378,12 +368,10 @@ class Network:
     Attributes
     ----------
     prior : Prior
-    columns : tuple of str
-        Covariates, in order.
+    scaling : Scaling
+        Of the covariates.
     members : tuple
         Fitted regressors; each has left out a share of the training sites.
-    centre, scale : ndarray, (covariate,)
-        Of the covariates.
     z_centre, z_scale : ndarray, (p,)
         Of the targets.
     scatter : ndarray, (draw, p)
@@ -394,10 +382,8 @@ class Network:
     """
 
     prior: Prior
-    columns: tuple[str, ...]
+    scaling: Scaling
     members: tuple[Any, ...]
-    centre: Array
-    scale: Array
     z_centre: Array
     z_scale: Array
     scatter: Array
@@ -405,10 +391,7 @@ class Network:
 
     def parameters(self, covariates: pd.DataFrame) -> Array:
         """Predictions of every member, (member, site, p), unbounded coordinates."""
-        x = _covariates(covariates, columns=self.columns)
-        return self._apply((x - self.centre) / self.scale)
-
-    def _apply(self, x: Array) -> Array:
+        x = self.scaling(covariates)
         y = np.stack([np.reshape(m.predict(x), (x.shape[0], -1)) for m in self.members])
         return self.z_centre + y * self.z_scale
 
@@ -425,17 +408,64 @@ class Network:
         return np.moveaxis(z[which], 0, 1) + self.scatter[rows]
 
 
+def perceptron(
+    n: int, hidden: Sequence[int] = (64, 64), alpha: float = 1.0, max_iter: int = 300
+) -> Any:
+    """The network of PRODA for n training sites: a multilayer perceptron that stops early.
+
+    Parameters
+    ----------
+    n : int
+        Number of sites, the share for stopping included.
+    hidden : sequence of int
+        Widths of the hidden layers; `partial(perceptron, hidden=(16,))` is a smaller one.
+    alpha : float
+        Weight decay.
+    max_iter : int
+        Most epochs.
+
+    Returns
+    -------
+    scikit-learn regressor, unfitted
+
+    Raises
+    ------
+    InputError
+        Too few sites to stop early by some of them.
+    """
+    from sklearn.neural_network import MLPRegressor
+
+    learn = int(n * (1 - VALIDATION))  # what is left of the sites to learn from
+    if n - learn < 2:
+        raise InputError(
+            f"A network stops early by {VALIDATION:.0%} of its sites and needs at least "
+            f"{FEWEST_SITES} of them, but has {n}. Take fewer members or folds, or proda.ridge."
+        )
+    return MLPRegressor(
+        hidden_layer_sizes=tuple(hidden),
+        alpha=alpha,
+        batch_size=min(64 if n < 2000 else 256, learn),
+        learning_rate_init=2e-3,
+        max_iter=max_iter,
+        early_stopping=True,
+        validation_fraction=VALIDATION,
+        n_iter_no_change=20,
+    )
+
+
+def ridge(n: int) -> Any:
+    """The baseline in place of the network: a linear map, its penalty chosen by cross-validation."""
+    from sklearn.linear_model import RidgeCV
+
+    return RidgeCV(alphas=np.logspace(-1, 5, 25))
+
+
 def train(
-    covariates: pd.DataFrame,
-    sites: Sites,
+    task: Task,
     *,
-    kind: str = "network",
+    regressor: Regressor = perceptron,
     members: int = 8,
-    hidden: Sequence[int] = (64, 64),
-    alpha: float = 1.0,
-    max_iter: int = 300,
     weights: str | None = "information",
-    groups: ArrayLike | None = None,
     draws: int = 4000,
     rng: Rng = 0,
 ) -> Network:
@@ -449,24 +479,18 @@ def train(
 
     Parameters
     ----------
-    covariates : pandas.DataFrame, (site, covariate)
-        Numbers only, in the order of `sites`.
-    sites : Sites
-        From :func:`assimilate`.
-    kind : {"network", "ridge"}
-        Ensemble of multilayer perceptrons, or of ridge regressions (the baseline).
+    task : Task
+        With covariates and `known`: `task.knowing(sites)`, sites from :func:`assimilate`. Sites of
+        one of its `groups` are left out together.
+    regressor : scikit-learn regressor, or function from the number of sites to one
+        `perceptron`, `ridge` (the baseline) or any other, say
+        `HistGradientBoostingRegressor()`. One that predicts a single number is fitted to each
+        parameter; whatever is random in it follows `rng`.
     members : int
         Each member leaves out one share of the sites.
-    hidden : sequence of int
-        Widths of the hidden layers.
-    alpha : float
-        Weight decay of the network.
-    max_iter : int
-        Most epochs; training stops early on a validation share.
     weights : {"information"} or None
-        Weigh sites by the information their profile holds, or all alike.
-    groups : array_like, (site,), optional
-        Blocks: sites of a block are left out together.
+        Weigh sites by the information their profile holds, or all alike; a regressor that takes no
+        weights sees all alike.
     draws : int
         Rows of `scatter` to keep.
     rng : Generator or int
@@ -478,106 +502,90 @@ def train(
     Raises
     ------
     InputError
-        Covariates missing at a site, not numeric, or of another length; fewer sites than members.
+        A task without covariates or known sites; fewer sites than members.
     """
     start = time.perf_counter()
     rng = np.random.default_rng(rng)
-    if kind not in ("network", "ridge"):
-        raise InputError(f"kind {kind!r} is not known; take 'network' or 'ridge'.")
+    sites = task.known
+    if sites is None:
+        raise InputError("This task knows no sites: give task.knowing(proda.assimilate(task)).")
     if weights not in ("information", None):
         raise InputError(f"weights {weights!r} is not known; take 'information' or None.")
-    x = _covariates(covariates, n=len(sites))
     if members < 2 or len(sites) < 2 * members:
         raise InputError(
-            f"{members} members leave out one share of the sites each: at least 2 members and "
-            "twice "
+            f"{members} members leave out one share of the sites each: at least 2 members and twice "
             f"as many sites are needed, but there are {len(sites)} sites. Take fewer members."
         )
-    centre, spread = x.mean(axis=0), x.std(axis=0)
-    # A covariate that is the same everywhere tells nothing; it must not divide by 0.
-    scale = np.where(spread > 0, spread, 1.0)
+    scaling = Scaling.of(task.environment)
     target = sites.mean
-    z_centre, z_scale = target.mean(axis=0), np.sqrt(_prior_variance(sites.prior))
-    xs, ys = (x - centre) / scale, (target - z_centre) / z_scale
+    z_centre, z_scale = target.mean(axis=0), np.sqrt(prior_variance(sites.prior))
+    xs, ys = scaling(task.environment), (target - z_centre) / z_scale
     w = None
     if weights == "information":
         w = np.maximum(sites.information, 0.0).sum(axis=1)
         w = w / w.mean() if w.any() else None
-    fold = _shares(len(sites), members, groups, rng)
-    fitted: list[Any] = []
+    fold = _shares(len(sites), members, task.groups, rng)
+    trained: list[Any] = []
     held_out = np.empty(target.shape)
     for k in range(members):
         out = fold == k
-        member = _regressor(kind, hidden, alpha, max_iter, (~out).sum(), int(rng.integers(2**31)))
-        _fit(member, xs[~out], ys[~out], None if w is None else w[~out])
+        part = None if w is None else w[~out]
+        member = fitted(regressor, xs[~out], ys[~out], int(rng.integers(2**31)), part)
         held_out[out] = z_centre + z_scale * member.predict(xs[out]).reshape(-1, ys.shape[1])
-        fitted.append(member)
+        trained.append(member)
     which = rng.integers(len(sites), size=draws)
     scatter = sites.draws[which, rng.integers(sites.draws.shape[1], size=draws)] - held_out[which]
-    return Network(
-        prior=sites.prior,
-        columns=tuple(str(c) for c in covariates.columns),
-        members=tuple(fitted),
-        centre=centre,
-        scale=scale,
-        z_centre=z_centre,
-        z_scale=z_scale,
-        scatter=scatter,
-        seconds=time.perf_counter() - start,
-    )
+    seconds = time.perf_counter() - start
+    return Network(sites.prior, scaling, tuple(trained), z_centre, z_scale, scatter, seconds)
 
 
-def _regressor(
-    kind: str, hidden: Sequence[int], alpha: float, max_iter: int, n: int, seed: int
-) -> Any:
-    if kind == "ridge":
-        from sklearn.linear_model import RidgeCV
+def fitted(regressor: Regressor, x: Array, y: Array, seed: int, w: Array | None = None, **given: Any) -> Any:
+    """A copy of a regressor, fitted to rows x (row, in) and y (row,) or (row, out).
 
-        return RidgeCV(alphas=np.logspace(-1, 5, 25))
-    from sklearn.neural_network import MLPRegressor
-
-    learn = int(n * (1 - VALIDATION))  # what is left of the sites to learn from
-    if n - learn < 2:
-        raise InputError(
-            f"A network stops early by {VALIDATION:.0%} of its sites and needs at least "
-            f"{FEWEST_SITES} of them, but has {n}. Take fewer members or folds, or kind='ridge'."
-        )
-    return MLPRegressor(
-        hidden_layer_sizes=tuple(hidden),
-        alpha=alpha,
-        batch_size=min(64 if n < 2000 else 256, learn),
-        learning_rate_init=2e-3,
-        max_iter=max_iter,
-        early_stopping=True,
-        validation_fraction=VALIDATION,
-        n_iter_no_change=20,
-        random_state=seed,
-    )
-
-
-def _fit(member: Any, x: Array, y: Array, w: Array | None) -> None:
+    Parameters
+    ----------
+    regressor : scikit-learn regressor, or function from the number of rows to one
+        One that refuses several outputs is fitted to each of them.
+    x, y : ndarray
+    seed : int
+        For whatever is random in it.
+    w : ndarray, (row,), optional
+        Weights, where it takes them.
+    **given
+        Parameters to set wherever it has them, such as `n_jobs`.
+    """
     import warnings
 
+    from sklearn.base import clone
     from sklearn.exceptions import ConvergenceWarning
+    from sklearn.multioutput import MultiOutputRegressor
+    from sklearn.utils.validation import has_fit_parameter
 
+    made = clone(regressor) if hasattr(regressor, "fit") else regressor(len(x))
+    for name, value in {"random_state": seed, **given}.items():
+        made.set_params(**{k: value for k in made.get_params() if k.split("__")[-1] == name})
+    weights = {"sample_weight": w} if w is not None and has_fit_parameter(made, "sample_weight") else {}
     with warnings.catch_warnings():
         # Stopping at max_iter is one more way of stopping early.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        member.fit(x, y, **({} if w is None else {"sample_weight": w}))
+        try:
+            return made.fit(x, y, **weights)
+        except ValueError:
+            if y.ndim == 1:
+                raise
+            return MultiOutputRegressor(made).fit(x, y, **weights)
 
 
-def _shares(n: int, members: int, groups: ArrayLike | None, rng: np.random.Generator) -> Any:
-    if groups is None or np.unique(np.asarray(groups)).size < members:
+def _shares(n: int, members: int, groups: NDArray[Any] | None, rng: np.random.Generator) -> Any:
+    if groups is None or np.unique(groups).size < members:
         return rng.permutation(np.arange(n) % members)
     return group_folds(groups, members, rng).fold
 
 
 def predict(
-    network: Network,
-    covariates: pd.DataFrame,
-    forcing: Any,
+    network: Any,
+    places: Task,
     *,
-    model: Model = clm5,
     draws: int = 100,
     depth: float = 1.0,
     level: float = 0.9,
@@ -591,11 +599,10 @@ def predict(
 
     Parameters
     ----------
-    network : Network
-    covariates : pandas.DataFrame, (site, covariate)
-        The columns the network was trained with; the index names the sites (or grid cells).
-    forcing : clm5.Forcing, leading axis (site,)
-    model : module or object
+    network : Network or landcarbon.learning.hybrid.Hybrid
+    places : Task
+        Covariates, forcing and model; observations are not asked for: `Task(None, forcing,
+        covariates)`. The index of the covariates names the sites (or grid cells).
     draws : int
         Parameter sets a site, at least 20.
     depth : float
@@ -616,627 +623,83 @@ def predict(
     Raises
     ------
     InputError
-        Covariates missing at a site or unknown, forcing of another length, fewer than 20 draws.
+        Covariates that the network was trained with and that are missing, fewer than 20 draws, a
+        depth outside the column.
     """
-    import pandas as pd
-    import xarray as xr
-
     rng = np.random.default_rng(rng)
     if draws < 20:
         raise InputError(f"An interval needs at least 20 draws, but draws={draws} was given.")
     if not 0 < level < 1:
         raise InputError(f"level is a probability between 0 and 1, but {level!r} was given.")
-    bottom = np.asarray(model.LAYERS.bottom, float)
+    bottom = np.asarray(places.model.LAYERS.bottom, float)
     if not 0 < depth <= bottom[-1]:
         raise InputError(
             f"depth must lie within the column, 0 to {bottom[-1]:.1f} m, but {depth!r} was given."
         )
-    n = len(covariates)
-    if leading(forcing) != (n,):
-        raise InputError(
-            f"covariates has {n} rows, but the forcing has leading axes {leading(forcing)}: give "
-            "both for the same sites, in the same order."
-        )
     thickness = np.diff(np.minimum(np.concatenate([[0.0], bottom]), depth))
-    z = network.sample(covariates, draws, rng)
-    theta = network.prior.from_real(z)
+    theta = network.prior.from_real(network.sample(places.environment, draws, rng))
     tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
-    n_layers = bottom.size
-    carbon, stock = np.empty((3, n, n_layers)), np.empty((3, n))
+    n = len(places)
+    carbon, stock = np.empty((3, n, bottom.size)), np.empty((3, n))
     step = max(1, chunk // draws)
     for first in range(0, n, step):
         part = np.arange(first, min(first + step, n))
-        X = observed_values(model, theta[part], expand(forcing[part]))
+        X = observed_values(places.model, theta[part], expand(places.forcing[part]))
         carbon[:, part] = np.quantile(X, tails, axis=1)
         # Below the bedrock there is no carbon and no logarithm.
         rock = np.any(X <= 0, axis=1)
         ln = np.log(np.where(rock[:, None], 1.0, X)).mean(axis=1)
         carbon[1, part] = np.where(rock, 0.0, np.exp(ln))
         stock[:, part] = np.quantile(X @ thickness / 1000.0, tails, axis=1)
-    low, mid, high = np.quantile(theta, tails, axis=1)
+    bands = {"parameters": np.quantile(theta, tails, axis=1), "carbon": carbon, "stock": stock}
+    data = _labelled(places, network.prior, bands, f"median, down to {depth:g} m")
+    return data.assign_attrs(level=level, draws=draws)
 
-    index = covariates.index
+
+def _labelled(places: Task, prior: Prior, bands: Mapping[str, Array], stock: str) -> xr.Dataset:
+    """Lower, middle and upper values of parameters, carbon and stock, with names and units."""
+    import pandas as pd
+    import xarray as xr
+
+    layers, index = places.model.LAYERS, places.environment.index
+    node = np.asarray(layers.node, float)
     coords: dict[str, Any] = {
-        "parameter": list(network.prior.names),
-        "units": ("parameter", list(network.prior.table.units)),
-        "layer": np.arange(1, n_layers + 1),
-        "node_depth": ("layer", np.asarray(model.LAYERS.node, float), {"units": "m"}),
+        "parameter": list(prior.names),
+        "units": ("parameter", list(prior.table.units)),
+        "layer": np.arange(1, node.size + 1),
+        "node_depth": ("layer", node, {"units": "m"}),
     }
     if isinstance(index, pd.MultiIndex):
-        coords["site"] = np.arange(n)
-        for k, name in enumerate(index.names):
-            coords[str(name)] = ("site", index.get_level_values(k).to_numpy())
+        coords["site"] = np.arange(len(index))
+        for name in index.names:
+            coords[str(name)] = ("site", index.get_level_values(name).to_numpy())
     else:
         coords["site"] = index.to_numpy()
-    data = xr.Dataset(coords=coords, attrs={"level": level, "draws": draws})
-    for name, dims, unit, meaning, values in (
-        ("parameters", ("site", "parameter"), "see coordinate units", "median", (low, mid, high)),
-        ("carbon", ("site", "layer"), "gC m-3", "exp of the mean of ln carbon", carbon),
-        ("stock", ("site",), "kgC m-2", f"median, down to {depth:g} m", stock),
+    data = xr.Dataset(coords=coords)
+    for name, dims, unit, meaning in (
+        ("parameters", ("site", "parameter"), "see coordinate units", "median"),
+        ("carbon", ("site", "layer"), "gC m-3", "exp of the mean of ln carbon"),
+        ("stock", ("site",), "kgC m-2", stock),
     ):
-        for suffix, value in zip(("_lower", "", "_upper"), values):
+        for suffix, value in zip(("_lower", "", "_upper"), bands[name]):
             data[name + suffix] = (dims, value, {"units": unit})
         data[name].attrs["long_name"] = f"{name}: {meaning}"
     return data
 
 
-@dataclass(frozen=True, eq=False)
-class OneBatch:
-    """One parameter set for all sites.
-
-    Attributes
-    ----------
-    prior : Prior
-    z : ndarray, (p,)
-        Unbounded coordinates.
-    cost : tuple of float
-        Minus the log posterior density at the start and at the end, up to a constant.
-    iterations : int
-    converged : bool
-    seconds : float
-    """
-
-    prior: Prior
-    z: Array
-    cost: tuple[float, float]
-    iterations: int
-    converged: bool
-    seconds: float = 0.0
-
-    @property
-    def parameters(self) -> Array:
-        """In physical units (p,)."""
-        return self.prior.from_real(self.z)
-
-
-def one_batch(
-    observations: ProfileObservations,
-    forcing: Any,
-    prior: Prior | None = None,
-    *,
-    model: Model = clm5,
-    start: ArrayLike | None = None,
-    starts: int = 4,
-    max_iter: int = 200,
-    tolerance: float = 1e-6,
-    rng: Rng = 0,
-) -> OneBatch:
-    """The one parameter set that fits all sites best (L-BFGS on the hand-written adjoint).
-
-    The cost has more than one minimum. The best of 100 prior draws and the default parameters are
-    therefore improved on a sample of the sites first, and the best of these on all sites.
-
-    Parameters
-    ----------
-    observations : ProfileObservations, sites (site,)
-    forcing : clm5.Forcing, leading axis (site,)
-    prior : Prior, optional
-    model : module or object
-    start : array_like, (p,), optional
-        Physical units: start here only.
-    starts : int
-        Number of starting points otherwise.
-    max_iter : int
-    tolerance : float
-        Stops when an iteration improves the cost by a smaller share than this.
-    rng : Generator or int
-
-    Returns
-    -------
-    OneBatch
-    """
-    from scipy.optimize import minimize
-
-    began = time.perf_counter()
-    rng = np.random.default_rng(rng)
-    prior = _prior(prior, model)
-    n = _n_sites(observations, forcing)
-    cost = _batch_cost(observations, forcing, prior, model)
-    z = prior.to_real(prior.table.default if start is None else start)
-    first = cost(z)[0]
-    if start is None and starts > 1:
-        few = np.sort(rng.permutation(n)[:60])
-        quick = _batch_cost(observations[few], forcing[few], prior, model)
-        z0 = np.concatenate([z[None], prior.to_real(prior.sample(100, rng))])
-        X = observed_values(model, prior.from_real(z0), expand(forcing[few]))
-        fit = observations[few].log_likelihood(X).sum(axis=0)
-        best = np.argsort(-(fit + prior.log_density_real(z0)))[: starts - 1]
-        tried = [
-            minimize(quick, z0[k], jac=True, method="L-BFGS-B", options={"maxiter": 60})
-            for k in dict.fromkeys([0, *best.tolist()])
-        ]
-        z = min(tried, key=lambda found: found.fun).x
-    options = {"maxiter": max_iter, "ftol": tolerance}
-    found = minimize(cost, z, jac=True, method="L-BFGS-B", options=options)
-    return OneBatch(
-        prior,
-        np.asarray(found.x, float),
-        (first, float(found.fun)),
-        int(found.nit),
-        bool(found.success),
-        time.perf_counter() - began,
-    )
-
-
-def _batch_cost(
-    observations: ProfileObservations, forcing: Any, prior: Prior, model: Model
-) -> Callable[[Array], tuple[float, Array]]:
-    """Minus the log posterior density of one parameter set for all sites, and its gradient."""
-
-    def cost(z: Array) -> tuple[float, Array]:
-        X, pull = model.observed(prior.from_real(z), forcing)
-        fit = observations.log_likelihood(X).sum()
-        slope = pull(observations.gradient(X)).reshape(-1, z.size).sum(axis=0) * prior.slope(z)
-        return -float(fit + prior.log_density_real(z)), -(slope + prior.gradient_real(z))
-
-    return cost
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Held-out skill of PRODA and its rivals.
-
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        One row a method: `r2` with its interval, `rmse`, `bias` (all on ln carbon), `coverage` of
-        the 90 % predictive interval (methods that have one), `seconds`.
-    predictions : xarray.Dataset
-        `observed` (site, obs) and `predicted` (approach, site, obs), ln gC m-3; NaN where nothing
-        was measured. `fold` and `block` of each site.
-    networks : tuple of Network
-        The network of each fold.
-    """
-
-    table: pd.DataFrame
-    predictions: xr.Dataset
-    networks: tuple[Network, ...] = field(repr=False, default=())
-
-    def gap(self, method: str, rival: str, *, draws: int = 2000, rng: Rng = 0) -> Difference:
-        """R² of a method minus R² of a rival, with a paired block-bootstrap interval."""
-        lacking = [n for n in ("observed", "predicted", "block") if n not in self.predictions.variables]
-        if lacking:
-            raise InputError(
-                f"{lacking[0]!r} is missing: a gap needs the predictions, which a summary does not hold."
-            )
-        known = list(self.predictions["approach"].values)
-        for name in (method, rival):
-            if name not in known:
-                raise InputError(f"{name!r} was not evaluated; there are {', '.join(known)}.")
-        seen = np.isfinite(self.predictions["observed"].values)
-        block = np.broadcast_to(self.predictions["block"].values[:, None], seen.shape)[seen]
-        at = {name: self.predictions["predicted"].sel(approach=name).values[seen] for name in known}
-        return bootstrap_difference(
-            self.predictions["observed"].values[seen],
-            at[method],
-            at[rival],
-            block,
-            draws=draws,
-            rng=rng,
-        )
-
-    def to_dataset(self) -> xr.Dataset:
-        """`predictions` with the columns of `table` along "approach": all that can be stored."""
-        data = self.predictions.copy()
-        units = {"rmse": "1", "bias": "1", "seconds": "s"}
-        for name, column in self.table.items():
-            values = column.to_numpy()
-            values = values.astype("int8") if values.dtype == bool else values
-            data[f"score_{name}"] = ("approach", values, {"units": units.get(str(name), "1")})
-        return data
-
-    @classmethod
-    def from_dataset(cls, data: xr.Dataset) -> Evaluation:
-        """The inverse of :meth:`to_dataset`; networks are not stored.
-
-        A summary without predictions will do for the table; `gap` then says what is missing.
-
-        Raises
-        ------
-        InputError
-            A dataset of another kind.
-        """
-        import pandas as pd
-
-        need = ("approach", "score_r2", "score_held_out")
-        lacking = [name for name in need if name not in getattr(data, "variables", ())]
-        if lacking:
-            raise InputError(f"{lacking[0]!r} is missing: give what Evaluation.to_dataset() has made.")
-        names = [str(name) for name in data if str(name).startswith("score_")]
-        columns = {name.removeprefix("score_"): data[name].values for name in names}
-        table = pd.DataFrame(columns, index=pd.Index(data["approach"].values, name="approach"))
-        table["held_out"] = table["held_out"].astype(bool)
-        return cls(table, data.drop_vars(names))
-
-    def __str__(self) -> str:
-        shown = self.table.copy()
-        shown["r2"] = [
-            f"{r:.2f} [{a:.2f}, {b:.2f}]"
-            for r, a, b in zip(shown["r2"], shown["lower"], shown["upper"])
-        ]
-        shown["coverage"] = [f"{c:.0%}" if c == c else "" for c in shown["coverage"]]
-        shown["held_out"] = ["yes" if h else "no" for h in shown["held_out"]]
-        attrs = self.predictions.attrs
-        head = (
-            f"ln carbon, {attrs['sites']} profiles, {attrs['values']} values, "
-            f"{attrs['folds']} {attrs['kind']} folds, {attrs['blocks']} blocks"
-        )
-        body = shown.drop(columns=["lower", "upper"]).to_string(
-            formatters={
-                "rmse": "{:.2f}".format,
-                "bias": "{:+.2f}".format,
-                "seconds": "{:.1f}".format,
-            }
-        )
-        return f"{head}\n{body}"
-
-
-def evaluate(
-    observations: ProfileObservations,
-    forcing: Any,
-    covariates: pd.DataFrame,
-    folds: Folds,
-    sites: Sites | None = None,
-    *,
-    prior: Prior | None = None,
-    model: Model = clm5,
-    methods: Iterable[str] = METHODS,
-    truth: ArrayLike | None = None,
-    draws: int = 100,
-    rng: Rng = 0,
-    report: Callable[[str, int], None] | None = None,
-    out: str | os.PathLike[str] | None = None,
-    n_jobs: int = 1,
-    progress: bool | None = None,
-    **options: Any,
-) -> Evaluation:
-    """Fourth call: cross-validated skill of PRODA and its rivals, all on the same folds.
-
-    Every method predicts ln carbon at the depths of profiles it has not seen. PRODA, ridge and
-    random sampling predict by the mean of ln carbon over their parameter draws: the model is not
-    linear, and the carbon of mean parameters is not the mean carbon.
-
-    Parameters
-    ----------
-    observations, forcing, covariates
-        As in :func:`assimilate` and :func:`train`.
-    folds : Folds
-        From `landcarbon.learning.validation`, over the sites.
-    sites : Sites, optional
-        From :func:`assimilate`; assimilated here if not given. Rounds after the first are repeated
-        for each fold without its test sites. Also adds the row "own_profile": the
-        posterior at the very site, not held out, a bound for what the model can fit.
-    prior : Prior, optional
-    model : module or object
-    methods : iterable of str
-        Some of `METHODS`.
-    truth : array_like, (site, p), optional
-        True parameters of a twin world, physical units: adds the row "truth", the ceiling.
-    draws : int
-        Parameter draws a site for predictions.
-    rng : Generator or int
-    report : callable, optional
-        `report(method, fold)` when done.
-    out, n_jobs, progress
-        As in :func:`assimilate`, for the rounds repeated without the test sites; `n_jobs` also for the
-        methods without a process. Results depend on it by no more than rounding.
-    **options
-        For :func:`train`.
-
-    Returns
-    -------
-    Evaluation
-
-    Raises
-    ------
-    InputError
-        Unknown method, folds over other sites, covariates missing at a site.
-    """
-    rng = np.random.default_rng(rng)
-    seed = int(rng.integers(2**63))
-    chosen = (methods,) if isinstance(methods, str) else tuple(dict.fromkeys(methods))
-    unknown = [m for m in chosen if m not in METHODS]
-    if unknown or not chosen:
+def logarithmic(task: Task) -> None:
+    """Refuse profiles that are not compared as logarithms."""
+    if getattr(task.data, "kind", "log") != "log":
         raise InputError(
-            f"There is no method {unknown[0]!r}; choose among {', '.join(METHODS)}."
-            if unknown
-            else f"methods is empty; choose among {', '.join(METHODS)}."
+            "Profiles are compared as logarithms here: make the observations with kind='log'."
         )
-    _whole("draws", draws)
-    n = _n_sites(observations, forcing)
-    _covariates(covariates, n=n)
-    if folds.fold.size != n:
-        raise InputError(
-            f"The folds are over {folds.fold.size} sites, but there are {n} profiles. Make the "
-            "folds "
-            "from the coordinates of the same sites."
-        )
-    if any(learn.size == 0 or test.size == 0 for learn, test in folds):
-        raise InputError("Every fold needs sites to learn from and sites to predict; make at least 2 folds.")
-    if sites is None:
-        sites = assimilate(observations, forcing, prior, model=model, rng=rng)
-    if len(sites) != n:
-        raise InputError(
-            f"sites holds {len(sites)} sites, but there are {n} profiles. Where some failed, select "
-            "the others first: observations[sites.position], and so on."
-        )
-    members = sites.draws.shape[1]
-    some_jobs(n_jobs)
-    if out is not None:
-        card = {"members": members, "n_iter": sites.n_iter, "data": _digest(observations, forcing)}
-        card |= {"folds": _digest(folds), "first": _digest(sites.first or sites)}
-        claim(Path(out), card, "profiles, forcing, folds and sites")
-    how = _How(model, members, sites.n_iter, 25, None if out is None else Path(out), n_jobs, progress)
-    task = _Task(observations, forcing, covariates, folds, sites, how, draws, seed, options)
-    results: dict[str, _Held] = {}
-    networks: list[Network] = []
-    for name in chosen:
-        results[name] = _cross_validate(task, name, report, networks)
-    results["own_profile"] = _Held(
-        sites.prediction.mean(axis=1), _covered(task, sites.prediction, np.arange(n)), sites.seconds
-    )
-    if truth is not None:
-        theta = as_array("truth", truth, shape=(n, len(sites.prior)))
-        z = sites.prior.to_real(theta)
-        results["truth"] = _Held(task.carbon(z, np.arange(n)), None, 0.0)
-    return _summary(task, results, tuple(networks))
 
 
-@dataclass(frozen=True, eq=False)
-class _Task:
-    observations: ProfileObservations
-    forcing: Any
-    covariates: Any
-    folds: Folds
-    sites: Sites
-    how: _How
-    draws: int
-    seed: int
-    options: dict[str, Any]
-    _known: dict[bytes, Sites] = field(default_factory=dict)
-
-    def known(self, learn: NDArray[np.int64]) -> Sites:
-        """Training sites, assimilated without any knowledge of the others."""
-        sites = self.sites.select(learn)
-        if sites.first is None:
-            return sites
-        key = learn.tobytes()
-        if key not in self._known:
-            fold = len(self._known)
-            rng = np.random.default_rng([self.seed, len(METHODS), fold])
-            known = sites.first
-            for k in range(1, sites.rounds):
-                prior = known.population()
-                draws, prediction, reason = self.how.into(f"fold{fold + 1}-round{k + 1}").run(
-                    self.observations[learn], self.forcing[learn], prior, known.site, rng
-                )
-                if (reason != "").any():
-                    raise InputError(f"site {known.site[reason != ''][0]!r}: {reason[reason != ''][0]}")
-                known = replace(known, prior=prior, draws=draws, prediction=prediction)
-            self._known[key] = known
-        return self._known[key]
-
-    @property
-    def model(self) -> Model:
-        return self.how.model
-
-    def carbon(self, z: Array, at: NDArray[np.int64]) -> Array:
-        """ln carbon at the observed depths of sites `at`; z (site, p) or (site, draw, p)."""
-        out = []
-        for first in range(0, at.size, 40):
-            part = slice(first, first + 40)
-            forcing = self.forcing[at[part]]
-            forcing = expand(forcing) if z.ndim == 3 else forcing
-            X = observed_values(self.model, self.sites.prior.from_real(z[part]), forcing)
-            out.append(self.observations[at[part]].predict(X))
-        return np.concatenate(out)
-
-
-@dataclass
-class _Held:
-    predicted: Array
-    covered: NDArray[np.bool_] | None
-    seconds: float
-
-
-def _cross_validate(
-    task: _Task,
-    name: str,
-    report: Callable[[str, int], None] | None,
-    networks: list[Network],
-) -> _Held:
-    start = time.perf_counter()
-    predicted = np.full(task.observations.data.shape, np.nan)
-    covered = np.zeros(predicted.shape, dtype=bool)
-    spread = name in ("random_sampling", "ridge", "proda")
-    for k, (learn, test) in enumerate(task.folds):
-        rng = np.random.default_rng([task.seed, METHODS.index(name), k])
-        if spread:
-            y = task.carbon(_draws(task, name, learn, test, rng, networks), test)
-            predicted[test] = y.mean(axis=1)
-            covered[test] = _covered(task, y, test, rng)
-        elif name in ("forest", "pure_network"):
-            predicted[test] = _without_process(task, name, learn, test, rng)
-        else:
-            z = _single(task, name, learn, rng)
-            predicted[test] = task.carbon(np.broadcast_to(z, (test.size, z.size)), test)
-        if report is not None:
-            report(name, k)
-    return _Held(predicted, covered if spread else None, time.perf_counter() - start)
-
-
-def _single(task: _Task, name: str, learn: NDArray[np.int64], rng: np.random.Generator) -> Array:
-    # The prior of a further round is centred elsewhere.
-    prior = (task.sites.first or task.sites).prior
-    if name == "default":
-        return prior.to_real(prior.table.default)
-    found = one_batch(
-        task.observations[learn], task.forcing[learn], prior, model=task.model, rng=rng
-    )
-    return found.z
-
-
-def _draws(
-    task: _Task,
-    name: str,
-    learn: NDArray[np.int64],
-    test: NDArray[np.int64],
-    rng: np.random.Generator,
-    networks: list[Network],
-) -> Array:
-    known = task.known(learn)
-    if name == "random_sampling":
-        rows = rng.integers(learn.size, size=task.draws)
-        z = known.draws[rows, rng.integers(known.draws.shape[1], size=task.draws)]
-        return np.broadcast_to(z, (test.size, *z.shape))
-    network = train(
-        task.covariates.iloc[learn],
-        known,
-        kind="ridge" if name == "ridge" else "network",
-        groups=task.folds.group[learn],
-        rng=rng,
-        **task.options,
-    )
-    if name == "proda":
-        networks.append(network)
-    return network.sample(task.covariates.iloc[test], task.draws, rng)
-
-
-def _covered(
-    task: _Task, y: Array, at: NDArray[np.int64], rng: Rng = 0, level: float = 0.9
-) -> NDArray[np.bool_]:
-    """Whether each value lies in the predictive interval, measurement error included."""
-    rng = np.random.default_rng(rng)
-    obs = task.observations[at]
-    measured = y + obs.sd[:, None, :] * rng.standard_normal(y.shape)
-    low, high = np.quantile(measured, [(1 - level) / 2, (1 + level) / 2], axis=1)
-    return (low <= obs.data) & (obs.data <= high)
-
-
-def _without_process(
-    task: _Task,
-    name: str,
-    learn: NDArray[np.int64],
-    test: NDArray[np.int64],
-    rng: np.random.Generator,
-) -> Array:
-    x = _covariates(task.covariates)
-    obs, mask = task.observations, task.observations.mask
-    depth = np.where(mask, obs.depth, 0.0)
-
-    def rows(at: NDArray[np.int64], used: NDArray[np.bool_]) -> Array:
-        site = at[np.nonzero(used)[0]]
-        return np.column_stack([x[site], depth[at][used]])
-
-    jobs = task.how.n_jobs
-    estimator = baselines(rng, jobs)["forest"] if name == "forest" else _pure_network(rng, jobs)
-    _fit(estimator, rows(learn, mask[learn]), obs.data[learn][mask[learn]], None)
-    everything = np.ones((test.size, mask.shape[1]), dtype=bool)
-    return estimator.predict(rows(test, everything)).reshape(test.size, -1)
-
-
-def _pure_network(rng: np.random.Generator, n_jobs: int) -> Any:
-    from sklearn.compose import TransformedTargetRegressor
-    from sklearn.ensemble import BaggingRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    member = _regressor("network", (64, 64), 1.0, 300, 1000, 0)
-    ensemble = BaggingRegressor(
-        member, 5, max_samples=0.9, bootstrap=False, n_jobs=n_jobs,
-        random_state=int(rng.integers(2**31)),
-    )
-    return TransformedTargetRegressor(
-        make_pipeline(StandardScaler(), ensemble), transformer=StandardScaler()
-    )
-
-
-def _summary(task: _Task, results: dict[str, _Held], networks: tuple[Network, ...]) -> Evaluation:
-    import pandas as pd
-    import xarray as xr
-
-    obs, mask, folds = task.observations, task.observations.mask, task.folds
-    block = np.broadcast_to(folds.group[:, None], mask.shape)[mask]
-    rows = []
-    for name, held in results.items():
-        s = scores(obs.data[mask], held.predicted[mask])
-        ci = bootstrap_score(obs.data[mask], held.predicted[mask], block)
-        cover = np.nan if held.covered is None else held.covered[mask].mean()
-        out = name not in ("own_profile", "truth")
-        rows.append((name, s.r2, ci.lower, ci.upper, s.rmse, s.bias, cover, out, held.seconds))
-    columns = [
-        "approach",
-        "r2",
-        "lower",
-        "upper",
-        "rmse",
-        "bias",
-        "coverage",
-        "held_out",
-        "seconds",
-    ]
-    table = pd.DataFrame(rows, columns=columns).set_index("approach")
-    stacked = np.stack([np.where(mask, held.predicted, np.nan) for held in results.values()])
-    unit = {"units": "ln(gC m-3)" if obs.kind == "log" else "gC m-3"}
-    data = xr.Dataset(
-        {
-            "observed": (("site", "obs"), np.where(mask, obs.data, np.nan), unit),
-            "predicted": (("approach", "site", "obs"), stacked, unit),
-            "depth": (("site", "obs"), np.where(mask, obs.depth, np.nan), {"units": "m"}),
-        },
-        coords={
-            "approach": list(results),
-            "site": task.sites.site,
-            "fold": ("site", folds.fold),
-            "block": ("site", folds.group),
-        },
-        attrs={
-            "sites": int(mask.shape[0]),
-            "values": int(mask.sum()),
-            "folds": folds.n_folds,
-            "kind": folds.kind,
-            "blocks": int(np.unique(folds.group).size),
-        },
-    )
-    return Evaluation(table, data, networks)
-
-
-def _prior_variance(prior: Prior) -> Array:
+def prior_variance(prior: Prior) -> Array:
+    """Variance of every parameter in unbounded coordinates (p,)."""
     # A prior uniform between its bounds is a standard logistic in unbounded coordinates.
     normal = np.array([family == "logit-normal" for family in prior.families])
     return np.where(normal, prior.width**2, np.pi**2 / 3)
-
-
-def _prior(prior: Prior | None, model: Model) -> Prior:
-    if prior is None:
-        return Prior(model.PARAMETERS)
-    if prior.names != tuple(model.PARAMETERS.names):
-        raise InputError(
-            f"The prior is over {len(prior)} parameters ({', '.join(prior.names[:3])}, ...), but "
-            "the "
-            f"model has {len(model.PARAMETERS)}. Build it with Prior(model.PARAMETERS)."
-        )
-    return prior
 
 
 def _digest(*things: Any) -> str:
@@ -1248,72 +711,3 @@ def _digest(*things: Any) -> str:
                 mark.update(f"{name}{value.shape}".encode())
                 mark.update(np.ascontiguousarray(value).tobytes())
     return mark.hexdigest()[:12]
-
-
-def _whole(name: str, value: Any) -> None:
-    number = float(as_array(name, value, shape=()))
-    if isinstance(value, str) or number != int(number) or number < 1:
-        raise InputError(f"{name} is a whole number, at least 1, but {value!r} was given.")
-
-
-def _n_sites(observations: ProfileObservations, forcing: Any) -> int:
-    if observations.kind != "log":
-        raise InputError(
-            "Profiles are compared as logarithms here: make the observations with kind='log'."
-        )
-    if len(observations.sites) != 1 or leading(forcing) != observations.sites:
-        raise InputError(
-            f"The observations have sites {observations.sites}, but the forcing has leading axes "
-            f"{leading(forcing)}: give one axis of sites in both, in the same order."
-        )
-    return int(observations.sites[0])
-
-
-def _site_names(site: Iterable[Any] | None, n: int) -> NDArray[Any]:
-    names = np.arange(n) if site is None else np.asarray(list(site))
-    if names.shape != (n,):
-        raise InputError(f"site names {names.size} sites, but there are {n} profiles.")
-    return names
-
-
-def _covariates(
-    covariates: Any, *, n: int | None = None, columns: tuple[str, ...] | None = None
-) -> Array:
-    if not hasattr(covariates, "columns"):
-        raise InputError(
-            f"covariates must be a pandas DataFrame with one row a site, but a "
-            f"{type(covariates).__name__} was given. From an xarray.Dataset: data.to_dataframe()."
-        )
-    table = covariates
-    if columns is not None:
-        absent = [c for c in columns if c not in set(map(str, table.columns))]
-        if absent:
-            raise InputError(
-                f"The network was trained with {absent[0]!r}, which covariates does not have. Give "
-                f"all of {', '.join(columns)}."
-            )
-        table = table.set_axis([str(c) for c in table.columns], axis=1)[list(columns)]
-    if n is not None and len(table) != n:
-        raise InputError(
-            f"covariates has {len(table)} rows for {n} sites: give one row a site, in the same "
-            "order."
-        )
-    words = [str(c) for c in table.columns if table[c].dtype.kind not in "biuf"]
-    if words or table.shape[1] == 0:
-        raise InputError(
-            f"Covariate {words[0]!r} is not a number; make classes into columns with "
-            "pandas.get_dummies."
-            if words
-            else "covariates has no columns: give at least one."
-        )
-    x = table.to_numpy(float)
-    bad = ~np.isfinite(x)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise InputError(
-            f"Covariates are missing at {int(bad.any(axis=1).sum())} site(s), the first being "
-            f"{table.columns[column]!r} at site {table.index[row]!r}. Fill them, or drop these "
-            "sites "
-            "from profiles and forcing too."
-        )
-    return x

@@ -25,7 +25,7 @@ model.observed(theta, forcing))`).
 Forcing is an array whose first axis is the sites, or an object with `shape` (leading axes),
 `forcing[rows]` and `expand()` (one more axis after the sites), as `clm5.Forcing`.
 
-Adjoint of a steady state: Cacuci (1981), doi 10.1063/1.525186; `landcarbon.matrix.solve` has it.
+Adjoint of a steady state: Cacuci (1981), doi 10.1063/1.525186; `landcarbon.matrix.column` has it.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from landcarbon.matrix.errors import InputError
 
 __all__ = ["Model", "expand", "leading", "observed_values"]
 
@@ -88,6 +90,11 @@ def leading(forcing: Any) -> tuple[int, ...]:
     """
     if isinstance(forcing, np.ndarray):
         return forcing.shape[:1]
+    if not hasattr(forcing, "shape"):
+        raise InputError(
+            f"forcing is a {type(forcing).__name__}; give an array whose first axis is the sites, or an "
+            "object with a shape, such as clm5.Forcing."
+        )
     return tuple(forcing.shape)
 
 

@@ -16,7 +16,7 @@ from landcarbon import datasets
 from landcarbon.course import region
 from landcarbon.course.command import main
 from landcarbon.course.report import report
-from landcarbon.learning import proda
+from landcarbon.learning import Evaluation
 from landcarbon.matrix.errors import InputError
 
 SMALL = ["--members", "20", "--steps", "2", "--networks", "3", "--folds", "3", "--draws", "20", "--jobs", "1"]
@@ -128,7 +128,7 @@ def test_a_summary_is_small_and_names_no_profile(finished, tmp_path):
     assert "P05" not in str((tmp_path / "small.nc").read_bytes())
     assert (tmp_path / "small.nc").stat().st_size < 150_000
     xr.testing.assert_equal(small["evaluation"]["score_r2"], result["evaluation"]["score_r2"])
-    assert "proda" in proda.Evaluation.from_dataset(small["evaluation"]).table.index
+    assert "proda" in Evaluation.from_dataset(small["evaluation"]).table.index
     xr.testing.assert_allclose(small["map"]["stock"], result["map"]["stock"])
     xr.testing.assert_identical(small["control"], result["control"])
 

@@ -6,7 +6,7 @@ import pytest
 from landcarbon import datasets
 from landcarbon.datasets import twin
 from landcarbon.datasets.outlines import inside
-from landcarbon.learning.validation import scores
+from landcarbon.learning.skill import scores
 from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5
 

@@ -1,6 +1,7 @@
 """The four calls of PRODA on a small seeded world whose parameters follow the environment."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,9 @@ import pytest
 
 from landcarbon import datasets
 from landcarbon.assimilation import Prior, ProfileObservations
-from landcarbon.learning import proda
-from landcarbon.learning.validation import Folds, blocked_folds, random_folds
+from landcarbon.learning import Evaluation, Proda, Task, Work, evaluate, one_batch, proda
+from landcarbon.learning.batch import batch_cost
+from landcarbon.learning.folds import Folds, blocked_folds, random_folds
 from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5
 
@@ -33,6 +35,10 @@ class World:
     covariates: pd.DataFrame
     theta: np.ndarray
     observations: ProfileObservations
+
+    @property
+    def task(self):
+        return Task(self.observations, self.forcing, self.covariates)
 
 
 def make_world(n=240, seed=0):
@@ -72,29 +78,18 @@ def world():
 
 @pytest.fixture(scope="module")
 def sites(world):
-    return proda.assimilate(
-        world.observations,
-        world.forcing,
-        members=60,
-        n_iter=4,
-        site=world.covariates.index,
-        rng=1,
-    )
+    return proda.assimilate(world.task, members=60, n_iter=4, rng=1)
 
 
 @pytest.fixture(scope="module")
 def report(world, sites):
     folds = blocked_folds(world.lat, world.lon, 2.0, 3)
-    return proda.evaluate(
-        world.observations,
-        world.forcing,
-        world.covariates,
-        folds,
-        sites,
-        truth=world.theta,
-        draws=60,
-        members=4,
-    )
+    return evaluate(
+        world.task.knowing(sites), folds,
+        ("default", "random_sampling", "one_batch", Proda("ridge", proda.ridge, 4), Proda(members=4),
+         "forest", "pure_network"),
+        truth=world.theta, draws=60,
+    )  # fmt: skip
 
 
 def test_each_site_fits_its_own_profile(world, sites):
@@ -116,7 +111,7 @@ def test_in_one_round_a_site_does_not_depend_on_its_neighbours(world):
     many, few = np.arange(12), np.arange(7)
     together, alone = (
         proda.assimilate(
-            world.observations[part], world.forcing[part], members=60, n_iter=4, rounds=1, chunk=3, rng=1
+            dataclasses.replace(world.task[part], work=Work(chunk=3)), members=60, n_iter=4, rounds=1, rng=1
         )
         for part in (many, few)
     )
@@ -185,9 +180,10 @@ def test_the_network_of_a_fold_has_not_seen_its_test_sites(world, sites):
     folds = random_folds(240, 2, rng=3)
     test = folds.fold == 0
     spoilt = dataclasses.replace(sites, draws=np.where(test[:, None, None], 50.0, sites.draws))
-    args = (world.observations, world.forcing, world.covariates, folds)
     a, b = (
-        proda.evaluate(*args, s, methods=["ridge", "random_sampling"], draws=25, members=3)
+        evaluate(
+            world.task.knowing(s), folds, [Proda("ridge", proda.ridge, 3), "random_sampling"], draws=25
+        )
         for s in (sites, spoilt)
     )
     for name in ("ridge", "random_sampling"):
@@ -198,8 +194,9 @@ def test_the_network_of_a_fold_has_not_seen_its_test_sites(world, sites):
 
 def test_maps_carry_uncertainty_and_units(world, sites):
     known, new = np.arange(200), np.arange(200, 240)
-    network = proda.train(world.covariates.iloc[known], sites.select(known), members=4, rng=2)
-    maps = proda.predict(network, world.covariates.iloc[new], world.forcing[new], draws=100)
+    network = proda.train(world.task[known].knowing(sites.select(known)), members=4, rng=2)
+    places = Task(None, world.forcing[new], world.covariates.iloc[new])
+    maps = proda.predict(network, places, draws=100)
     assert maps["carbon"].dims == ("site", "layer")
     assert maps["carbon"].attrs["units"] == "gC m-3"
     assert maps["stock"].attrs["units"] == "kgC m-2"
@@ -216,20 +213,20 @@ def test_maps_carry_uncertainty_and_units(world, sites):
 
 
 def test_bedrock_has_no_carbon_below_it(world, sites):
-    network = proda.train(world.covariates, sites, kind="ridge", members=3)
+    network = proda.train(world.task.knowing(sites), regressor=proda.ridge, members=3)
     rock = np.where(np.arange(240) % 2, 8, 20)
     forcing = dataclasses.replace(world.forcing, bedrock_layer=rock)
-    maps = proda.predict(network, world.covariates, forcing, draws=20)
+    maps = proda.predict(network, Task(None, forcing, world.covariates), draws=20)
     assert (maps["carbon"].values[rock == 8, 8:] == 0).all()
     assert (maps["carbon"].values[:, :8] > 0).all()
 
 
 def test_a_grid_keeps_its_coordinates(world, sites):
-    network = proda.train(world.covariates, sites, kind="ridge", members=3)
+    network = proda.train(world.task.knowing(sites), regressor=proda.ridge, members=3)
     grid = world.covariates.iloc[:6].set_axis(
         pd.MultiIndex.from_product([[30.0, 31.0], [-90.0, -89.0, -88.0]], names=["lat", "lon"])
     )
-    maps = proda.predict(network, grid, world.forcing[:6], draws=20)
+    maps = proda.predict(network, Task(None, world.forcing[:6], grid), draws=20)
     square = maps["stock"].set_index(site=["lat", "lon"]).unstack("site")
     assert square.shape == (2, 3)
 
@@ -237,10 +234,10 @@ def test_a_grid_keeps_its_coordinates(world, sites):
 def test_one_batch_is_a_minimum_wherever_it_starts(world):
     few = np.arange(0, 240, 6)
     obs, forcing = world.observations[few], world.forcing[few]
-    found = proda.one_batch(obs, forcing, tolerance=1e-9, max_iter=500)
+    found = one_batch(world.task[few], tolerance=1e-9, max_iter=500)
     assert found.converged
     assert found.cost[1] < found.cost[0]
-    again = proda.one_batch(obs, forcing, tolerance=1e-9, max_iter=500, rng=5)
+    again = one_batch(world.task[few], tolerance=1e-9, max_iter=500, rng=5)
     assert again.cost[1] == pytest.approx(found.cost[1], rel=0.01)
 
     def log_posterior(z):
@@ -254,7 +251,7 @@ def test_one_batch_is_a_minimum_wherever_it_starts(world):
 
 
 def test_the_gradient_of_one_batch_is_the_finite_difference(world):
-    cost = proda._batch_cost(world.observations[:5], world.forcing[:5], PRIOR, clm5)
+    cost = batch_cost(world.task[:5])
     z = PRIOR.to_real(PRIOR.table.default)
     value, slope = cost(z)
     for k in range(21):
@@ -264,15 +261,17 @@ def test_the_gradient_of_one_batch_is_the_finite_difference(world):
 
 
 def test_the_seed_decides(world, sites):
-    covariates = world.covariates
-    a, b, c = (proda.train(covariates, sites, members=2, max_iter=20, rng=r) for r in (1, 1, 2))
+    covariates, short = world.covariates, partial(proda.perceptron, max_iter=20)
+    a, b, c = (
+        proda.train(world.task.knowing(sites), regressor=short, members=2, rng=r) for r in (1, 1, 2)
+    )
     assert np.array_equal(a.parameters(covariates), b.parameters(covariates))
     assert not np.array_equal(a.parameters(covariates), c.parameters(covariates))
 
 
 def test_the_network_finds_the_pattern_of_what_the_profile_tells(world, sites):
     known, new = np.arange(180), np.arange(180, 240)
-    network = proda.train(world.covariates.iloc[known], sites.select(known), members=4)
+    network = proda.train(world.task[known].knowing(sites.select(known)), members=4)
     z = network.parameters(world.covariates.iloc[new]).mean(axis=0)
     truth = PRIOR.to_real(world.theta[new])
     k = PRIOR.names.index("efolding")
@@ -289,69 +288,46 @@ def hole(frame):
     return out
 
 
+def ridge(world, sites):
+    return proda.train(world.task.knowing(sites), regressor=proda.ridge)
+
+
+def task(world, **changes):
+    given = {"observations": world.observations, "forcing": world.forcing, "covariates": world.covariates}
+    return Task(**(given | changes))
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda w, s, f: proda.train(hole(w.covariates), s), "'clay' at site 'P004'"),
-        (lambda w, s, f: proda.train(w.covariates[:9], s), "9 rows for 240 sites"),
-        (lambda w, s, f: proda.train(w.covariates.to_numpy(), s), "pandas DataFrame"),
-        (
-            lambda w, s, f: proda.train(bad(w.covariates, biome="steppe"), s),
-            "'biome' is not a number",
-        ),
-        (lambda w, s, f: proda.train(w.covariates, s, kind="forest"), "'network' or 'ridge'"),
-        (
-            lambda w, s, f: proda.train(w.covariates[:9], s.select(slice(9)), members=8),
-            "fewer members",
-        ),
-        (
-            lambda w, s, f: proda.evaluate(
-                w.observations, w.forcing, w.covariates, f, s, methods="prodo"
-            ),
-            "no method 'prodo'",
-        ),
-        (
-            lambda w, s, f: proda.evaluate(
-                w.observations, w.forcing, w.covariates, random_folds(30, 3), s
-            ),
-            "folds are over 30 sites",
-        ),
-        (
-            lambda w, s, f: proda.evaluate(w.observations, w.forcing, hole(w.covariates), f, s),
-            "missing at 1 site",
-        ),
-        (
-            lambda w, s, f: proda.evaluate(w.observations, w.forcing[:9], w.covariates, f, s),
-            r"\(9,\)",
-        ),
-        (lambda w, s, f: proda.assimilate(w.observations, w.forcing, site=["a"]), "names 1 sites"),
+        (lambda w, s, f: task(w, covariates=hole(w.covariates)), "'clay' at site 'P004'"),
+        (lambda w, s, f: task(w, covariates=w.covariates[:9]), "9 rows for 240 sites"),
+        (lambda w, s, f: task(w, covariates=w.covariates.to_numpy()), "pandas DataFrame"),
+        (lambda w, s, f: task(w, covariates=bad(w.covariates, biome="steppe")), "'biome' is not a number"),
+        (lambda w, s, f: task(w, forcing=w.forcing[:9]), r"\(9,\)"),
+        (lambda w, s, f: task(w, prior=Prior(clm5.PARAMETERS.subset(["q10"]))), "over 1 parameters"),
+        (lambda w, s, f: task(w, forcing=[1.0]), "forcing is a list"),
+        (lambda w, s, f: w.task[:9].knowing(s), "240 sites are known, but there are 9"),
+        (lambda w, s, f: proda.train(w.task), "knows no sites"),
+        (lambda w, s, f: proda.train(task(w, covariates=None).knowing(s)), "no covariates"),
+        (lambda w, s, f: proda.train(w.task[:9].knowing(s.select(slice(9))), members=8), "fewer members"),
+        (lambda w, s, f: evaluate(w.task.knowing(s), f, "prodo"), "no method 'prodo'"),
+        (lambda w, s, f: evaluate(w.task.knowing(s), f, []), "No method was given"),
+        (lambda w, s, f: evaluate(w.task, f, [Proda(members=3), Proda()]), "Two rivals are called 'proda'"),
+        (lambda w, s, f: evaluate(w.task.knowing(s), random_folds(30, 3)), "folds are over 30 sites"),
         (
             lambda w, s, f: proda.predict(
-                proda.train(w.covariates, s, kind="ridge"),
-                w.covariates.drop(columns="clay"),
-                w.forcing,
+                ridge(w, s), Task(None, w.forcing, w.covariates.drop(columns="clay"))
             ),
             "trained with 'clay'",
         ),
+        (lambda w, s, f: Task(None, w.forcing[:3], w.covariates), "240 rows"),
         (
-            lambda w, s, f: proda.predict(
-                proda.train(w.covariates, s, kind="ridge"), w.covariates, w.forcing[:3]
-            ),
-            "240 rows",
-        ),
-        (
-            lambda w, s, f: proda.predict(
-                proda.train(w.covariates, s, kind="ridge"), w.covariates, w.forcing, depth=-1
-            ),
+            lambda w, s, f: proda.predict(ridge(w, s), Task(None, w.forcing, w.covariates), depth=-1),
             "within the column",
         ),
+        (lambda w, s, f: proda.assimilate(Task(None, w.forcing)), "no observations"),
         (lambda w, s, f: blocked_folds(w.lat[:3], w.lon[:3], n_folds=5), "cannot fill 5 folds"),
-        (
-            lambda w, s, f: proda.assimilate(
-                w.observations, w.forcing, Prior(clm5.PARAMETERS.subset(["q10"]))
-            ),
-            "over 1 parameters",
-        ),
     ],
 )
 def test_bad_input_gets_a_sentence(call, words, world, sites):
@@ -388,101 +364,98 @@ class _Fragile:
         return clm5.observed_values(parameters, forcing)
 
 
+def small(n, out=None, **changes):
+    world = datasets.twin_world(sites=n, rng=2)
+    names = world.covariates.set_axis([f"p{k}" for k in range(n)])
+    given = {"work": Work(out=out, chunk=4)} | changes
+    return Task(world.observations, world.forcing, names, **given)
+
+
 def test_on_disk_equals_in_memory_and_goes_on_after_a_kill(tmp_path):
-    world = datasets.twin_world(sites=12, rng=2)
-    task = world.observations, world.forcing
-    options = {"members": 20, "n_iter": 2, "chunk": 4, "rng": 3}
-    memory = proda.assimilate(*task, **options)
-    whole = proda.assimilate(*task, out=tmp_path / "whole", **options)
+    options = {"members": 20, "n_iter": 2, "rng": 3}
+    memory = proda.assimilate(small(12), **options)
+    whole = proda.assimilate(small(12, tmp_path / "whole"), **options)
     np.testing.assert_array_equal(memory.draws, whole.draws)
     np.testing.assert_array_equal(memory.prediction, whole.prediction)
     # 3 runs a chunk, 3 chunks a round: killed in the middle of the first round, then of the second.
     for calls in (7, 8):
         with pytest.raises(KeyboardInterrupt):
-            proda.assimilate(*task, out=tmp_path / "killed", model=_Fragile(calls=calls), **options)
-    resumed = proda.assimilate(*task, out=tmp_path / "killed", model=_Fragile(), **options)
+            proda.assimilate(small(12, tmp_path / "killed", model=_Fragile(calls=calls)), **options)
+    resumed = proda.assimilate(small(12, tmp_path / "killed", model=_Fragile()), **options)
     np.testing.assert_array_equal(memory.draws, resumed.draws)
     assert not resumed.failed
 
 
 def test_a_site_that_fails_is_named_and_the_others_go_on(tmp_path):
-    world = datasets.twin_world(sites=12, rng=2)
-    bad = world.forcing.litter_input[5, 0]
-    names = [f"p{k}" for k in range(12)]
-    sites = proda.assimilate(
-        world.observations, world.forcing, members=20, n_iter=2, rng=3, site=names, chunk=4,
-        model=_Fragile(bad=bad), out=tmp_path,
-    )  # fmt: skip
+    bad = small(12).forcing.litter_input[5, 0]
+    task = small(12, tmp_path, model=_Fragile(bad=bad))
+    sites = proda.assimilate(task, members=20, n_iter=2, rng=3)
     assert sites.failed == {"p5": "InputError: this column is broken."}
     assert list(sites.position) == [k for k in range(12) if k != 5]
     assert "p5" not in sites.site and len(sites) == len(sites.first) == 11
     assert np.isfinite(sites.draws).all()
-    folds = random_folds(12, 3, rng=0)
-    with pytest.raises(InputError, match=r"11 sites, but there are 12 profiles.*sites\.position"):
-        proda.evaluate(
-            world.observations, world.forcing, world.covariates, folds, sites, methods="default"
-        )
+    with pytest.raises(InputError, match=r"11 sites are known, but there are 12 profiles.*sites\.position"):
+        task.knowing(sites)
+    assert len(task[sites.position].knowing(sites)) == 11
 
 
 def test_too_few_sites_for_a_network_are_counted():
-    world = datasets.twin_world(sites=9, rng=2)
-    sites = proda.assimilate(world.observations, world.forcing, members=20, n_iter=1, rounds=1)
-    with pytest.raises(InputError, match=r"at least 7 of them, but has 6.*kind='ridge'"):
-        proda.train(world.covariates, sites, members=3, rng=0)
-    assert proda.train(world.covariates, sites, members=3, kind="ridge", rng=0).members
+    task = small(9)
+    known = task.knowing(proda.assimilate(task, members=20, n_iter=1, rounds=1))
+    with pytest.raises(InputError, match=r"at least 7 of them, but has 6.*proda\.ridge"):
+        proda.train(known, members=3, rng=0)
+    assert proda.train(known, members=3, regressor=proda.ridge, rng=0).members
     many = proda.FEWEST_SITES
     rest = np.random.default_rng(0).normal(size=(many, 2))
-    member = proda._regressor("network", (4,), 1.0, 5, many, 0)
-    proda._fit(member, rest, rest, None)
+    proda.fitted(partial(proda.perceptron, hidden=(4,), max_iter=5), rest, rest, 0)
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path):
-    world = datasets.twin_world(sites=8, rng=2)
-    task, options = (world.observations, world.forcing), {"members": 12, "n_iter": 1, "rounds": 1}
-    first = proda.assimilate(*task, out=tmp_path / "run", **options)
-    again = proda.assimilate(*task, out=tmp_path / "run", **options)
+    options = {"members": 12, "n_iter": 1, "rounds": 1}
+    task = small(8, tmp_path / "run")
+    first, again = (proda.assimilate(task, **options) for _ in range(2))
     np.testing.assert_array_equal(first.draws, again.draws)
     for more in ({"members": 14}, {"n_iter": 2}, {"rng": 5}):
         with pytest.raises(InputError, match="holds a run with"):
-            proda.assimilate(*task, out=tmp_path / "run", **(options | more))
+            proda.assimilate(task, **(options | more))
     with pytest.raises(InputError, match="holds a run with data"):
-        proda.assimilate(task[0], task[1][::-1], out=tmp_path / "run", **options)
-    folds = random_folds(8, 2, rng=0)
-    ladder = {"methods": "default", "out": tmp_path / "ladder", "rng": 1}
-    proda.evaluate(*task, world.covariates, folds, first, **ladder)
-    proda.evaluate(*task, world.covariates, folds, first, **ladder)
+        proda.assimilate(dataclasses.replace(task, forcing=task.forcing[::-1]), **options)
+    folds, ladder = random_folds(8, 2, rng=0), {"rivals": "random_sampling", "rng": 1}
+    known = dataclasses.replace(task, work=Work(tmp_path / "ladder")).knowing(first)
+    evaluate(known, folds, **ladder)
+    evaluate(known, folds, **ladder)
     with pytest.raises(InputError, match="holds a run with data"):
-        proda.evaluate(task[0], task[1][::-1], world.covariates, folds, first, **ladder)
-    with pytest.raises(InputError, match="holds a run with folds"):
-        proda.evaluate(*task, world.covariates, random_folds(8, 2, rng=2), first, **ladder)
+        evaluate(dataclasses.replace(known, forcing=task.forcing[::-1]), folds, **ladder)
+    with pytest.raises(InputError, match="holds a run with rows"):
+        evaluate(known, random_folds(8, 2, rng=2), **ladder)
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be written"):
-        proda.assimilate(*task, out=tmp_path / "file", **options)
+        proda.assimilate(small(8, tmp_path / "file"), **options)
 
 
 def test_odd_numbers_and_datasets_are_named():
-    world = datasets.twin_world(sites=8, rng=2)
-    task = world.observations, world.forcing
     options = {"members": 12, "n_iter": 1, "rounds": 1}
-    sites = proda.assimilate(*task, **options)
-    for more in ({"chunk": -1}, {"chunk": 0}, {"rounds": np.nan}, {"n_jobs": 0}, {"n_jobs": "x"}):
+    task = small(8)
+    known = task.knowing(proda.assimilate(task, **options))
+    for more in ({"chunk": -1}, {"chunk": 0}, {"n_jobs": 0}, {"n_jobs": "x"}):
         with pytest.raises(InputError, match=next(iter(more))):
-            proda.assimilate(*task, **(options | more))
+            Work(**more)
+    with pytest.raises(InputError, match="rounds"):
+        proda.assimilate(task, **(options | {"rounds": np.nan}))
     folds = random_folds(8, 2, rng=0)
     for given, more, words in (
         (folds, {"draws": 0}, "draws is a whole number"),
-        (folds, {"n_jobs": 0}, "n_jobs"),
         (Folds(np.zeros(8, dtype=int), np.arange(8), "random"), {}, "sites to learn from"),
     ):
         with pytest.raises(InputError, match=words):
-            proda.evaluate(*task, world.covariates, given, sites, methods="default", **more)
-    found = proda.evaluate(*task, world.covariates, folds, sites, methods="default")
+            evaluate(known, given, "default", **more)
+    found = evaluate(known, folds, "default")
     stored = found.to_dataset()
-    pd.testing.assert_frame_equal(proda.Evaluation.from_dataset(stored).table, found.table)
+    pd.testing.assert_frame_equal(Evaluation.from_dataset(stored).table, found.table)
     with pytest.raises(InputError, match="score_held_out' is missing"):
-        proda.Evaluation.from_dataset(stored.drop_vars("score_held_out"))
+        Evaluation.from_dataset(stored.drop_vars("score_held_out"))
     # A summary keeps the table and loses the predictions.
-    summary = proda.Evaluation.from_dataset(stored.drop_vars(["observed", "predicted"]))
+    summary = Evaluation.from_dataset(stored.drop_vars(["observed", "predicted"]))
     pd.testing.assert_frame_equal(summary.table, found.table)
     with pytest.raises(InputError, match="observed' is missing: a gap needs the predictions"):
         summary.gap("own_profile", "default")

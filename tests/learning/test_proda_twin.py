@@ -4,21 +4,22 @@ import numpy as np
 import pytest
 
 from landcarbon import datasets
-from landcarbon.learning import proda
-from landcarbon.learning.validation import blocked_folds
+from landcarbon.learning import Proda, Task, evaluate, proda
+from landcarbon.learning.folds import blocked_folds
 
-LADDER = ("default", "random_sampling", "one_batch", "proda")
+LADDER = {"default": "default", "random_sampling": "random_sampling", "one_batch": "one_batch",
+          "proda": Proda(members=3)}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def report():
     world = datasets.twin_world(sites=200, rng=1)
-    sites = proda.assimilate(world.observations, world.forcing, members=50, n_iter=4, rng=0)
+    task = Task(world.observations, world.forcing, world.covariates)
+    sites = proda.assimilate(task, members=50, n_iter=4, rng=0)
     folds = blocked_folds(world.covariates["latitude"], world.covariates["longitude"], 2.0, 3, rng=0)
-    return proda.evaluate(
-        world.observations, world.forcing, world.covariates, folds, sites, methods=LADDER,
-        truth=world.truth["parameters"].values, draws=50, members=3, rng=0,
-    )  # fmt: skip
+    return evaluate(
+        task.knowing(sites), folds, LADDER.values(), truth=world.truth["parameters"].values, draws=50, rng=0
+    )
 
 
 def test_each_step_of_the_ladder_is_higher(report):

@@ -5,6 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from landcarbon import geo
+from landcarbon.learning import folds as cut
+from landcarbon.learning import skill as marks
 from landcarbon.learning import validation as v
 from landcarbon.matrix.errors import InputError
 
@@ -22,7 +25,7 @@ def places(n=400, seed=0):
 )
 def test_a_block_is_never_split(seed, size, n_folds):
     lat, lon = places(300, seed)
-    folds = v.blocked_folds(lat, lon, size, n_folds, rng=seed)
+    folds = cut.blocked_folds(lat, lon, size, n_folds, rng=seed)
     block = {}
     for i, cell in enumerate(zip(np.floor(lat / size), np.floor(lon / size))):
         assert block.setdefault(cell, folds.fold[i]) == folds.fold[i]
@@ -35,20 +38,20 @@ def test_a_block_is_never_split(seed, size, n_folds):
 
 def test_folds_are_balanced_and_seeded():
     lat, lon = places()
-    folds = v.blocked_folds(lat, lon, 2.0, 5, rng=3)
+    folds = cut.blocked_folds(lat, lon, 2.0, 5, rng=3)
     assert np.ptp(np.bincount(folds.fold)) <= 2
-    assert np.array_equal(folds.fold, v.blocked_folds(lat, lon, 2.0, 5, rng=3).fold)
-    assert not np.array_equal(folds.fold, v.blocked_folds(lat, lon, 2.0, 5, rng=4).fold)
+    assert np.array_equal(folds.fold, cut.blocked_folds(lat, lon, 2.0, 5, rng=3).fold)
+    assert not np.array_equal(folds.fold, cut.blocked_folds(lat, lon, 2.0, 5, rng=4).fold)
 
 
 def test_both_conventions_of_longitude_give_the_same_blocks():
     lat, lon = places()
-    assert np.array_equal(v.block_ids(lat, lon), v.block_ids(lat, lon % 360))
+    assert np.array_equal(geo.block_ids(lat, lon), geo.block_ids(lat, lon % 360))
 
 
 def test_group_folds_leave_each_biome_out_once():
     biome = np.array(["steppe", "tundra", "forest", "tundra", "forest"])
-    folds = v.group_folds(biome)
+    folds = cut.group_folds(biome)
     assert len(folds) == 3
     for train, test in folds:
         assert not set(biome[train]) & set(biome[test])
@@ -56,8 +59,8 @@ def test_group_folds_leave_each_biome_out_once():
 
 def test_blocks_leave_a_wider_gap_than_random_folds():
     lat, lon = places(1500)
-    random = v.leakage(lat, lon, v.random_folds(1500, 5))
-    blocked = v.leakage(lat, lon, v.blocked_folds(lat, lon, 5.0, 5))
+    random = cut.leakage(lat, lon, cut.random_folds(1500, 5))
+    blocked = cut.leakage(lat, lon, cut.blocked_folds(lat, lon, 5.0, 5))
     assert blocked["median_km"].min() > 1.5 * random["median_km"].max()
     assert (blocked["share_near"] < random["share_near"]).all()
     assert blocked["test"].sum() == 1500
@@ -65,17 +68,17 @@ def test_blocks_leave_a_wider_gap_than_random_folds():
 
 def test_leakage_is_the_nearest_great_circle_distance():
     lat, lon = places(60)
-    folds = v.blocked_folds(lat, lon, 4.0, 3)
-    table = v.leakage(lat, lon, folds)
+    folds = cut.blocked_folds(lat, lon, 4.0, 3)
+    table = cut.leakage(lat, lon, folds)
     for k, (train, test) in enumerate(folds):
-        d = v.great_circle_km(lat[test][:, None], lon[test][:, None], lat[train], lon[train])
+        d = geo.great_circle_km(lat[test][:, None], lon[test][:, None], lat[train], lon[train])
         assert table.loc[k, "min_km"] == pytest.approx(d.min(), rel=1e-9)
 
 
 def test_a_buffer_keeps_its_distance():
     lat, lon = places()
-    folds = v.blocked_folds(lat, lon, 5.0, 4).with_buffer(lat, lon, 100.0)
-    table = v.leakage(lat, lon, folds)
+    folds = cut.blocked_folds(lat, lon, 5.0, 4).with_buffer(lat, lon, 100.0)
+    table = cut.leakage(lat, lon, folds)
     assert (table["min_km"] >= 100.0).all()
     assert (table["train"] + table["test"] < 400).all()
     with pytest.raises(InputError, match="no training site"):
@@ -84,7 +87,7 @@ def test_a_buffer_keeps_its_distance():
 
 def test_the_equator_is_forty_thousand_kilometres_round():
     lon = np.linspace(-180, 180, 361)
-    around = v.great_circle_km(0.0, lon[:-1], 0.0, lon[1:]).sum()
+    around = geo.great_circle_km(0.0, lon[:-1], 0.0, lon[1:]).sum()
     assert around == pytest.approx(2 * np.pi * 6371.0088, rel=1e-12)
 
 
@@ -92,25 +95,25 @@ def test_r2_divides_by_the_variance_of_the_observations():
     rng = np.random.default_rng(1)
     o = rng.normal(size=200)
     p = 3 * o + rng.normal(size=200)
-    s = v.scores(o, p)
+    s = marks.scores(o, p)
     assert s.r2 == pytest.approx(1 - ((o - p) ** 2).sum() / ((o - o.mean()) ** 2).sum())
     assert s.r2 < 0 < 1 - ((o - p) ** 2).sum() / ((p - p.mean()) ** 2).sum()
     assert s.rmse == pytest.approx(np.sqrt(((p - o) ** 2).mean()))
     assert s.bias == pytest.approx((p - o).mean())
-    assert v.scores(o, np.full(200, o.mean())).r2 == pytest.approx(0)
+    assert marks.scores(o, np.full(200, o.mean())).r2 == pytest.approx(0)
 
 
 def test_r2_survives_a_large_offset():
     o = 1e7 + np.arange(50.0)
-    assert v.scores(o, o + 1.0).r2 == pytest.approx(1 - 50 / ((o - o.mean()) ** 2).sum(), rel=1e-9)
+    assert marks.scores(o, o + 1.0).r2 == pytest.approx(1 - 50 / ((o - o.mean()) ** 2).sum(), rel=1e-9)
 
 
 def test_log_scores_are_scores_of_logarithms():
     rng = np.random.default_rng(2)
     o, p = np.exp(rng.normal(size=(2, 50)))
-    assert v.scores(o, p, log=True) == v.scores(np.log(o), np.log(p))
+    assert marks.scores(o, p, log=True) == marks.scores(np.log(o), np.log(p))
     with pytest.raises(InputError, match="Logarithms"):
-        v.scores(-o, p, log=True)
+        marks.scores(-o, p, log=True)
 
 
 @pytest.mark.parametrize("score", ["r2", "rmse", "bias"])
@@ -119,7 +122,7 @@ def test_bootstrap_equals_resampling_the_rows(score):
     blocks = rng.integers(0, 12, 90)
     o = rng.normal(size=90)
     a, b = o + 0.3 * rng.normal(size=90), o + rng.normal(size=90)
-    d = v.bootstrap_difference(o, a, b, blocks, score=score, rng=5, draws=400)
+    d = marks.bootstrap_difference(o, a, b, blocks, score=score, rng=5, draws=400)
     labels, gen = np.unique(blocks), np.random.default_rng(5)
     counts = gen.multinomial(labels.size, np.full(labels.size, 1 / labels.size), size=400)
     by_hand = []
@@ -128,7 +131,7 @@ def test_bootstrap_equals_resampling_the_rows(score):
             [np.repeat(np.flatnonzero(blocks == g), k) for g, k in zip(labels, c)]
         )
         by_hand.append(
-            getattr(v.scores(o[rows], a[rows]), score) - getattr(v.scores(o[rows], b[rows]), score)
+            getattr(marks.scores(o[rows], a[rows]), score) - getattr(marks.scores(o[rows], b[rows]), score)
         )
     assert [d.lower, d.upper] == pytest.approx(list(np.quantile(by_hand, [0.025, 0.975])), rel=1e-9)
 
@@ -138,8 +141,8 @@ def test_blocks_widen_the_interval_where_errors_are_shared():
     block = np.repeat(np.arange(30), 20)
     o = rng.normal(size=600)
     p = o + rng.normal(size=30)[block]
-    wide = v.bootstrap_score(o, p, block, score="bias")
-    narrow = v.bootstrap_score(o, p, np.arange(600), score="bias")
+    wide = marks.bootstrap_score(o, p, block, score="bias")
+    narrow = marks.bootstrap_score(o, p, np.arange(600), score="bias")
     assert wide.upper - wide.lower > 2.5 * (narrow.upper - narrow.lower)
 
 
@@ -149,7 +152,7 @@ def test_the_bootstrap_interval_covers():
     for _ in range(200):
         o = rng.normal(size=120)
         shared = rng.normal(0, 0.5, 40)[np.arange(120) // 3]
-        d = v.bootstrap_score(o, o + shared, np.arange(120) // 3, score="bias", draws=400, rng=rng)
+        d = marks.bootstrap_score(o, o + shared, np.arange(120) // 3, score="bias", draws=400, rng=rng)
         hits += d.lower <= 0 <= d.upper
     assert 180 <= hits <= 199
 
@@ -173,7 +176,7 @@ def test_cross_prediction_never_sees_its_own_site():
 
     site = np.repeat(np.arange(30), 3)
     y = np.arange(90.0)
-    out = v.cross_predict(Memory(), site[:, None].astype(float), y, v.random_folds(30), site=site)
+    out = v.cross_predict(Memory(), site[:, None].astype(float), y, cut.random_folds(30), site=site)
     assert (out == -1).all()
 
 
@@ -182,7 +185,7 @@ def test_baselines_rank_as_they_should_on_a_curved_target():
     x = rng.uniform(-1, 1, (400, 5))
     y = x[:, 0] + 2 * (x[:, 1] > 0) * x[:, 2] + 0.1 * rng.normal(size=400)
     r2 = {
-        name: v.scores(y, v.cross_predict(m, x, y, v.random_folds(400))).r2
+        name: marks.scores(y, v.cross_predict(m, x, y, cut.random_folds(400))).r2
         for name, m in v.baselines().items()
     }
     assert r2["mean"] < 0.01 < r2["ridge"] < r2["forest"]
@@ -191,30 +194,30 @@ def test_baselines_rank_as_they_should_on_a_curved_target():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: v.blocked_folds([1.0, 1.1], [1.0, 1.1], n_folds=2), "1 2-degree block"),
-        (lambda: v.random_folds(3, 5), "cannot fill 5 folds"),
-        (lambda: v.random_folds(30, 1), "at least 2"),
-        (lambda: v.blocked_folds([120.0], [40.0]), "swapped"),
-        (lambda: v.blocked_folds([np.nan, 1.0], [1.0, 1.0]), "lat holds 1 value"),
-        (lambda: v.block_ids([1.0], [1.0], size=0.0), "above 0"),
-        (lambda: v.group_folds(["a", None, "b"]), "no label at 1 site"),
-        (lambda: v.group_folds(["a", "a"]), "nothing to train on"),
-        (lambda: v.scores([1.0, 1.0], [1.0, 2.0]), "without any spread"),
-        (lambda: v.scores([1.0, 2.0], [1.0]), "2 row"),
-        (lambda: v.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 0]), "one block"),
-        (lambda: v.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], score="mse"), "r2, rmse, bias"),
-        (lambda: v.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], draws=0), "draws is a whole number"),
-        (lambda: v.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], draws=9.5), "draws is a whole number"),
-        (lambda: v.random_folds(4, 2).with_buffer([1.0] * 5, [1.0] * 5, 1.0), "lat has 5 .* the folds 4"),
-        (lambda: v.cross_predict(v.baselines()["mean"], np.ones((3, 1)), np.ones(4), v.random_folds(4, 2)),
+        (lambda: cut.blocked_folds([1.0, 1.1], [1.0, 1.1], n_folds=2), "1 2-degree block"),
+        (lambda: cut.random_folds(3, 5), "cannot fill 5 folds"),
+        (lambda: cut.random_folds(30, 1), "at least 2"),
+        (lambda: cut.blocked_folds([120.0], [40.0]), "swapped"),
+        (lambda: cut.blocked_folds([np.nan, 1.0], [1.0, 1.0]), "latitude holds 1 value"),
+        (lambda: geo.block_ids([1.0], [1.0], size=0.0), "above 0"),
+        (lambda: cut.group_folds(["a", None, "b"]), "no label at 1 site"),
+        (lambda: cut.group_folds(["a", "a"]), "nothing to train on"),
+        (lambda: marks.scores([1.0, 1.0], [1.0, 2.0]), "without any spread"),
+        (lambda: marks.scores([1.0, 2.0], [1.0]), "2 row"),
+        (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 0]), "one block"),
+        (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], score="mse"), "r2, rmse, bias"),
+        (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], draws=0), "draws is a whole number"),
+        (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], draws=9.5), "draws is a whole number"),
+        (lambda: cut.random_folds(4, 2).with_buffer([1.0] * 5, [1.0] * 5, 1.0), "lat has 5 .* the folds 4"),
+        (lambda: v.cross_predict(v.baselines()["mean"], np.ones((3, 1)), np.ones(4), cut.random_folds(4, 2)),
          "covariates has 3 .* target 4"),
-        (lambda: v.cross_predict(v.baselines()["mean"], np.ones((4, 1)), np.ones(4), v.random_folds(4, 2),
+        (lambda: v.cross_predict(v.baselines()["mean"], np.ones((4, 1)), np.ones(4), cut.random_folds(4, 2),
                                  site=[0, 1]), "site has 2 .* target 4"),
-        (lambda: v.cross_predict(v.baselines()["mean"], np.ones((2, 1)), np.ones(2), v.random_folds(4, 2),
+        (lambda: v.cross_predict(v.baselines()["mean"], np.ones((2, 1)), np.ones(2), cut.random_folds(4, 2),
                                  site=[-1, 1]), "site counts"),
         (
             lambda: v.cross_predict(
-                v.baselines()["mean"], np.ones((4, 1)), np.ones(4), v.random_folds(3, 2)
+                v.baselines()["mean"], np.ones((4, 1)), np.ones(4), cut.random_folds(3, 2)
             ),
             "site counts up to 3",
         ),

@@ -13,9 +13,9 @@ from landcarbon.assimilation import (
     ProfileObservations,
     sample,
 )
-from landcarbon.learning import hybrid, proda
+from landcarbon.learning import Proda, Task, evaluate, hybrid, one_batch, proda
 from landcarbon.learning.control import control
-from landcarbon.learning.validation import random_folds
+from landcarbon.learning.folds import random_folds
 from landcarbon.matrix.layers import SoilLayers
 from landcarbon.models import Parameter, ParameterTable, clm5, clm45
 from landcarbon.models.process import observed_values
@@ -91,27 +91,28 @@ def test_the_adjoint_is_the_derivative(case):
 
 def test_it_is_assimilated_fitted_trained_and_mapped(case):
     model, forcing, prior, covariates, data, _ = case
-    sites = proda.assimilate(data, forcing, model=model, members=20, n_iter=2, rng=0)
+    task = Task(data, forcing, covariates, model=model)
+    sites = proda.assimilate(task, members=20, n_iter=2, rng=0)
     still = observed_values(model, np.tile(prior.table.default, (N, 1)), forcing)
     before, after = (np.abs(h - data.data).mean() for h in (data.predict(still), sites.prediction.mean(axis=1)))
     assert after < 0.8 * before
-    batch = proda.one_batch(data, forcing, model=model, rng=0)
+    batch = one_batch(task, rng=0)
     assert batch.cost[1] < batch.cost[0]
-    network = proda.train(covariates, sites, kind="ridge", members=3)
-    maps = proda.predict(network, covariates, forcing, model=model, draws=20)
+    linear = Proda("ridge", proda.ridge, 3)
+    network = proda.train(task.knowing(sites), regressor=proda.ridge, members=3)
+    maps = proda.predict(network, task, draws=20)
     assert maps["carbon"].shape == (N, len(model.LAYERS))
-    report = proda.evaluate(
-        data, forcing, covariates, random_folds(N, 2, rng=0), sites, model=model,
-        methods=("default", "one_batch", "ridge"), members=3, draws=20,
-    )  # fmt: skip
+    rivals = ("default", "one_batch", linear)
+    report = evaluate(task.knowing(sites), random_folds(N, 2, rng=0), rivals, draws=20)
     assert report.table["r2"].notna().all()
 
 
 def test_it_is_trained_end_to_end(case):
     model, forcing, _, covariates, data, _ = case
-    net = hybrid.fit(covariates, data, forcing, model=model, members=2, hidden=(8,), epochs=20, rng=1)
+    task = Task(data, forcing, covariates, model=model)
+    net = hybrid.fit(task, members=2, network=(8,), epochs=20, rng=1)
     assert all(member.history[-1, 0] < member.history[0, 0] for member in net.members)
-    assert hybrid.directions(data, forcing, net.predict(covariates), model=model).degrees_of_freedom > 0.9
+    assert hybrid.directions(task, net.predict(covariates)).degrees_of_freedom > 0.9
 
 
 def test_its_components_are_told_apart(case):

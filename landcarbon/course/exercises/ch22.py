@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from landcarbon.assimilation import GaussianLikelihood, Prior
 from landcarbon.course.checks import exercise, expect
-from landcarbon.learning import hybrid
+from landcarbon.learning import Stream, Task, hybrid
 from landcarbon.models.parameters import Parameter, ParameterTable
 
 Array = NDArray[np.float64]
@@ -53,15 +53,15 @@ def two_networks(measure: Measure | None = None) -> dict[str, Array]:
     rng = np.random.default_rng(23)
     noise = 0.1 * rng.standard_normal((2, 150, 1))
     truth, I = made["truth"], made["litter"]  # noqa: E741
-    streams = [hybrid.Stream(GaussianLikelihood(_carbon(truth, I)[0] + noise[0], 0.1), _carbon)]
+    streams = [Stream(GaussianLikelihood(_carbon(truth, I)[0] + noise[0], 0.1), _carbon)]
     if measure is not None:
         h = measure(truth, I)[0]
         sd = 0.1 * np.maximum(np.abs(h).mean(), 1.0) if np.abs(h).mean() > 20 else 0.1
         data = GaussianLikelihood(h + noise[1] / 0.1 * sd, sd)
-        streams.append(hybrid.Stream(data, measure))
+        streams.append(Stream(data, measure))
     return {
         name: hybrid.fit(
-            made["place"], streams, I, CUE, start=start, members=2, hidden=(10,), epochs=120,
+            Task(streams, I, made["place"], CUE), start=start, members=2, network=(10,), epochs=120,
             patience=40, rate=0.03, decay=0.01, batch=75, rng=1,
         ).predict(made["place"])
         for name, start in STARTS.items()
