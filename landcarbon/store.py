@@ -51,7 +51,6 @@ import enum
 import errno
 import functools
 import hashlib
-import io
 import json
 import os
 import socket
@@ -267,7 +266,7 @@ def _code_parts(thing: Any) -> tuple[Any, ...] | None:
         }  # fmt: skip
         return "module", thing.__name__, {name: value.__code__ for name, value in own.items()}
     if isinstance(thing, type):
-        return "class", thing.__module__, thing.__qualname__, _methods(thing)
+        return "class", thing.__qualname__, _methods(thing)
     if isinstance(thing, (types.BuiltinFunctionType, np.ufunc)) or hasattr(thing, "__wrapped__"):
         inner = getattr(thing, "__wrapped__", None)
         return "builtin", getattr(thing, "__module__", ""), getattr(thing, "__name__", ""), inner
@@ -284,14 +283,14 @@ def _filled(cell: Any) -> bool:
 
 @functools.lru_cache(maxsize=1000)
 def _methods(cls: type) -> str:
-    """What the classes that somebody wrote do; those of packages stand behind their names."""
+    """What a class does; one that is not written in Python stands behind its name."""
     found = [
         value.__code__
-        for base in cls.__mro__ if base.__module__ != "builtins"
+        for base in cls.__mro__
         for _, value in sorted(vars(base).items(), key=lambda item: item[0])
         if isinstance(value, types.FunctionType)
     ]  # fmt: skip
-    return fingerprint(found)
+    return fingerprint(found) if found else cls.__module__
 
 
 def _object_parts(thing: Any) -> tuple[Any, ...] | None:
@@ -301,13 +300,14 @@ def _object_parts(thing: Any) -> tuple[Any, ...] | None:
         return "generator", thing.get_state(legacy=False)
     if isinstance(thing, np.random.SeedSequence):
         return "seed", thing.state
-    if isinstance(thing, io.IOBase):
+    try:
+        reduced = thing.__reduce_ex__(4)  # as pickle and copy take things apart
+    except (TypeError, AttributeError, NotImplementedError):
         return None
-    slots = [n for base in type(thing).__mro__ for n in np.atleast_1d(getattr(base, "__slots__", ()))]
-    state = {str(n): getattr(thing, n) for n in slots if n != "__weakref__" and hasattr(thing, n)}
-    if hasattr(thing, "__dict__"):
-        return "object", type(thing), state | vars(thing)
-    return ("object", type(thing), state) if state else None
+    if isinstance(reduced, str):
+        return "object", type(thing), reduced
+    make, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+    return "object", type(thing), make, arguments, state, list(items or ()), list(pairs or ())
 
 
 # files
