@@ -471,7 +471,8 @@ class Store:
             return
         nothing = kind is not None and not any(self.folder.rglob("*.nc"))
         if nothing and self._claimed:
-            (self.folder / "run.json").unlink(missing_ok=True)
+            for card in self.folder.rglob("run.json"):
+                card.unlink(missing_ok=True)
         _give(self.folder / ".lock", self._lock)
         self._lock = None
         if nothing:

@@ -39,7 +39,6 @@ environment with no process model at all.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,7 +53,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.ensemble import es_mda
 from landcarbon.assimilation.observations import ProfileObservations
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.assimilation.runs import claim, some_jobs
+from landcarbon.assimilation.runs import some_jobs
 from landcarbon.assimilation.sites import assimilate as run_sites
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.learning.validation import (
@@ -69,6 +68,7 @@ from landcarbon.learning.validation import (
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.models import clm5
 from landcarbon.models.parameters import ParameterTable
+from landcarbon.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,7 @@ class Sites:
     draws: Array
     prediction: Array
     site: NDArray[Any]
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
     n_iter: int = 6
     rounds: int = 1
     first: Sites | None = None
@@ -290,8 +290,9 @@ def assimilate(
     _whole("chunk", chunk)
     some_jobs(n_jobs)
     if out is not None:
-        card = {"members": members, "n_iter": n_iter, "data": _digest(observations, forcing, prior)}
-        claim(Path(out), card, "profiles, forcing, prior and options")
+        card = {"members": members, "n_iter": n_iter, "rng": rng, "model": model,
+                "prior": prior, "observations": observations, "forcing": forcing}  # fmt: skip
+        Store(out).claim(card, "profiles, forcing, prior and options")
     rng = np.random.default_rng(rng)
     how = _How(model, members, n_iter, chunk, None if out is None else Path(out), n_jobs, progress)
     sites = first = None
@@ -326,9 +327,9 @@ class _How:
     members: int
     n_iter: int
     chunk: int = 25
-    out: Path | None = None
-    n_jobs: int = 1
-    progress: bool | None = None
+    out: Path | None = field(default=None, compare=False)
+    n_jobs: int = field(default=1, compare=False)
+    progress: bool | None = field(default=None, compare=False)
 
     def into(self, name: str) -> _How:
         """The same, in a folder inside."""
@@ -351,6 +352,11 @@ class _How:
                 list(site), work, self.out, seed,
                 chunk=self.chunk, n_jobs=self.n_jobs, progress=self.progress,
             )  # fmt: skip
+            if data.attrs["short"]:
+                raise InputError(
+                    f"memory or disk was short at {data.attrs['short']} of {len(site)} profiles. What was "
+                    "finished is kept; make room, or take fewer processes, and call again."
+                )
             return data["draws"].values, data["prediction"].values, data["reason"].values
         n = len(observations.data)
         draws = np.empty((n, self.members, len(prior)))
@@ -1002,9 +1008,9 @@ def evaluate(
     members = sites.draws.shape[1]
     some_jobs(n_jobs)
     if out is not None:
-        card = {"members": members, "n_iter": sites.n_iter, "data": _digest(observations, forcing)}
-        card |= {"folds": _digest(folds), "first": _digest(sites.first or sites)}
-        claim(Path(out), card, "profiles, forcing, folds and sites")
+        card = {"members": members, "n_iter": sites.n_iter, "model": model, "observations": observations,
+                "forcing": forcing, "folds": folds, "first": sites.first or sites}  # fmt: skip
+        Store(out).claim(card, "profiles, forcing, folds and sites")
     how = _How(model, members, sites.n_iter, 25, None if out is None else Path(out), n_jobs, progress)
     task = _Task(observations, forcing, covariates, folds, sites, how, draws, seed, options)
     results: dict[str, _Held] = {}
@@ -1256,17 +1262,6 @@ def _prior(prior: Prior | None, model: Model) -> Prior:
             f"model has {len(model.PARAMETERS)}. Build it with Prior(model.PARAMETERS)."
         )
     return prior
-
-
-def _digest(*things: Any) -> str:
-    """A short mark of all numbers in some dataclasses."""
-    mark = hashlib.sha256()
-    for thing in things:
-        for name, value in sorted(getattr(thing, "__dict__", {}).items()):
-            if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-                mark.update(f"{name}{value.shape}".encode())
-                mark.update(np.ascontiguousarray(value).tobytes())
-    return mark.hexdigest()[:12]
 
 
 def _whole(name: str, value: Any) -> None:

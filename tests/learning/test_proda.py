@@ -12,6 +12,7 @@ from landcarbon.learning import proda
 from landcarbon.learning.validation import Folds, blocked_folds, random_folds
 from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5
+from landcarbon.models.parameters import ParameterTable
 
 PRIOR = Prior(clm5.PARAMETERS)
 ERROR = 0.3
@@ -369,13 +370,14 @@ def test_a_gap_to_an_unknown_method_gets_a_sentence(report):
 # --- runs on disk --------------------------------------------------------------------------------
 
 
+@dataclasses.dataclass(eq=False)
 class _Fragile:
     """CLM5 that breaks at sites with a given input, and can be killed after some calls."""
 
     PARAMETERS, LAYERS, SOIL = clm5.PARAMETERS, clm5.LAYERS, clm5.SOIL
 
-    def __init__(self, bad=None, calls=None):
-        self.bad, self.calls = bad, calls
+    bad: float | None = None
+    calls: int | None = dataclasses.field(default=None, compare=False)  # decides when it ends, not what it says
 
     def steady_state(self, parameters, forcing):
         if self.calls is not None:
@@ -447,8 +449,15 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
     for more in ({"members": 14}, {"n_iter": 2}, {"rng": 5}):
         with pytest.raises(InputError, match="holds a run with"):
             proda.assimilate(*task, out=tmp_path / "run", **(options | more))
-    with pytest.raises(InputError, match="holds a run with data"):
+    with pytest.raises(InputError, match="holds a run with forcing"):
         proda.assimilate(task[0], task[1][::-1], out=tmp_path / "run", **options)
+    narrow = [dataclasses.replace(r, upper=r.default + (r.upper - r.default) / 10) for r in clm5.PARAMETERS]
+    for prior in (Prior(ParameterTable(narrow)), Prior(clm5.PARAMETERS, {"tau_s3": "log-uniform"})):
+        with pytest.raises(InputError, match="holds a run with prior"):
+            proda.assimilate(*task, prior, out=tmp_path / "run", **options)
+    other = world.profiles.to_observations(1.0)
+    with pytest.raises(InputError, match="holds a run with observations"):
+        proda.assimilate(other, task[1], out=tmp_path / "run", **options)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         proda.assimilate(*task, out=tmp_path / "file", **options)
