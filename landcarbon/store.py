@@ -1,0 +1,693 @@
+"""One way to keep work on disk: what was decided, made once, whole, by one process at a time.
+
+::
+
+    card    = everything that decides a result
+    mark    = fingerprint(card)
+    file    = dataset as netCDF  +  one last line: checksum and mark
+    once    = read(file) if its mark is that of the card, else write(make())
+
+=========== =========================================== ===== ============ ======
+symbol      meaning                                     shape code name    source
+=========== =========================================== ===== ============ ======
+card        names and values that decide a result       --    card         --
+mark        sixteen characters, the same for the same   --    fingerprint  --
+            card
+name        where in the folder a result lies, as       --    name         --
+            "map" or "chunks/000100"
+=========== =========================================== ===== ============ ======
+
+The lines to type:
+
+    with Store(folder) as store:                          # one process at a time
+        store.claim({"seed": 1, "model": model})          # the folder is for this run only
+        sites = store.once("sites", card, lambda: ...)    # read back, or made and kept
+
+What holds:
+
+- **One run a folder, or one result a card.** `claim` refuses a folder that holds another run and
+  says in what it differs; `once` makes a result again whose card is another.
+- **One process.** The system's own lock: it ends with its process, however that ends, so none is
+  ever left behind by a dead one.
+- **Whole files.** A file is written beside its place, handed to the disk, and moved. A killed run
+  leaves no half file under a real name; a full disk ends in a sentence and leaves nothing.
+- **The same bits.** A checksum over the whole file is compared on reading. A damaged file is named
+  in a warning and made again. A result is always handed out as it was read from disk, so that the
+  first call and the next give the same numbers and types.
+- **Not remembered:** that memory or disk was short (:func:`short`), and a run that failed before
+  it kept anything (its folder is free for another).
+
+Dataclass fields declared ``field(compare=False)`` decide nothing (a time that was measured, a
+number of processes, a memory of earlier calls) and stay out of the fingerprint.
+
+Of our own this file imports the error alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+import errno
+import functools
+import hashlib
+import json
+import os
+import socket
+import sys
+import tempfile
+import types
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Set
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landcarbon.matrix.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Store", "fingerprint", "fresh_folder", "put", "short", "to_netcdf"]
+
+_LAST = b"\nlandcarbon "  # begins the last line of a file: checksum and mark
+_SHORT = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "ENOMEM", "EMFILE", "ENFILE")
+    if hasattr(errno, name)
+}
+
+
+# fingerprints
+
+
+def fingerprint(*things: Any) -> str:
+    """Sixteen characters that are the same whenever the same was given, on every machine.
+
+    Parameters
+    ----------
+    *things : object
+        Numbers, text, dates, mappings, sequences, arrays (masked and labelled ones too: a value
+        under a mask does not count), tables, Datasets, dataclasses (fields with ``compare=False``
+        do not count), functions (their code, defaults, and what they close over; not the globals
+        they read), partial functions, classes, modules, Generators (the state they are in), any
+        other object by its attributes.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        Something that holds nothing to go by, an open file say.
+
+    Examples
+    --------
+    >>> fingerprint(1, "a") == fingerprint(1.0, "a"), fingerprint(1, "a") == fingerprint(1, "b")
+    (True, False)
+    >>> fingerprint({"b": 2, "a": np.ones(3)}) == fingerprint({"a": np.ones(3), "b": 2})
+    True
+    >>> fingerprint(lambda x: x + 1) == fingerprint(lambda x: x + 2)
+    False
+    """
+    mark = hashlib.sha256()
+    seen: dict[int, int] = {}
+    kept: list[Any] = []  # an object that is let go could lend its id to the next one
+    for thing in things:
+        _add(thing, mark.update, seen, kept)
+    return mark.hexdigest()[:16]
+
+
+def _add(thing: Any, say: Callable[[bytes], None], seen: dict[int, int], kept: list[Any]) -> None:
+    """One thing into the mark, with all it holds."""
+
+    def tell(kind: str, *parts: Any) -> None:
+        say(f"<{kind} {len(parts)}>".encode())
+        for part in parts:
+            _add(part, say, seen, kept)
+        say(b">")
+
+    if (plain := _plain(thing)) is not None:
+        say(plain)
+        return
+    if id(thing) in seen:  # met before, perhaps inside itself
+        say(f"<again {seen[id(thing)]}>".encode())
+        return
+    if not _is_data(thing):
+        seen[id(thing)] = len(seen)
+        kept.append(thing)
+    tell(*_parts(thing))
+
+
+def _plain(thing: Any) -> bytes | None:
+    """Numbers, words and bare arrays, as bytes."""
+    if isinstance(thing, np.generic) and thing.dtype.kind in "biufcUS":
+        thing = thing.item()
+    if thing is None or isinstance(thing, (bool, type(Ellipsis))):
+        return repr(thing).encode()
+    if isinstance(thing, enum.Enum):
+        return f"{type(thing).__qualname__}.{thing.name};".encode()
+    if isinstance(thing, (int, float)):
+        whole = isinstance(thing, int) or float(thing).is_integer()
+        return f"{int(thing) if whole else float(thing)!r};".encode()
+    if isinstance(thing, (str, complex)):
+        return repr(thing).encode()
+    if isinstance(thing, (bytes, bytearray)):
+        return b"b%d:" % len(thing) + bytes(thing)
+    if type(thing) in (np.ndarray, np.memmap) and thing.dtype.kind in "biufcmMUSV":
+        plain = thing.dtype.newbyteorder("<") if thing.dtype.kind != "V" else thing.dtype
+        return f"{plain}{thing.shape}".encode() + np.ascontiguousarray(thing, plain).tobytes()
+    return None
+
+
+def _is_data(thing: Any) -> bool:
+    """Told by what it holds each time, even where the same object comes twice."""
+    return isinstance(thing, (np.ndarray, np.generic, tuple, types.CodeType)) or _of(
+        thing, "pandas", "xarray"
+    )
+
+
+def _of(thing: Any, *packages: str) -> bool:
+    return type(thing).__module__.partition(".")[0] in packages
+
+
+def _parts(thing: Any) -> tuple[Any, ...]:
+    """What a thing is, and all that makes it what it is."""
+    for read in (_data_parts, _collection_parts, _code_parts, _object_parts):
+        if (parts := read(thing)) is not None:
+            return parts
+    raise InputError(
+        f"{thing!r:.80} ({type(thing).__name__}) has nothing to tell it from another by, so a folder cannot "
+        "know whether the run is the same. Hand over numbers, arrays, tables, dataclasses or functions."
+    )
+
+
+def _data_parts(thing: Any) -> tuple[Any, ...] | None:
+    if isinstance(thing, np.ma.MaskedArray):
+        mask = np.ma.getmaskarray(thing)
+        return "masked", np.where(mask, np.zeros((), thing.dtype), thing.data), mask
+    if isinstance(thing, np.ndarray):
+        bare = np.asarray(thing)
+        return ("array", bare.shape, bare.ravel().tolist()) if bare.dtype.kind == "O" else ("array", bare)
+    if isinstance(thing, np.generic):
+        return "array", np.asarray(thing)
+    if _of(thing, "xarray"):
+        return _labelled(thing)
+    if _of(thing, "pandas"):
+        return _tabular(thing)
+    return None
+
+
+def _labelled(thing: Any) -> tuple[Any, ...] | None:
+    if hasattr(thing, "data_vars"):
+        return "dataset", {str(k): thing[k].variable for k in thing.variables}, dict(thing.attrs)
+    if hasattr(thing, "dims") and hasattr(thing, "values"):
+        coords = {str(k): v.variable for k, v in getattr(thing, "coords", {}).items()}
+        return "labelled", thing.dims, thing.values, getattr(thing, "name", None), coords, dict(thing.attrs)
+    return None
+
+
+def _tabular(thing: Any) -> tuple[Any, ...]:
+    import pandas as pd
+
+    if isinstance(thing, pd.DataFrame):
+        columns = [(name, _column(thing.iloc[:, k])) for k, name in enumerate(thing.columns)]
+        return "table", columns, _column(thing.index)
+    if isinstance(thing, pd.Series):
+        return "series", thing.name, _column(thing), _column(thing.index)
+    if isinstance(thing, pd.Index):
+        return "index", list(thing.names), _column(thing)
+    return type(thing).__name__, str(thing)
+
+
+def _column(values: Any) -> Any:
+    """A column or an index, without what pandas keeps beside it."""
+    import pandas as pd
+
+    array = values.to_numpy()
+    if array.dtype.kind in "biufcmM":
+        return array
+    return [None if gap else v for v, gap in zip(array.tolist(), np.ravel(pd.isna(array)))]
+
+
+def _collection_parts(thing: Any) -> tuple[Any, ...] | None:
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        decide = {f.name: getattr(thing, f.name, None) for f in dataclasses.fields(thing) if f.compare}
+        return "dataclass", type(thing), decide
+    if isinstance(thing, Mapping):
+        pairs = sorted(((fingerprint(k), k, v) for k, v in thing.items()), key=lambda pair: pair[0])
+        return "mapping", *((k, v) for _, k, v in pairs)
+    if isinstance(thing, Set):
+        return "set", *sorted(map(fingerprint, thing))
+    if isinstance(thing, (list, tuple)):
+        return "sequence", *thing
+    if isinstance(thing, (range, slice, os.PathLike)) or _of(thing, "datetime", "decimal", "fractions"):
+        return type(thing).__name__, str(thing)
+    return None
+
+
+def _code_parts(thing: Any) -> tuple[Any, ...] | None:
+    if isinstance(thing, types.CodeType):
+        # Not where it stands: a function that moves in its file stays the same.
+        return "code", thing.co_code, thing.co_consts, thing.co_names, thing.co_varnames, thing.co_freevars
+    if isinstance(thing, types.FunctionType):
+        cells = [c.cell_contents for c in thing.__closure__ or () if _filled(c)]
+        return "function", thing.__code__, thing.__defaults__, thing.__kwdefaults__, cells
+    if isinstance(thing, types.MethodType):
+        return "method", thing.__self__, thing.__func__
+    if isinstance(thing, functools.partial):
+        return "partial", thing.func, thing.args, dict(thing.keywords)
+    if isinstance(thing, types.ModuleType):
+        own = {
+            name: value for name, value in vars(thing).items()
+            if isinstance(value, types.FunctionType) and value.__module__ == thing.__name__
+        }  # fmt: skip
+        return "module", thing.__name__, {name: value.__code__ for name, value in own.items()}
+    if isinstance(thing, type):
+        return "class", thing.__qualname__, _methods(thing)
+    if isinstance(thing, (types.BuiltinFunctionType, np.ufunc)) or hasattr(thing, "__wrapped__"):
+        inner = getattr(thing, "__wrapped__", None)
+        return "builtin", getattr(thing, "__module__", ""), getattr(thing, "__name__", ""), inner
+    return None
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - asking is the test
+    except ValueError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=1000)
+def _methods(cls: type) -> str:
+    """What a class does; one that is not written in Python stands behind its name."""
+    found = [
+        value.__code__
+        for base in cls.__mro__
+        for _, value in sorted(vars(base).items(), key=lambda item: item[0])
+        if isinstance(value, types.FunctionType)
+    ]  # fmt: skip
+    return fingerprint(found) if found else cls.__module__
+
+
+def _object_parts(thing: Any) -> tuple[Any, ...] | None:
+    if isinstance(thing, np.random.Generator):
+        return "generator", type(thing.bit_generator).__name__, thing.bit_generator.state
+    if isinstance(thing, np.random.RandomState):
+        return "generator", thing.get_state(legacy=False)
+    if isinstance(thing, np.random.SeedSequence):
+        return "seed", thing.state
+    try:
+        reduced = thing.__reduce_ex__(4)  # as pickle and copy take things apart
+    except (TypeError, AttributeError, NotImplementedError):
+        return None
+    if isinstance(reduced, str):
+        return "object", type(thing), reduced
+    make, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+    return "object", type(thing), make, arguments, state, list(items or ()), list(pairs or ())
+
+
+# files
+
+
+def short(error: BaseException | None) -> bool:
+    """Whether memory, disk or files that may be open were short: worth another try, nobody's fault.
+
+    Examples
+    --------
+    >>> short(MemoryError()), short(OSError(28, "No space left on device")), short(ValueError())
+    (True, True, False)
+    """
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SHORT)
+
+
+def fresh_folder(path: str | os.PathLike[str]) -> Path:
+    """The folder, made if it is not there, and seen to take a file.
+
+    Raises
+    ------
+    InputError
+        No name, or nothing can be written there.
+    """
+    if not os.fspath(path):
+        raise InputError("out is empty; give the folder of this run.")
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"results cannot be written to {folder}: {error.strerror or error}. Give another folder."
+        ) from None
+    return folder
+
+
+def put(content: bytes | str, path: Path) -> None:
+    """Write beside the place, hand it to the disk, move it there: whole or not at all.
+
+    Raises
+    ------
+    InputError
+        The disk is full, or does not take the file.
+    """
+    if isinstance(content, str):
+        content = content.encode()
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise InputError(
+            f"{path.name} cannot be written to {path.parent}: {error.strerror or error}. What was finished is "
+            "kept; make room and call again."
+        ) from None
+
+
+def to_netcdf(
+    groups: Mapping[str, xr.Dataset], encoding: Mapping[str, Any] | None = None
+) -> bytes:
+    """Datasets as the bytes of one netCDF file; made in memory, where no disk can be full.
+
+    Parameters
+    ----------
+    groups : mapping of str to Dataset
+        "" is the root of the file.
+    encoding : mapping, optional
+        As of :meth:`xarray.Dataset.to_netcdf`, or ``{group: that}``.
+    """
+    import netCDF4
+    from xarray.backends import NetCDF4DataStore
+
+    file = netCDF4.Dataset("memory", "w", format="NETCDF4", memory=65536)
+    try:
+        for name, data in groups.items():
+            wanted = (encoding or {}).get(name, {}) if name else encoding or {}
+            data.dump_to_store(NetCDF4DataStore(file, group=name or None, mode="a"), encoding=dict(wanted))
+    except BaseException:
+        file.close()
+        raise
+    return bytes(file.close())
+
+
+def _from_netcdf(content: bytes) -> xr.Dataset:
+    import netCDF4
+    import xarray as xr
+    from xarray.backends import NetCDF4DataStore
+
+    with xr.open_dataset(NetCDF4DataStore(netCDF4.Dataset("memory", memory=content))) as data:
+        return data.load()
+
+
+# the folder
+
+
+class Store:
+    """A folder that keeps the results of a run.
+
+    Parameters
+    ----------
+    folder : path
+        Made when it is first written to.
+
+    Raises
+    ------
+    InputError
+        On entering: another process is at work in the folder, or nothing can be written there.
+
+    Notes
+    -----
+    Use it as ``with Store(folder) as store:``; the lock is held until the end of the block. A
+    method called outside such a block takes the lock for itself. Left by an error before anything
+    was kept, the block frees the folder again.
+
+    Examples
+    --------
+    >>> import tempfile, xarray as xr
+    >>> made = []
+    >>> def make():
+    ...     made.append(1)
+    ...     return xr.Dataset({"x": ("site", [1.0, 2.0])})
+    >>> with tempfile.TemporaryDirectory() as name, Store(name + "/run") as store:
+    ...     store.claim({"seed": 1})
+    ...     first = store.once("x", {"steps": 3}, make)
+    ...     again = store.once("x", {"steps": 3}, make)
+    ...     other = store.once("x", {"steps": 4}, make)
+    ...     store.claim({"seed": 2})
+    Traceback (most recent call last):
+        ...
+    landcarbon.matrix.errors.InputError: the folder 'run' holds a run with seed = 1, not 2. ...
+    >>> len(made), first.equals(again)
+    (2, True)
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._depth = 0
+        self._lock: int | None = None
+        self._new: list[Path] = []
+        self._claimed = False
+
+    def __enter__(self) -> Store:
+        if self._depth == 0:
+            self._new = [p for p in (self.folder, *self.folder.parents) if not os.path.exists(p)]
+            self._claimed = False
+            fresh_folder(self.folder)
+            self._lock = _take(self.folder / ".lock")
+        self._depth += 1
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
+        nothing = kind is not None and not any(self.folder.rglob("*.nc"))
+        if nothing and self._claimed:
+            for card in self.folder.rglob("run.json"):
+                card.unlink(missing_ok=True)
+        _give(self.folder / ".lock", self._lock)
+        self._lock = None
+        if nothing:
+            _remove_empty(self.folder)
+            for folder in self._new:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+    def path(self, name: str) -> Path:
+        """The file of a result."""
+        return self.folder / f"{name}.nc"
+
+    def claim(self, card: Mapping[str, Any], same: str = "options") -> None:
+        """Write down what this folder is for, or refuse to mix two runs.
+
+        Parameters
+        ----------
+        card : mapping of str to object
+            What decides every result in the folder. Numbers and words are kept as they are, other
+            things by their fingerprint. The version of landcarbon is added.
+        same : str
+            The card in words, for the message ("sites, seed and chunk").
+
+        Raises
+        ------
+        InputError
+            The folder holds a run with another card, or one that cannot be read.
+        """
+        with self:
+            path = self.folder / "run.json"
+            shown = {name: _shown(value) for name, value in {**card, "landcarbon": _version()}.items()}
+            if not path.exists():
+                put(json.dumps(shown, indent=1), path)
+            there = self._card(path)
+            for key in dict.fromkeys([*shown, *there]):
+                if there.get(key) != shown.get(key):
+                    raise InputError(
+                        f"the folder {self.folder.name!r} holds a run with {key} = {there.get(key)}, not "
+                        f"{shown.get(key)}. Call with the same {same} to continue it, or choose another folder."
+                    )
+            self._claimed = True
+
+    @staticmethod
+    def _card(path: Path) -> dict[str, Any]:
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            raise InputError(
+                f"{path} cannot be read, so nobody knows what the folder holds. Choose another folder."
+            ) from None
+
+    def once(
+        self,
+        name: str,
+        card: Mapping[str, Any],
+        make: Callable[[], xr.Dataset],
+        encoding: Mapping[str, Any] | None = None,
+    ) -> xr.Dataset:
+        """The result kept under this name and card; made and kept if there is none.
+
+        Parameters
+        ----------
+        name : str
+        card : mapping of str to object
+            What decides this result. One that was made from another card is made again, and so is
+            one that was damaged.
+        make : callable
+            ``make() -> xarray.Dataset``. What it raises is raised; nothing is kept then.
+        encoding : mapping, optional
+            As of :meth:`xarray.Dataset.to_netcdf`.
+
+        Returns
+        -------
+        xarray.Dataset
+            As read from disk, each time.
+        """
+        with self:
+            found = self.read(name, card)
+            return self.write(name, card, make(), encoding) if found is None else found
+
+    def read(self, name: str, card: Mapping[str, Any] | None = None) -> xr.Dataset | None:
+        """The result kept under this name; None where there is none, or none from this card.
+
+        A damaged file counts as none; a warning says so. Without a card any will do.
+        """
+        path = self.path(name)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+        data, _, last = content.rpartition(_LAST)
+        checksum, _, mark = last.decode("ascii", "replace").strip().partition(" ")
+        if _checksum(data + mark.encode()) != checksum:
+            warnings.warn(
+                f"{path} was damaged after it was written; it is left aside and its results are made anew.",
+                stacklevel=2,
+            )
+            return None
+        return _from_netcdf(data) if card is None or mark == _mark(card) else None
+
+    def write(
+        self,
+        name: str,
+        card: Mapping[str, Any],
+        data: xr.Dataset,
+        encoding: Mapping[str, Any] | None = None,
+    ) -> xr.Dataset:
+        """Keep a result, whole; returns it as it is read from disk.
+
+        Raises
+        ------
+        InputError
+            The disk is full, or does not take the file.
+        """
+        with self:
+            content = to_netcdf({"": data}, encoding)
+            path, mark = self.path(name), _mark(card)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            put(content + _LAST + f"{_checksum(content + mark.encode())} {mark}\n".encode(), path)
+            return _from_netcdf(content)
+
+    def names(self, kind: str) -> Iterator[str]:
+        """Names of the results below a part of the folder, in order."""
+        for path in sorted((self.folder / kind).glob("*.nc")):
+            yield f"{kind}/{path.stem}"
+
+    def forget(self, kind: str) -> None:
+        """Remove a part of the folder, with what it holds."""
+        import shutil
+
+        shutil.rmtree(self.folder / kind, ignore_errors=True)
+
+
+def _version() -> str:
+    return str(sys.modules["landcarbon"].__version__)  # type: ignore[attr-defined]
+
+
+def _mark(card: Mapping[str, Any]) -> str:
+    return fingerprint({**card, "landcarbon": _version()})
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _shown(value: Any) -> Any:
+    """A value of a card as a reader of run.json sees it."""
+    if isinstance(value, np.generic) and value.dtype.kind in "biufU":
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str) and len(value) <= 60:
+        return value
+    return fingerprint(value)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Folders below that hold nothing."""
+    for path in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
+        with contextlib.suppress(OSError):
+            path.rmdir()
+
+
+# the lock
+
+
+def _take(path: Path) -> int | None:
+    """Hold the lock, or say who does; None where the disk knows no locks."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(handle)
+        except (BlockingIOError, PermissionError):
+            who = os.pread(handle, 100, 0) if hasattr(os, "pread") else b""
+            os.close(handle)
+            raise InputError(
+                f"another process ({who.decode(errors='replace').strip() or 'unknown'}) is at work in the "
+                f"folder {path.parent.name!r}. Wait until it has ended, or choose another folder."
+            ) from None
+        except OSError:
+            os.close(handle)
+            return None
+        # Between opening and locking, its last holder may have removed the file.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.sameopenfile(handle, there := os.open(path, os.O_RDWR)):
+                os.close(there)
+                os.truncate(handle, 0) if hasattr(os, "pread") else None
+                os.write(handle, f"{os.getpid()} on {socket.gethostname()}".encode())
+                return handle
+            os.close(there)
+        os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(handle, 1 << 30, os.SEEK_SET)  # beyond what is written, so that others can read it
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        os.lseek(handle, 0, os.SEEK_SET)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _give(path: Path, handle: int | None) -> None:
+    if handle is None:
+        path.unlink(missing_ok=True)
+        return
+    if sys.platform != "win32":
+        path.unlink(missing_ok=True)  # while it is still held: nobody else's can be removed
+    os.close(handle)
+    if sys.platform == "win32":
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
