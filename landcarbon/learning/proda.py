@@ -68,7 +68,7 @@ from landcarbon.learning.validation import (
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.models import clm5
 from landcarbon.models.parameters import ParameterTable
-from landcarbon.store import Store
+from landcarbon.store import Shortage, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -353,7 +353,7 @@ class _How:
                 chunk=self.chunk, n_jobs=self.n_jobs, progress=self.progress,
             )  # fmt: skip
             if data.attrs["short"]:
-                raise InputError(
+                raise Shortage(
                     f"memory or disk was short at {data.attrs['short']} of {len(site)} profiles. What was "
                     "finished is kept; make room, or take fewer processes, and call again."
                 )
