@@ -69,7 +69,7 @@ from landcarbon.matrix.errors import InputError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Store", "fingerprint", "fresh_folder", "put", "short", "to_netcdf"]
+__all__ = ["Shortage", "Store", "fingerprint", "fresh_folder", "put", "short", "to_netcdf"]
 
 _LAST = b"\nlandcarbon "  # begins the last line of a file: checksum and mark
 _SHORT = {
@@ -77,6 +77,10 @@ _SHORT = {
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "ENOMEM", "EMFILE", "ENFILE")
     if hasattr(errno, name)
 }
+
+
+class Shortage(InputError):
+    """Memory or disk was short, or a process was lost: the same call can go well another time."""
 
 
 # fingerprints
@@ -321,7 +325,9 @@ def short(error: BaseException | None) -> bool:
     >>> short(MemoryError()), short(OSError(28, "No space left on device")), short(ValueError())
     (True, True, False)
     """
-    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SHORT)
+    if isinstance(error, OSError):
+        return error.errno in _SHORT
+    return isinstance(error, (MemoryError, Shortage))
 
 
 def fresh_folder(path: str | os.PathLike[str]) -> Path:
@@ -352,7 +358,7 @@ def put(content: bytes | str, path: Path) -> None:
     Raises
     ------
     InputError
-        The disk is full, or does not take the file.
+        The disk is full (:class:`Shortage`), or does not take the file.
     """
     if isinstance(content, str):
         content = content.encode()
@@ -366,7 +372,7 @@ def put(content: bytes | str, path: Path) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        raise InputError(
+        raise (Shortage if short(error) else InputError)(
             f"{path.name} cannot be written to {path.parent}: {error.strerror or error}. What was finished is "
             "kept; make room and call again."
         ) from None

@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from landcarbon.assimilation.runs import bar, some_jobs
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.matrix.errors import InputError
-from landcarbon.store import Store, short
+from landcarbon.store import Shortage, Store, short
 
 __all__ = ["assimilate"]
 
@@ -178,9 +178,14 @@ def _run(
         # A chunk that was short of memory or disk is not kept: the next call does it again.
         parts[start] = part if done.short else store.write(_name(start), {}, part)
         n_short += done.short
-    if not any(part is not None and part.sizes.get("site") for part in parts.values()):
+    chunks = [part for part in parts.values() if part is not None]
+    if not any(part.sizes.get("site") for part in chunks):
         store.forget("chunks")
-    return _merge([part for part in parts.values() if part is not None], ids).assign_attrs(short=n_short)
+        first = next(iter(json.loads(chunks[0].attrs["failed"]).values()))
+        raise (Shortage if n_short else InputError)(
+            f"all {len(ids)} sites failed; the first reason: {first} Mend it and call again."
+        )
+    return _merge(chunks, ids).assign_attrs(short=n_short)
 
 
 def _name(start: int) -> str:
@@ -198,7 +203,7 @@ def _finished(work: _Work, todo: list[NDArray[np.int_]], n_jobs: int) -> Iterato
     except Exception as error:
         if not isinstance(error, BrokenExecutor) and type(error).__name__ != "KilledWorker":
             raise
-        raise InputError(
+        raise Shortage(
             "a process that worked for this run has died, most often because memory was short. What was "
             "finished is kept: call again, with fewer processes (n_jobs) or fewer sites a chunk."
         ) from error
@@ -307,9 +312,6 @@ def _merge(chunks: list[xr.Dataset], ids: NDArray[Any]) -> xr.Dataset:
         for position, text in json.loads(part.attrs["failed"]).items():
             reason[int(position)] = text
     done = [part.drop_attrs(deep=False) for part in chunks if part.sizes.get("site")]
-    if not done:
-        first = next(text for text in reason if text)
-        raise InputError(f"all {len(ids)} sites failed; the first reason: {first} Mend it and call again.")
     merged = xr.concat(done, "site")
     if merged.sizes["site"] < len(ids):
         merged = merged.reindex(site=ids)

@@ -55,7 +55,7 @@ from landcarbon.learning.task import Scaling, Task, Work, whole
 from landcarbon.matrix.errors import InputError
 from landcarbon.models.parameters import ParameterTable
 from landcarbon.models.process import Model, expand, observed_values
-from landcarbon.store import Store
+from landcarbon.store import Shortage, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -320,7 +320,7 @@ class _Smoother:
                 chunk=self.work.chunk, n_jobs=self.work.n_jobs, progress=self.work.progress,
             )  # fmt: skip
             if data.attrs["short"]:
-                raise InputError(
+                raise Shortage(
                     f"memory or disk was short at {data.attrs['short']} of {len(site)} profiles. What was "
                     "finished is kept; make room, or take fewer processes, and call again."
                 )
