@@ -19,7 +19,7 @@ PACKAGE = ROOT / "landcarbon"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 WINGS = ["matrix", "models", "theory", "assimilation", "learning", "forecasting", "datasets",
          "course", "workflow"]
-ROOMS = ["store"]  # files beside the wings, which every wing may use
+ROOMS = ["geo", "store"]  # files beside the wings, which every wing may use
 GATE = "landcarbon.matrix.errors"  # the one thing of ours that such a room uses
 
 

@@ -56,6 +56,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.geo import as_places, nearest
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.layers import CLM5_LAYERS
 from landcarbon.matrix.response import water_potential
@@ -624,7 +625,7 @@ def forcing_at(
     InputError
         Coordinates out of range, not one site with a cell, or a climate with other axes.
     """
-    lat, lon = _places(latitude, longitude)
+    lat, lon = as_places(latitude, longitude)
     if climate is None:
         from landcarbon.datasets.readers import load
 
@@ -662,9 +663,7 @@ def forcing_at(
     has_soil = wetland | (np.isfinite(room).all(axis=0) & (room[0] > 0))
     if not (has_climate & has_soil).any():
         raise InputError(f"no cell of the climate has a value of all of {', '.join(need)}.")
-    j, i, km = _nearest(
-        lat, lon, grid["latitude"].values, grid["longitude"].values, has_climate & has_soil
-    )
+    j, i, km = _nearest_cell(lat, lon, grid, has_climate & has_soil)
     used = km <= max_distance
     report = pd.DataFrame(
         {
@@ -738,7 +737,7 @@ def covariates_at(
     >>> float(table["clay"][0]), used.tolist()
     (20.0, [True, False])
     """
-    lat, lon = _places(latitude, longitude)
+    lat, lon = as_places(latitude, longitude)
     grid = _on_grid(grid, "the environment")
     maps = {
         str(name): values.transpose("latitude", "longitude")
@@ -756,19 +755,11 @@ def covariates_at(
     valid = np.isfinite(stack).all(axis=0)
     if not valid.any():
         raise InputError(f"no cell of the environment has a value of all of {', '.join(maps)}.")
-    j, i, km = _nearest(lat, lon, grid["latitude"].values, grid["longitude"].values, valid)
+    j, i, km = _nearest_cell(lat, lon, grid, valid)
     used = km <= max_distance
     table = pd.DataFrame(np.where(used, stack[:, j, i], np.nan).T, columns=list(maps))
     table.attrs = {"units": {name: str(v.attrs.get("units", "")) for name, v in maps.items()}}
     return table, used
-
-
-def _places(latitude: ArrayLike, longitude: ArrayLike) -> tuple[Array, Array]:
-    lat = np.atleast_1d(as_array("latitude", latitude, lower=-90.0, upper=90.0))
-    lon = np.atleast_1d(as_array("longitude", longitude, lower=-180.0, upper=180.0))
-    if lat.shape != lon.shape or lat.ndim != 1:
-        raise InputError(f"latitude has shape {lat.shape}, longitude {lon.shape}; give one of each a site.")
-    return lat, lon
 
 
 def _on_grid(grid: xr.Dataset, what: str) -> xr.Dataset:
@@ -793,18 +784,10 @@ def _on_grid(grid: xr.Dataset, what: str) -> xr.Dataset:
     return grid
 
 
-def _nearest(
-    lat: Array, lon: Array, grid_lat: Array, grid_lon: Array, valid: NDArray[np.bool_]
+def _nearest_cell(
+    lat: Array, lon: Array, grid: xr.Dataset, valid: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
-    """Nearest valid cell on the sphere: row, column, distance in km."""
-    from scipy.spatial import cKDTree
-
+    """Nearest valid cell of a grid: row, column, distance in km."""
     j, i = np.nonzero(valid)
-    tree = cKDTree(_unit_vectors(grid_lat[j], grid_lon[i]))
-    chord, k = tree.query(_unit_vectors(lat, lon))
-    return j[k], i[k], 2.0 * 6371.0 * np.arcsin(np.clip(chord / 2.0, 0.0, 1.0))
-
-
-def _unit_vectors(lat: Array, lon: Array) -> Array:
-    a, b = np.deg2rad(lat), np.deg2rad(lon)
-    return np.stack([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)], axis=-1)
+    k, km = nearest(lat, lon, grid["latitude"].values[j], grid["longitude"].values[i])
+    return j[k], i[k], km

@@ -21,7 +21,8 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.geo import as_places
+from landcarbon.matrix.errors import InputError
 
 __all__ = ["OUTLINES", "inside", "outline"]
 
@@ -58,7 +59,7 @@ def inside(
     Parameters
     ----------
     latitude, longitude : array_like, (place,)
-        Degrees; longitudes from −180 to 180.
+        Degrees.
     name : {"coast_110m", "conus_outline"}
         Lakes count as land.
 
@@ -80,10 +81,7 @@ def inside(
     """
     if name == "conus_states":
         raise InputError("'conus_states' are borders between states; take 'conus_outline'.")
-    lat = as_array("latitude", latitude, shape=(None,), lower=-90.0, upper=90.0)
-    lon = as_array("longitude", longitude, shape=(None,), lower=-180.0, upper=180.0)
-    if lat.shape != lon.shape:
-        raise InputError(f"latitude has shape {lat.shape}, longitude {lon.shape}; give one of each.")
+    lat, lon = as_places(latitude, longitude)
     start, end = outline(name)[:-1], outline(name)[1:]
     real = np.isfinite(start).all(axis=1) & np.isfinite(end).all(axis=1)
     (x1, y1), (x2, y2) = start[real].T, end[real].T

@@ -47,9 +47,10 @@ from scipy.special import expit
 
 from landcarbon.assimilation.observations import ProfileObservations
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.datasets.climate import _unit_vectors, forcing_from_climate
+from landcarbon.datasets.climate import forcing_from_climate
 from landcarbon.datasets.outlines import inside, outline
 from landcarbon.datasets.profiles import AFSP_FIT, Profiles, make_profiles
+from landcarbon.geo import EARTH_RADIUS, cell_centres, unit_vectors
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.models import clm5
 
@@ -61,9 +62,8 @@ __all__ = ["DRIVERS", "EFFECTS", "Places", "TwinWorld", "stored_ladder", "twin_w
 Array = NDArray[np.float64]
 Rng = np.random.Generator | int
 
-EARTH_RADIUS = 6371.0  # km
-REGIONS = {"conus": ("conus_outline", (24.5, 49.5), (-125.0, -66.5)),
-           "world": ("coast_110m", (-55.0, 72.0), (-180.0, 180.0))}  # fmt: skip
+REGIONS = {"conus": ("conus_outline", (-125.0, 24.5, -66.5, 49.5)),
+           "world": ("coast_110m", (-180.0, -55.0, 180.0, 72.0))}  # west, south, east, north
 
 DRIVERS = ("temperature", "wetness", "clay", "ph")
 """What the parameters follow: annual mean temperature, mean wetness, clay and pH, standardised."""
@@ -175,11 +175,8 @@ class TwinWorld:
         Places
             The index of its covariates is (latitude, longitude).
         """
-        step = float(as_array("step", step, lower=0.0, strict=True))
-        name, (south, north), (west, east) = REGIONS[self.region]
-        lat = np.arange(np.floor(south / step) + 0.5, north / step) * step
-        lon = np.arange(np.floor(west / step) + 0.5, east / step) * step
-        y, x = (a.ravel() for a in np.meshgrid(lat, lon, indexing="ij"))
+        name, box = REGIONS[self.region]
+        y, x = cell_centres(box, step)
         land = inside(y, x, name)
         places = self.nature.at(y[land], x[land])
         index = pd.MultiIndex.from_arrays([y[land], x[land]], names=["latitude", "longitude"])
@@ -309,7 +306,7 @@ class Nature:
         self._centre, self._spread = drivers.mean(axis=0), drivers.std(axis=0)
 
     def _fields(self, lat: Array, lon: Array) -> Array:
-        x = _unit_vectors(lat, lon)
+        x = unit_vectors(lat, lon)
         waves = np.empty((lat.size, len(self._phase)))
         for first in range(0, lat.size, 500):
             part = slice(first, first + 500)
@@ -323,18 +320,18 @@ class Nature:
 
         lonlat = outline("coast_110m")
         lonlat = lonlat[np.isfinite(lonlat).all(axis=1)]
-        return cKDTree(_unit_vectors(lonlat[:, 1], lonlat[:, 0]))
+        return cKDTree(unit_vectors(lonlat[:, 1], lonlat[:, 0]))
 
     def _environment(self, lat: Array, lon: Array) -> tuple[clm5.Forcing, pd.DataFrame, Array]:
         """Forcing, covariates, and the hidden fields."""
         fields = self._fields(lat, lon)
         f = dict(zip(self.FIELDS, fields.T))
-        x = _unit_vectors(lat, lon)
+        x = unit_vectors(lat, lon)
         to_coast = EARTH_RADIUS * self._coast.query(x)[0]
         inland = 1.0 - np.exp(-to_coast / 450.0)
         height = 0.2 * np.exp(0.7 * f["height"])
         for hill_lat, hill_lon, top, width in HIGHLANDS:
-            hill = _unit_vectors(np.array([hill_lat]), np.array([hill_lon]))
+            hill = unit_vectors(np.array([hill_lat]), np.array([hill_lon]))
             height += top * np.exp(-0.5 * (EARTH_RADIUS * np.linalg.norm(x - hill, axis=1) / width) ** 2)
         sine, m = np.sin(np.deg2rad(lat)), np.arange(12)
         mean = 27.5 - 40.0 * np.abs(sine) ** 2.6 - 6.0 * height + 1.5 * f["temperature"]
@@ -418,7 +415,7 @@ class Nature:
 
 def _random_places(region: str, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """`n` places on the land of a region, evenly by area."""
-    name, (south, north), (west, east) = REGIONS[region]
+    name, (west, south, east, north) = REGIONS[region]
     lat, lon = np.empty(0), np.empty(0)
     while lat.size < n:
         low, high = np.sin(np.deg2rad([south, north])).tolist()

@@ -9,7 +9,6 @@ from landcarbon.learning.batch import OneBatch, one_batch
 from landcarbon.learning.evaluation import Evaluation, evaluate
 from landcarbon.learning.folds import (
     Folds,
-    block_ids,
     blocked_folds,
     group_folds,
     leakage,
@@ -40,7 +39,6 @@ __all__ = [
     "WithoutProcess",
     "Work",
     "baselines",
-    "block_ids",
     "blocked_folds",
     "bootstrap_difference",
     "bootstrap_score",

@@ -23,23 +23,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.geo import as_places, block_ids, nearest
 from landcarbon.learning.skill import same_length
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
     "Folds",
-    "block_ids",
     "blocked_folds",
-    "great_circle_km",
     "group_folds",
     "leakage",
     "random_folds",
 ]
-
-EARTH_RADIUS_KM = 6371.0088  # mean radius R1, Moritz 2000, J. Geodesy 74:128
 
 Rng = np.random.Generator | int
 
@@ -101,13 +98,13 @@ class Folds:
         InputError
             The buffer empties the training side of a fold.
         """
-        lat, lon = _coordinates(lat, lon)
+        lat, lon = as_places(lat, lon)
         same_length("lat", lat.size, "the folds", self.fold.size)
         near = np.zeros((self.n_folds, self.fold.size), dtype=bool)
         for k in range(self.n_folds):
             out = self.fold == k
             train = np.flatnonzero(~out)
-            gap = _nearest_km(lat[train], lon[train], lat[out], lon[out])
+            _, gap = nearest(lat[train], lon[train], lat[out], lon[out])
             near[k, train[gap < distance_km]] = True
             if (out | near[k]).all():
                 raise InputError(
@@ -115,36 +112,6 @@ class Folds:
                     "Take a narrower buffer or more folds."
                 )
         return Folds(self.fold, self.group, self.kind, near)
-
-
-def block_ids(lat: ArrayLike, lon: ArrayLike, size: float = 2.0) -> NDArray[np.int64]:
-    """Number of the degree block each site lies in.
-
-    Parameters
-    ----------
-    lat, lon : array_like, (site,)
-        Degrees; longitudes from -180 to 360 (both conventions fall into the same block).
-    size : float
-        Edge of a block in degrees.
-
-    Returns
-    -------
-    ndarray of int, (site,)
-        0 to number of blocks − 1.
-
-    Examples
-    --------
-    >>> block_ids([40.1, 41.9, 42.1], [-100.5, -100.1, -100.5], size=2.0)
-    array([0, 0, 1])
-    """
-    lat, lon = _coordinates(lat, lon)
-    if not np.isfinite(size) or size <= 0:
-        raise InputError(
-            f"size is the edge of a block in degrees and must be above 0, but {size!r} was given."
-        )
-    lon = (lon + 180.0) % 360.0 - 180.0
-    cell = np.stack([np.floor(lat / size), np.floor(lon / size)], axis=-1)
-    return np.unique(cell, axis=0, return_inverse=True)[1].ravel()
 
 
 def blocked_folds(
@@ -282,30 +249,6 @@ def _deal(
     return Folds(fold_of_group[group], group, kind)
 
 
-def great_circle_km(
-    lat1: ArrayLike, lon1: ArrayLike, lat2: ArrayLike, lon2: ArrayLike
-) -> NDArray[np.float64]:
-    """Great-circle distance between points, km (haversine on a sphere of the Earth's mean radius).
-
-    Parameters
-    ----------
-    lat1, lon1, lat2, lon2 : array_like
-        Degrees; broadcast against each other.
-
-    Returns
-    -------
-    ndarray
-
-    Examples
-    --------
-    >>> float(great_circle_km(0.0, 0.0, 0.0, 1.0).round(2))
-    111.2
-    """
-    a1, o1, a2, o2 = (np.radians(as_array("coordinate", v)) for v in (lat1, lon1, lat2, lon2))
-    h = np.sin((a2 - a1) / 2) ** 2 + np.cos(a1) * np.cos(a2) * np.sin((o2 - o1) / 2) ** 2
-    return 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.minimum(h, 1.0)))
-
-
 def leakage(lat: ArrayLike, lon: ArrayLike, folds: Folds, near_km: float = 50.0) -> pd.DataFrame:
     """How far the test sites of each fold lie from the sites trained on.
 
@@ -332,43 +275,14 @@ def leakage(lat: ArrayLike, lon: ArrayLike, folds: Folds, near_km: float = 50.0)
     """
     import pandas as pd
 
-    lat, lon = _coordinates(lat, lon)
+    lat, lon = as_places(lat, lon)
     same_length("lat", lat.size, "the folds", folds.fold.size)
     rows = []
     for k, (train, test) in enumerate(folds):
-        gap = _nearest_km(lat[test], lon[test], lat[train], lon[train])
+        _, gap = nearest(lat[test], lon[test], lat[train], lon[train])
         rows.append((k, train.size, test.size, gap.min(), np.median(gap), (gap < near_km).mean()))
     table = pd.DataFrame(
         rows, columns=["fold", "train", "test", "min_km", "median_km", "share_near"]
     )
     table.attrs["near_km"] = near_km
     return table.set_index("fold")
-
-
-def _nearest_km(
-    lat: NDArray[np.float64],
-    lon: NDArray[np.float64],
-    to_lat: NDArray[np.float64],
-    to_lon: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    from scipy.spatial import cKDTree
-
-    chord = cKDTree(_on_sphere(to_lat, to_lon)).query(_on_sphere(lat, lon))[0]
-    return 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(chord / 2, 1.0))
-
-
-def _on_sphere(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.float64]:
-    a, o = np.radians(lat), np.radians(lon)
-    return np.stack([np.cos(a) * np.cos(o), np.cos(a) * np.sin(o), np.sin(a)], axis=-1)
-
-
-def _coordinates(lat: ArrayLike, lon: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    hint = "Are latitude and longitude swapped?"
-    a = as_array("lat", lat, lower=-90.0, upper=90.0, hint=hint)
-    o = as_array("lon", lon, lower=-180.0, upper=360.0, hint="Longitudes are degrees east.")
-    if a.ndim != 1 or a.shape != o.shape or a.size == 0:
-        raise InputError(
-            f"lat and lon must be one value a site each, but their shapes are "
-            f"{a.shape} and {o.shape}."
-        )
-    return a, o

@@ -38,9 +38,10 @@ from landcarbon.assimilation.runs import some_jobs
 from landcarbon.datasets.climate import covariates_at, forcing_at
 from landcarbon.datasets.outlines import inside
 from landcarbon.datasets.profiles import Profiles
+from landcarbon.geo import block_ids
 from landcarbon.learning import Evaluation, Proda, Task, Work, evaluate, proda
 from landcarbon.learning.control import compare, control
-from landcarbon.learning.folds import block_ids, blocked_folds
+from landcarbon.learning.folds import blocked_folds
 from landcarbon.learning.rivals import RIVALS
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.models import clm5

@@ -348,7 +348,7 @@ def test_the_real_grid_serves_real_places():
         (lambda: c.forcing_at([9.3], [20.7], grid().assign_coords(latitude=[1, 2, 95])), "at most 90"),
         (lambda: c.forcing_at([9.3], [20.7], grid().assign(water_capacity=poor())), "at least 0, but -20"),
         (lambda: c.covariates_at([9.3], [20.7, 9.0], grid()), "one of each"),
-        (lambda: inside([10.0], [200.0]), "at most 180"),
+        (lambda: inside([10.0], [400.0]), "at most 360"),
         (lambda: inside([10.0], [20.0], "conus_states"), "borders between states"),
         (lambda: outline("mars"), "no outline 'mars'"),
     ],
@@ -367,6 +367,7 @@ def test_land_and_sea():
     lat, lon, land = zip(*places.values())
     assert inside(lat, lon).tolist() == list(land)
     assert inside([38.5, 52.0], [-98.0, -106.0], "conus_outline").tolist() == [True, False]
+    assert np.array_equal(inside(lat, np.mod(lon, 360.0)), inside(lat, lon))
 
 
 def test_areas_are_those_of_the_earth():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from landcarbon import geo
 from landcarbon.learning import folds as cut
 from landcarbon.learning import skill as marks
 from landcarbon.learning import validation as v
@@ -45,7 +46,7 @@ def test_folds_are_balanced_and_seeded():
 
 def test_both_conventions_of_longitude_give_the_same_blocks():
     lat, lon = places()
-    assert np.array_equal(cut.block_ids(lat, lon), cut.block_ids(lat, lon % 360))
+    assert np.array_equal(geo.block_ids(lat, lon), geo.block_ids(lat, lon % 360))
 
 
 def test_group_folds_leave_each_biome_out_once():
@@ -70,7 +71,7 @@ def test_leakage_is_the_nearest_great_circle_distance():
     folds = cut.blocked_folds(lat, lon, 4.0, 3)
     table = cut.leakage(lat, lon, folds)
     for k, (train, test) in enumerate(folds):
-        d = cut.great_circle_km(lat[test][:, None], lon[test][:, None], lat[train], lon[train])
+        d = geo.great_circle_km(lat[test][:, None], lon[test][:, None], lat[train], lon[train])
         assert table.loc[k, "min_km"] == pytest.approx(d.min(), rel=1e-9)
 
 
@@ -86,7 +87,7 @@ def test_a_buffer_keeps_its_distance():
 
 def test_the_equator_is_forty_thousand_kilometres_round():
     lon = np.linspace(-180, 180, 361)
-    around = cut.great_circle_km(0.0, lon[:-1], 0.0, lon[1:]).sum()
+    around = geo.great_circle_km(0.0, lon[:-1], 0.0, lon[1:]).sum()
     assert around == pytest.approx(2 * np.pi * 6371.0088, rel=1e-12)
 
 
@@ -198,7 +199,7 @@ def test_baselines_rank_as_they_should_on_a_curved_target():
         (lambda: cut.random_folds(30, 1), "at least 2"),
         (lambda: cut.blocked_folds([120.0], [40.0]), "swapped"),
         (lambda: cut.blocked_folds([np.nan, 1.0], [1.0, 1.0]), "lat holds 1 value"),
-        (lambda: cut.block_ids([1.0], [1.0], size=0.0), "above 0"),
+        (lambda: geo.block_ids([1.0], [1.0], size=0.0), "above 0"),
         (lambda: cut.group_folds(["a", None, "b"]), "no label at 1 site"),
         (lambda: cut.group_folds(["a", "a"]), "nothing to train on"),
         (lambda: marks.scores([1.0, 1.0], [1.0, 2.0]), "without any spread"),
