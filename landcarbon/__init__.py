@@ -20,6 +20,7 @@ __all__ = [
     "forecasting",
     "datasets",
     "course",
+    "workflow",
 ]
 
 

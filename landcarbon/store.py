@@ -51,7 +51,6 @@ import enum
 import errno
 import functools
 import hashlib
-import io
 import json
 import os
 import socket
@@ -70,7 +69,7 @@ from landcarbon.matrix.errors import InputError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Store", "fingerprint", "fresh_folder", "put", "short", "to_netcdf"]
+__all__ = ["Shortage", "Store", "fingerprint", "fresh_folder", "put", "short", "to_netcdf"]
 
 _LAST = b"\nlandcarbon "  # begins the last line of a file: checksum and mark
 _SHORT = {
@@ -78,6 +77,10 @@ _SHORT = {
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "ENOMEM", "EMFILE", "ENFILE")
     if hasattr(errno, name)
 }
+
+
+class Shortage(InputError):
+    """Memory or disk was short, or a process was lost: the same call can go well another time."""
 
 
 # fingerprints
@@ -267,7 +270,7 @@ def _code_parts(thing: Any) -> tuple[Any, ...] | None:
         }  # fmt: skip
         return "module", thing.__name__, {name: value.__code__ for name, value in own.items()}
     if isinstance(thing, type):
-        return "class", thing.__module__, thing.__qualname__, _methods(thing)
+        return "class", thing.__qualname__, _methods(thing)
     if isinstance(thing, (types.BuiltinFunctionType, np.ufunc)) or hasattr(thing, "__wrapped__"):
         inner = getattr(thing, "__wrapped__", None)
         return "builtin", getattr(thing, "__module__", ""), getattr(thing, "__name__", ""), inner
@@ -284,14 +287,14 @@ def _filled(cell: Any) -> bool:
 
 @functools.lru_cache(maxsize=1000)
 def _methods(cls: type) -> str:
-    """What the classes that somebody wrote do; those of packages stand behind their names."""
+    """What a class does; one that is not written in Python stands behind its name."""
     found = [
         value.__code__
-        for base in cls.__mro__ if base.__module__ != "builtins"
+        for base in cls.__mro__
         for _, value in sorted(vars(base).items(), key=lambda item: item[0])
         if isinstance(value, types.FunctionType)
     ]  # fmt: skip
-    return fingerprint(found)
+    return fingerprint(found) if found else cls.__module__
 
 
 def _object_parts(thing: Any) -> tuple[Any, ...] | None:
@@ -301,13 +304,14 @@ def _object_parts(thing: Any) -> tuple[Any, ...] | None:
         return "generator", thing.get_state(legacy=False)
     if isinstance(thing, np.random.SeedSequence):
         return "seed", thing.state
-    if isinstance(thing, io.IOBase):
+    try:
+        reduced = thing.__reduce_ex__(4)  # as pickle and copy take things apart
+    except (TypeError, AttributeError, NotImplementedError):
         return None
-    slots = [n for base in type(thing).__mro__ for n in np.atleast_1d(getattr(base, "__slots__", ()))]
-    state = {str(n): getattr(thing, n) for n in slots if n != "__weakref__" and hasattr(thing, n)}
-    if hasattr(thing, "__dict__"):
-        return "object", type(thing), state | vars(thing)
-    return ("object", type(thing), state) if state else None
+    if isinstance(reduced, str):
+        return "object", type(thing), reduced
+    make, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+    return "object", type(thing), make, arguments, state, list(items or ()), list(pairs or ())
 
 
 # files
@@ -321,7 +325,9 @@ def short(error: BaseException | None) -> bool:
     >>> short(MemoryError()), short(OSError(28, "No space left on device")), short(ValueError())
     (True, True, False)
     """
-    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SHORT)
+    if isinstance(error, OSError):
+        return error.errno in _SHORT
+    return isinstance(error, (MemoryError, Shortage))
 
 
 def fresh_folder(path: str | os.PathLike[str]) -> Path:
@@ -352,7 +358,7 @@ def put(content: bytes | str, path: Path) -> None:
     Raises
     ------
     InputError
-        The disk is full, or does not take the file.
+        The disk is full (:class:`Shortage`), or does not take the file.
     """
     if isinstance(content, str):
         content = content.encode()
@@ -366,7 +372,7 @@ def put(content: bytes | str, path: Path) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        raise InputError(
+        raise (Shortage if short(error) else InputError)(
             f"{path.name} cannot be written to {path.parent}: {error.strerror or error}. What was finished is "
             "kept; make room and call again."
         ) from None
@@ -471,7 +477,8 @@ class Store:
             return
         nothing = kind is not None and not any(self.folder.rglob("*.nc"))
         if nothing and self._claimed:
-            (self.folder / "run.json").unlink(missing_ok=True)
+            for card in self.folder.rglob("run.json"):
+                card.unlink(missing_ok=True)
         _give(self.folder / ".lock", self._lock)
         self._lock = None
         if nothing:

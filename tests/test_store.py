@@ -9,13 +9,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy import sparse
+from sklearn.linear_model import Ridge
 
 from landcarbon import store as store_module
 from landcarbon.matrix.errors import InputError
@@ -36,6 +40,13 @@ class Model:
 
     def __call__(self, x: float) -> float:
         return self.rate * x
+
+
+class Slotted:
+    __slots__ = ("x",)
+
+    def __init__(self, x: int) -> None:
+        self.x = x
 
 
 def closing(over):
@@ -64,7 +75,8 @@ SAME = [
     (closing(2.0), closing(2.0)), (Model(2.0), Model(2.0)), (used(2), used(2)),
     (Options((0, 1), np.ones(2)), Options((0, 1), np.ones(2), seconds=9.0)),
     (functools.partial(max, 1), functools.partial(max, 1)), (clm5, clm5),
-    (np.array(["a", 1], object), np.array(["a", 1], object)),
+    (np.array(["a", 1], object), np.array(["a", 1], object)), (Ridge(1.0), Ridge(1.0)), (Slotted(1), Slotted(1)),
+    (sparse.eye_array(2).tocsr(), sparse.eye_array(2).tocsr()),
 ]  # fmt: skip
 
 OTHER = [
@@ -81,7 +93,8 @@ OTHER = [
     (functools.partial(max, 1), functools.partial(max, 2)), (Model(1.0).__call__, Model(2.0).__call__),
     (np.datetime64("2001-01-01"), np.datetime64("2001-01-02")), (Path("a"), Path("b")),
     (pd.Timestamp("2001-01-01"), pd.Timestamp("2001-01-01", tz="UTC")),
-    (np.random.SeedSequence(1), np.random.SeedSequence(2)),
+    (np.random.SeedSequence(1), np.random.SeedSequence(2)), (Ridge(1.0), Ridge(2.0)), (Slotted(1), Slotted(2)),
+    (Counter("aab"), Counter("ab")), (sparse.eye_array(2).tocsr(), 2 * sparse.eye_array(2).tocsr()),
 ]  # fmt: skip
 
 
@@ -117,8 +130,10 @@ def test_a_thing_that_holds_itself_ends():
 
 
 def test_what_cannot_be_told_apart_is_refused(tmp_path):
-    with open(tmp_path / "f", "w") as file, pytest.raises(InputError, match="nothing to tell it from another"):
-        fingerprint(file)
+    with open(tmp_path / "f", "w") as file:
+        for thing in (file, threading.Lock(), (k for k in range(3))):
+            with pytest.raises(InputError, match="nothing to tell it from another"):
+                fingerprint({"a": thing})
 
 
 def a_dataset() -> xr.Dataset:

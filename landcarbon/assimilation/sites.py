@@ -16,25 +16,28 @@ A site's random numbers depend on the seed and on its position, on nothing else:
 it is computed in, not on the order of work, not on what was finished before an interruption.
 
 On disk, while the run is under way: `run.json` (what is being run) and one file a finished chunk,
-`chunks/000100.nc`, moved into place whole. At the end all of them become `sites.nc`.
+`chunks/00000100.nc`. At the end all of them become `sites.nc`. How they are kept, and what a kill, a
+full disk or a flipped bit does to them, is told in :mod:`landcarbon.store`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.assimilation.runs import bar, claim, load, piece, save, some_jobs
+from landcarbon.assimilation.runs import bar, some_jobs
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.matrix.errors import InputError
+from landcarbon.store import Shortage, Store, short
 
 __all__ = ["assimilate"]
 
@@ -80,19 +83,24 @@ def assimilate(
     -------
     xarray.Dataset
         The results along "site", with a variable `reason`: empty where the site succeeded, the
-        error where it did not (its results are NaN).
+        error where it did not (its results are NaN). The attribute `failed` counts them, `short`
+        those for which memory or disk was short: these the same call tries again.
 
     Raises
     ------
     InputError
-        Sites that are not unique, a folder that holds a different run, results without "site", or
-        not one site that succeeded.
+        Sites that are not unique, a folder that holds a different run or in which another process
+        is at work, results without "site", a process that died, a full disk, or not one site that
+        succeeded.
 
     Notes
     -----
     When a chunk fails its sites are tried one by one with fresh generators, so that one bad site
-    does not take its neighbours with it. The folder cannot know that `run_chunk` itself was edited
-    between two calls: choose a new folder then.
+    does not take its neighbours with it.
+
+    The folder knows `run_chunk` by its code and by what it closes over or was given
+    (:func:`landcarbon.store.fingerprint`): edited, or with other data, it is another run. Global
+    names that it reads the folder does not see: choose a new one when those change.
 
     For a model with forcing, `run_chunk` selects its sites from everything that has a site axis:
 
@@ -120,58 +128,106 @@ def assimilate(
         if int(count) != count or count < (0 if name == "seed" else 1):
             raise InputError(f"{name} must be a whole number, but {count!r} was given.")
     some_jobs(n_jobs)
-    folder = Path(out)
-    digest = hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest()
-    card = {"seed": int(seed), "chunk": int(chunk), "n_sites": len(ids), "sites_sha256": digest}
-    claim(folder, card, "sites, seed and chunk")
-    final = folder / "sites.nc"
-    if not final.exists():
-        (folder / "chunks").mkdir(exist_ok=True)
-        starts = [s for s in range(0, len(ids), chunk) if not piece(folder, "chunks", s).exists()]
-        work = (np.arange(s, min(s + chunk, len(ids))) for s in starts)
-        _run(work, run_chunk, ids, folder, int(seed), n_jobs, progress, len(starts))
-        save(_merge(folder, ids, int(chunk)), final)
-    shutil.rmtree(folder / "chunks", ignore_errors=True)
-    return load(final)
+    card = {
+        "seed": int(seed), "chunk": int(chunk), "n_sites": len(ids), "sites": ids, "run_chunk": run_chunk,
+    }  # fmt: skip
+    with Store(out) as store:
+        store.claim(card, "sites, seed, chunk and run_chunk")
+        found = store.read("sites", {})
+        if found is None:
+            found = _run(store, _Work(run_chunk, int(seed), os.getpid()), ids, int(chunk), n_jobs, progress)
+            if found.attrs["short"]:
+                return found
+            found = store.write("sites", {}, found)
+        store.forget("chunks")
+    return found
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What every process is told."""
+
+    run_chunk: RunChunk
+    seed: int
+    parent: int
+
+    def __sizeof__(self) -> int:
+        # What it closes over may be all the data of all sites. joblib sends an argument that is
+        # large to the workers of a Dask cluster once, not with every chunk.
+        return 1_000_000
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    positions: NDArray[np.int_]
+    pieces: list[tuple[NDArray[np.int_], xr.Dataset]]
+    reasons: dict[int, str]
+    short: int = 0
 
 
 def _run(
-    work: Any,
-    run_chunk: RunChunk,
-    ids: NDArray[Any],
-    folder: Path,
-    seed: int,
-    n_jobs: int,
-    progress: bool | None,
-    n_chunks: int,
-) -> None:
+    store: Store, work: _Work, ids: NDArray[Any], chunk: int, n_jobs: int, progress: bool | None
+) -> xr.Dataset:
+    """All chunks, those that were kept and those that are still to do, as one."""
+    parts = {start: store.read(_name(start), {}) for start in range(0, len(ids), chunk)}
+    todo = [np.arange(s, min(s + chunk, len(ids))) for s, part in parts.items() if part is None]
+    n_short = 0
+    for done in bar(_finished(work, todo, n_jobs), len(todo), "sites", "chunk", progress):
+        start = int(done.positions[0])
+        part = _label(done.pieces, done.reasons, ids, done.positions)
+        # A chunk that was short of memory or disk is not kept: the next call does it again.
+        parts[start] = part if done.short else store.write(_name(start), {}, part)
+        n_short += done.short
+    chunks = [part for part in parts.values() if part is not None]
+    if not any(part.sizes.get("site") for part in chunks):
+        store.forget("chunks")
+        first = next(iter(json.loads(chunks[0].attrs["failed"]).values()))
+        raise (Shortage if n_short else InputError)(
+            f"all {len(ids)} sites failed; the first reason: {first} Mend it and call again."
+        )
+    return _merge(chunks, ids).assign_attrs(short=n_short)
+
+
+def _name(start: int) -> str:
+    return f"chunks/{start:08d}"
+
+
+def _finished(work: _Work, todo: list[NDArray[np.int_]], n_jobs: int) -> Iterator[_Chunk]:
+    """Chunks as they come; a process that died is one sentence."""
     from joblib import Parallel, delayed
 
-    finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-        delayed(_one_chunk)(run_chunk, positions, seed) for positions in work
-    )
-    for positions, pieces, reasons in bar(finished, n_chunks, "sites", "chunk", progress):
-        save(_label(pieces, reasons, ids, positions), piece(folder, "chunks", int(positions[0])))
+    try:
+        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+            delayed(_one_chunk)(work, positions) for positions in todo
+        )
+    except Exception as error:
+        if not isinstance(error, BrokenExecutor) and type(error).__name__ != "KilledWorker":
+            raise
+        raise Shortage(
+            "a process that worked for this run has died, most often because memory was short. What was "
+            "finished is kept: call again, with fewer processes (n_jobs) or fewer sites a chunk."
+        ) from error
 
 
-def _one_chunk(
-    run_chunk: RunChunk, positions: NDArray[np.int_], seed: int
-) -> tuple[NDArray[np.int_], list[tuple[NDArray[np.int_], xr.Dataset]], dict[int, str]]:
+def _one_chunk(work: _Work, positions: NDArray[np.int_]) -> _Chunk:
     """Results of a chunk, and why sites failed; one BLAS thread, so that sums keep their order."""
     from threadpoolctl import threadpool_limits
 
+    _end_with(work.parent)
+
     def attempt(part: NDArray[np.int_]) -> xr.Dataset:
-        return _dataset(run_chunk(part, [site_generator(seed, int(s)) for s in part]), len(part))
+        rngs = [site_generator(work.seed, int(s)) for s in part]
+        return _dataset(work.run_chunk(part, rngs), len(part))
 
     with threadpool_limits(limits=1):
         try:
-            return positions, [(positions, attempt(positions))], {}
+            return _Chunk(positions, [(positions, attempt(positions))], {})
         except _WrongResult:
             raise
         except Exception as error:
             if len(positions) == 1:
-                return positions, [], {int(positions[0]): _reason(error)}
-        pieces, reasons = [], {}
+                return _Chunk(positions, [], {int(positions[0]): _reason(error)}, int(short(error)))
+        pieces, reasons, n_short = [], {}, 0
         for position in positions:
             try:
                 pieces.append((position[None], attempt(position[None])))
@@ -179,7 +235,24 @@ def _one_chunk(
                 raise
             except Exception as error:
                 reasons[int(position)] = _reason(error)
-        return positions, pieces, reasons
+                n_short += short(error)
+        return _Chunk(positions, pieces, reasons, n_short)
+
+
+_watched = threading.Lock()
+
+
+def _end_with(parent: int) -> None:
+    """A process that was started for a run ends when the run has, however that ended."""
+    if os.getpid() == parent or os.getppid() != parent or not _watched.acquire(blocking=False):
+        return  # the run itself, a worker of a cluster, or one that is watched already
+
+    def watch() -> None:
+        while os.getppid() == parent:  # an orphan gets another one
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="ends with the run").start()
 
 
 class _WrongResult(InputError):
@@ -231,21 +304,14 @@ def _label(
     return chunk.assign_attrs(failed=json.dumps(by_id))
 
 
-def _merge(folder: Path, ids: NDArray[Any], chunk: int) -> xr.Dataset:
+def _merge(chunks: list[xr.Dataset], ids: NDArray[Any]) -> xr.Dataset:
     import xarray as xr
 
-    chunks = [load(piece(folder, "chunks", start)) for start in range(0, len(ids), chunk)]
     reason = np.full(len(ids), "", dtype=object)
     for part in chunks:
-        for position, text in json.loads(part.attrs.pop("failed")).items():
+        for position, text in json.loads(part.attrs["failed"]).items():
             reason[int(position)] = text
-    done = [part for part in chunks if part.sizes.get("site")]
-    if not done:
-        first = next(text for text in reason if text)
-        raise InputError(
-            f"all {len(ids)} sites failed; the first reason: {first} Mend it and run again "
-            f"in another folder; {folder.name!r} can be deleted."
-        )
+    done = [part.drop_attrs(deep=False) for part in chunks if part.sizes.get("site")]
     merged = xr.concat(done, "site")
     if merged.sizes["site"] < len(ids):
         merged = merged.reindex(site=ids)
@@ -268,4 +334,5 @@ def _site_ids(site_ids: Sequence[Any]) -> NDArray[Any]:
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {error}"
+    return f"memory or disk was short, the next call tries again ({text})." if short(error) else text

@@ -30,9 +30,10 @@ The three lines to type:
 it is refused. A null model is a cycle too: the same issue dates, `assimilate=None`, a forecast
 function that calls :mod:`landcarbon.forecasting.null`.
 
-On disk, while the run is under way: one file an issue, `issues/00000012.nc`, moved into place whole.
-At the end all of them are in `archive.nc`. A run that was killed goes on where it stopped and ends
-in the same archive, bit for bit; more issue dates are appended; no forecast is ever rewritten.
+On disk, while the run is under way: one file an issue, `issues/00000012.nc`, kept by
+:mod:`landcarbon.store`. At the end all of them are in `archive.nc`. A run that was killed goes on where
+it stopped and ends in the same archive, bit for bit; more issue dates are appended; no forecast is ever
+rewritten.
 
 Sources: Dietze et al. 2018, doi:10.1073/pnas.1710231115 (the iterative cycle); Huang et al. 2019,
 doi:10.5194/gmd-12-1119-2019 (EcoPAD: the cycle with a land carbon model).
@@ -40,22 +41,24 @@ doi:10.5194/gmd-12-1119-2019 (EcoPAD: the cycle with a land carbon model).
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.runs import bar, claim, load, piece, save
+from landcarbon.assimilation.runs import bar
 from landcarbon.forecasting import scores as _scores
 from landcarbon.forecasting.noise import add_observation_error
 from landcarbon.matrix.errors import InputError, as_array, as_dates
+from landcarbon.store import Store, fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +81,7 @@ Result = Mapping[Any, Any]
 
 COLUMNS = ("time", "variable", "value", "sd")
 OWN = ("n_known", "fingerprint")
+FIRST, END = np.datetime64("1678-01-01"), np.datetime64("2262-01-01")
 DAY = np.timedelta64(1, "D") / np.timedelta64(1, "ns")
 
 
@@ -279,7 +283,8 @@ def run_cycle(
     InputError
         A row later than the issue date, issue dates that do not increase or that are not those of
         the archive so far, observations known at an archived issue date that have changed since,
-        results that cannot be labelled.
+        functions other than those the archive was made with, an archive that was damaged, a folder
+        in which another process is at work, a full disk, results that cannot be labelled.
 
     Notes
     -----
@@ -287,7 +292,9 @@ def run_cycle(
     next week's weather is not caught by the guard, but by running the cycle once more with the
     later rows cut off or falsified and comparing the archives. They must be identical.
 
-    The folder cannot know that a function was edited between two calls: choose a new folder then.
+    The folder knows the functions by their code and by what they close over
+    (:func:`landcarbon.store.fingerprint`): edited, they are another run, for another folder. Global
+    names that they read it does not see.
 
     Examples
     --------
@@ -327,38 +334,64 @@ def _run(
     seed: int,
     progress: bool | None,
 ) -> xr.Dataset:
-    claim(folder, {"seed": seed, "issue dates are": _kind(dates)}, "seed and kind of issue dates")
-    final = folder / "archive.nc"
-    archived = load(final) if final.exists() else None
-    n_archived = 0 if archived is None else archived.sizes["issue"]
-    if archived is not None:
-        _same_start(dates, archived["issue"].values, folder)
-        if isinstance(ingest, _Table):
-            _same_knowledge(dates, archived, ingest, drivers)
-    (folder / "issues").mkdir(exist_ok=True)
-    previous = None if archived is None else _analysis(archived.isel(issue=-1))
-    todo = range(n_archived, dates.size)
-    parts = [] if archived is None else [archived]
-    for k in bar(todo, len(todo), "issues", "issue", progress):
-        path = piece(folder, "issues", k)
-        if not path.exists():
-            try:
-                one = _issue(dates[k], ingest, assimilate, forecast, drivers, previous, seed)
-            except Exception as error:
-                error.add_note(f"This happened at the issue date {_written(dates[k])}.")
-                raise
-            _save(one, path)
-        # Always from the file, so that a resumed run goes on with the very same numbers.
-        one = load(path)
-        _same_start(dates[k : k + 1], one["issue"].values, folder)
-        if isinstance(ingest, _Table):
-            _same_knowledge(dates[k : k + 1], one, ingest, drivers)
-        previous = _analysis(one.isel(issue=0))
-        parts.append(one)
-    if todo:
-        _save(_joined(parts), final)
-    shutil.rmtree(folder / "issues", ignore_errors=True)
-    return open_archive(final).isel(issue=slice(dates.size))
+    with Store(folder) as store:
+        card = {"seed": seed, "issue dates are": _kind(dates), "assimilate": assimilate, "forecast": forecast}
+        store.claim(card, "seed, kind of issue dates and functions")
+        final = store.path("archive")
+        archived = _archived(final) if final.exists() else None
+        n_archived = 0 if archived is None else archived.sizes["issue"]
+        check = partial(_as_archived, folder=folder, ingest=ingest, drivers=drivers)
+        if archived is not None:
+            check(dates, archived)
+        previous = None if archived is None else _analysis(archived.isel(issue=-1))
+        todo = range(n_archived, dates.size)
+        parts = [] if archived is None else [archived]
+        for k in bar(todo, len(todo), "issues", "issue", progress):
+            make = partial(_issue, dates[k], ingest, assimilate, forecast, drivers, previous, seed)
+            with _noting(dates[k]):
+                one = store.once(f"issues/{k:08d}", {}, make, _encoding(dates))
+            check(dates[k : k + 1], one)
+            previous = _analysis(one.isel(issue=0))
+            parts.append(one)
+        if todo:
+            store.write("archive", {}, _joined(parts), _encoding(dates))
+        store.forget("issues")
+        return open_archive(folder).isel(issue=slice(dates.size))
+
+
+@contextmanager
+def _noting(date: Any) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"This happened at the issue date {_written(date)}.")
+        raise
+
+
+def _archived(file: Path) -> xr.Dataset:
+    """What is archived so far, bit for bit; never made anew."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive = Store(file.parent).read(file.stem)
+    if archive is None:
+        raise InputError(
+            f"{file} is no archive of run_cycle, or was damaged after it was written. An archive is never "
+            "rewritten: bring it back from a copy, or choose another folder."
+        )
+    return archive
+
+
+def _as_archived(
+    dates: NDArray[Any],
+    archived: xr.Dataset,
+    folder: Path,
+    ingest: Callable[[Any], pd.DataFrame],
+    drivers: pd.DataFrame | None,
+) -> None:
+    """Refuse a schedule or knowledge other than that of the issues which were kept."""
+    _same_start(dates, archived["issue"].values, folder)
+    if isinstance(ingest, _Table):
+        _same_knowledge(dates, archived, ingest, drivers)
 
 
 def _issue(
@@ -428,7 +461,7 @@ def open_archive(path: str | os.PathLike[str]) -> xr.Dataset:
             f"There is no archive in {file.parent.name!r} yet: run_cycle(..., out=...) makes it, "
             "once all issue dates are done."
         )
-    archive = load(file)
+    archive = _archived(file)
     issue, lead = archive["issue"].values, archive["lead"].values
     if _kind(issue) == "dates":
         step = np.round(lead * DAY).astype("timedelta64[ns]")
@@ -739,11 +772,9 @@ def _joined(parts: list[xr.Dataset]) -> xr.Dataset:
         ) from None
 
 
-def _save(data: xr.Dataset, path: Path) -> None:
-    encoding: dict[str, Any] = {}
-    if _kind(data["issue"]) == "dates":
-        encoding["issue"] = {"units": "seconds since 1970-01-01", "dtype": "int64"}
-    save(data, path, encoding)
+def _encoding(dates: NDArray[Any]) -> dict[str, Any]:
+    days = {"units": "seconds since 1970-01-01", "dtype": "int64"}
+    return {"issue": days} if _kind(dates) == "dates" else {}
 
 
 def _analysis(one: xr.Dataset) -> xr.Dataset | None:
@@ -777,19 +808,9 @@ def _same_knowledge(
 
 
 def _fingerprint(known: pd.DataFrame, drivers: pd.DataFrame | None) -> str:
-    """The same sixteen characters whenever the same was known."""
-    digest = hashlib.sha256()
-    for table in (known, drivers):
-        for name in () if table is None else sorted(map(str, table.columns)):
-            values = table[name].to_numpy()  # type: ignore[index]
-            digest.update(f"{name}:{len(values)}:".encode())
-            if values.dtype.kind == "M":
-                digest.update(values.astype("datetime64[ns]").astype("<i8").tobytes())
-            elif values.dtype.kind in "iufb":
-                digest.update(values.astype("<f8").tobytes())
-            else:
-                digest.update("\x1f".join(map(str, values)).encode())
-    return digest.hexdigest()[:16]
+    """The same whenever the same was known: values by column, whatever the rows are called."""
+    tables = (known, drivers)
+    return fingerprint([t if t is None else t.reset_index(drop=True)[sorted(t.columns)] for t in tables])
 
 
 def _as_integer(stamp: Any) -> int:

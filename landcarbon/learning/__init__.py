@@ -40,7 +40,6 @@ __all__ = [
     "WithoutProcess",
     "Work",
     "baselines",
-    "block_ids",
     "blocked_folds",
     "bootstrap_difference",
     "bootstrap_score",

@@ -104,7 +104,7 @@ class Folds:
         for k in range(self.n_folds):
             out = self.fold == k
             train = np.flatnonzero(~out)
-            gap = nearest(lat[train], lon[train], lat[out], lon[out])[1]
+            _, gap = nearest(lat[train], lon[train], lat[out], lon[out])
             near[k, train[gap < distance_km]] = True
             if (out | near[k]).all():
                 raise InputError(
@@ -279,7 +279,7 @@ def leakage(lat: ArrayLike, lon: ArrayLike, folds: Folds, near_km: float = 50.0)
     same_length("lat", lat.size, "the folds", folds.fold.size)
     rows = []
     for k, (train, test) in enumerate(folds):
-        gap = nearest(lat[test], lon[test], lat[train], lon[train])[1]
+        _, gap = nearest(lat[test], lon[test], lat[train], lon[train])
         rows.append((k, train.size, test.size, gap.min(), np.median(gap), (gap < near_km).mean()))
     table = pd.DataFrame(
         rows, columns=["fold", "train", "test", "min_km", "median_km", "share_near"]

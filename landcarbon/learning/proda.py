@@ -36,7 +36,6 @@ rivals of `landcarbon.learning.rivals`.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -49,7 +48,6 @@ from numpy.typing import NDArray
 
 from landcarbon.assimilation.ensemble import es_mda
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.assimilation.runs import claim
 from landcarbon.assimilation.sites import assimilate as run_sites
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.learning.folds import group_folds
@@ -57,6 +55,7 @@ from landcarbon.learning.task import Scaling, Task, Work, whole
 from landcarbon.matrix.errors import InputError
 from landcarbon.models.parameters import ParameterTable
 from landcarbon.models.process import Model, expand, observed_values
+from landcarbon.store import Shortage, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +112,7 @@ class Sites:
     draws: Array
     prediction: Array
     site: NDArray[Any]
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
     n_iter: int = 6
     rounds: int = 1
     first: Sites | None = None
@@ -226,7 +225,7 @@ def assimilate(
     logarithmic(task)
     n, names, prior = len(task), task.site, task.prior
     how = _Smoother(task.model, members, n_iter, task.work.into("sites"))
-    how.claim({"data": _digest(task.data, task.forcing, prior)}, "profiles, forcing, prior and options")
+    how.claim(task, {"rng": rng, "prior": prior}, "profiles, forcing, prior and options")
     rng = np.random.default_rng(rng)
     sites = first = None
     position = np.arange(n)
@@ -277,10 +276,7 @@ def again(task: Task, rows: NDArray[np.int64], fold: int = 0, *, rng: Rng = 0) -
     known = (sites.first or sites).select(rows)
     members = known.draws.shape[1]
     how = _Smoother(task.model, members, sites.n_iter, task.work.into("folds").into(f"fold{fold + 1}"))
-    how.claim(
-        {"data": _digest(task.data, task.forcing), "rows": _digest(_Rows(rows)), "first": _digest(known)},
-        "profiles, forcing, folds and sites",
-    )
+    how.claim(task, {"rows": rows, "first": known}, "profiles, forcing, folds and sites")
     for k in range(1, sites.rounds):
         prior = known.population()
         draws, prediction, reason = how.run(task[rows], prior, known.site, rng, f"round{k + 1}")
@@ -288,11 +284,6 @@ def again(task: Task, rows: NDArray[np.int64], fold: int = 0, *, rng: Rng = 0) -
             raise InputError(f"site {known.site[reason != ''][0]!r}: {reason[reason != ''][0]}")
         known = replace(known, prior=prior, draws=draws, prediction=prediction, rounds=k + 1)
     return known
-
-
-@dataclass(frozen=True)
-class _Rows:
-    rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -304,10 +295,12 @@ class _Smoother:
     n_iter: int
     work: Work
 
-    def claim(self, card: Mapping[str, Any], same: str) -> None:
-        """Take the folder, if there is one, for a run with this card."""
+    def claim(self, task: Task, more: Mapping[str, Any], same: str) -> None:
+        """Take the folder, if there is one, for this run."""
         if self.work.out is not None:
-            claim(Path(self.work.out), {"members": self.members, "n_iter": self.n_iter, **card}, same)
+            card = {"members": self.members, "n_iter": self.n_iter, "model": self.model,
+                    "observations": task.data, "forcing": task.forcing}  # fmt: skip
+            Store(self.work.out).claim({**card, **more}, same)
 
     def run(
         self,
@@ -326,6 +319,11 @@ class _Smoother:
                 list(site), work, Path(self.work.out) / folder, seed,
                 chunk=self.work.chunk, n_jobs=self.work.n_jobs, progress=self.work.progress,
             )  # fmt: skip
+            if data.attrs["short"]:
+                raise Shortage(
+                    f"memory or disk was short at {data.attrs['short']} of {len(site)} profiles. What was "
+                    "finished is kept; make room, or take fewer processes, and call again."
+                )
             return data["draws"].values, data["prediction"].values, data["reason"].values
         n, chunk = len(task), self.work.chunk
         draws = np.empty((n, self.members, len(prior)))
@@ -700,14 +698,3 @@ def prior_variance(prior: Prior) -> Array:
     # A prior uniform between its bounds is a standard logistic in unbounded coordinates.
     normal = np.array([family == "logit-normal" for family in prior.families])
     return np.where(normal, prior.width**2, np.pi**2 / 3)
-
-
-def _digest(*things: Any) -> str:
-    """A short mark of all numbers in some dataclasses."""
-    mark = hashlib.sha256()
-    for thing in things:
-        for name, value in sorted(getattr(thing, "__dict__", {}).items()):
-            if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-                mark.update(f"{name}{value.shape}".encode())
-                mark.update(np.ascontiguousarray(value).tobytes())
-    return mark.hexdigest()[:12]

@@ -137,9 +137,9 @@ class Work:
         `n_jobs` or `chunk` that mean nothing.
     """
 
-    out: str | os.PathLike[str] | None = None
-    n_jobs: int = 1
-    progress: bool | None = None
+    out: str | os.PathLike[str] | None = field(default=None, compare=False)
+    n_jobs: int = field(default=1, compare=False)
+    progress: bool | None = field(default=None, compare=False)
     chunk: int = 25
 
     def __post_init__(self) -> None:

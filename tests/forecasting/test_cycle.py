@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -146,17 +148,26 @@ def test_labels():
     assert len(set(archive["fingerprint"].values)) == 5
 
 
+@dataclass
+class Watched:
+    """The analysis, with the dates it was asked for; may end instead. Both decide nothing."""
+
+    dates: list = field(default_factory=list, compare=False)
+    dies: object = field(default=None, compare=False)
+
+    def __call__(self, now):
+        if now.date == self.dies:
+            os._exit(9)
+        self.dates.append(now.date)
+        return analyse(now)
+
+
 SCRIPT = """
-    import sys, os
+    import sys
     sys.path.insert(0, {here!r})
     import test_cycle as t
 
-    def dies(now, analysis):
-        if now.date == t.ISSUES[{at}]:
-            os._exit(9)
-        return t.ahead(now, analysis)
-
-    t.run_cycle(t.ISSUES, t.table(), t.analyse, dies, out={out!r})
+    t.run_cycle(t.ISSUES, t.table(), t.Watched(dies=t.ISSUES[{at}]), t.ahead, out={out!r})
 """
 
 
@@ -166,25 +177,26 @@ def killed(out: Path, at: int) -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 9
 
 
+def _bits(path: Path) -> dict:
+    """Every byte of every variable, undecoded, and all attributes; not the time of writing, which HDF5 keeps."""
+    raw = xr.load_dataset(path, decode_cf=False)
+    held = {k: (v.dims, v.dtype, v.values.tolist(), repr(v.attrs)) for k, v in raw.variables.items()}
+    return held | {"": repr(raw.attrs)}
+
+
 def test_a_killed_run_resumes_to_the_same_archive_bit_for_bit(tmp_path):
-    cycle(out=tmp_path / "whole")
+    run_cycle(ISSUES, table(), Watched(), ahead, out=tmp_path / "whole")
     out = tmp_path / "killed"
     killed(out, 3)
-    assert sorted(p.name for p in out.iterdir()) == ["issues", "run.json"]
+    assert sorted(p.name for p in out.iterdir()) == [".lock", "issues", "run.json"]
     done = sorted((out / "issues").iterdir())
     assert len(done) == 3
     before = [p.read_bytes() for p in done]
     # Killed in the middle of writing, too: half a file, not yet in its place.
-    (out / "issues" / "00000003.part").write_bytes(before[0][:500])
-    counted = []
-
-    def counting(now):
-        counted.append(now.date)
-        return analyse(now)
-
-    run_cycle(ISSUES, table(), counting, ahead, out=out)
-    assert counted == list(ISSUES[3:])
-    assert (out / "archive.nc").read_bytes() == (tmp_path / "whole" / "archive.nc").read_bytes()
+    (out / "issues" / "00000003.nc.part").write_bytes(before[0][:500])
+    run_cycle(ISSUES, table(), watched := Watched(), ahead, out=out)
+    assert watched.dates == list(ISSUES[3:])
+    assert _bits(out / "archive.nc") == _bits(tmp_path / "whole" / "archive.nc")
     assert sorted(p.name for p in out.iterdir()) == ["archive.nc", "run.json"]
 
 
@@ -195,18 +207,15 @@ def test_appended_issues_give_the_archive_of_a_single_run(tmp_path):
     first = open_archive(out)
     cycle(issues=ISSUES[:4], out=out)
     whole = cycle(out=out)
-    assert (out / "archive.nc").read_bytes() == (tmp_path / "whole" / "archive.nc").read_bytes()
+    assert _bits(out / "archive.nc") == _bits(tmp_path / "whole" / "archive.nc")
     assert whole.isel(issue=slice(2)).identical(first)
     assert cycle(issues=ISSUES[:2], out=out).identical(first)
 
 
 def test_a_finished_archive_is_read_not_computed(tmp_path):
-    whole = cycle(out=tmp_path)
-
-    def never(*_):
-        raise AssertionError
-
-    assert run_cycle(ISSUES, table(), never, never, out=tmp_path).identical(whole)
+    whole = run_cycle(ISSUES, table(), Watched(), ahead, out=tmp_path)
+    assert run_cycle(ISSUES, table(), watched := Watched(), ahead, out=tmp_path).identical(whole)
+    assert not watched.dates
     assert open_archive(tmp_path).identical(whole)
 
 
@@ -391,6 +400,34 @@ def test_an_archive_is_never_rewritten(tmp_path):
         cycle(issues=[DAYS[30], *ISSUES], out=tmp_path)
     with pytest.raises(InputError, match="seed = 0, not 7"):
         cycle(seed=7, out=tmp_path)
+    with pytest.raises(InputError, match="a run with assimilate = "):
+        run_cycle(ISSUES, table(), Watched(), ahead, out=tmp_path)
+
+
+def test_a_damaged_issue_is_made_again_and_a_damaged_archive_is_refused(tmp_path):
+    out = tmp_path / "killed"
+    killed(out, 3)
+    _flip(out / "issues/00000001.nc")
+    with pytest.warns(UserWarning, match=r"00000001\.nc was damaged"):
+        resumed = run_cycle(ISSUES, table(), watched := Watched(), ahead, out=out)
+    assert watched.dates == [ISSUES[1], *ISSUES[3:]]
+    assert resumed.identical(run_cycle(ISSUES, table(), Watched(), ahead))
+    _flip(out / "archive.nc")
+    for read in (lambda: open_archive(out), lambda: run_cycle(ISSUES, table(), Watched(), ahead, out=out)):
+        with pytest.raises(InputError, match=r"was damaged after it was written\. An archive is never rewritten"):
+            read()
+
+
+def _flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("date", ["1600-01-01", "2300-01-01", "0001-01-01"])
+def test_dates_that_would_wrap_round_are_refused(date):
+    with pytest.raises(InputError, match="go from 1678-01-01 to 2261-12-31"):
+        known_at(table(), date)
 
 
 def test_forecasts_of_different_shape_do_not_mix():

@@ -85,12 +85,6 @@ def test_a_buffer_keeps_its_distance():
         folds.with_buffer(lat, lon, 20_000.0)
 
 
-def test_the_equator_is_forty_thousand_kilometres_round():
-    lon = np.linspace(-180, 180, 361)
-    around = geo.great_circle_km(0.0, lon[:-1], 0.0, lon[1:]).sum()
-    assert around == pytest.approx(2 * np.pi * 6371.0088, rel=1e-12)
-
-
 def test_r2_divides_by_the_variance_of_the_observations():
     rng = np.random.default_rng(1)
     o = rng.normal(size=200)

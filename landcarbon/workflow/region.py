@@ -9,23 +9,22 @@ stage       what it does                                 where it ends up
 =========== ============================================ ==================================
 account     each profile used, or dropped with a reason  profiles.csv
 sites       `proda.assimilate`, chunk by chunk           proda.nc, group "sites"
-evaluation  `proda.evaluate` on left-out blocks          proda.nc, group "evaluation"
+evaluation  `evaluate` on left-out blocks                proda.nc, group "evaluation"
 map         `proda.train`, `proda.predict` on a grid     proda.nc, group "map"
 control     `control` and `compare` of the map           proda.nc, "control" and "default"
 report      one page with pictures, from proda.nc        report.html
 =========== ============================================ ==================================
 
-Under `work/` lie the pieces. A run that was killed goes on where it stopped; a run with another
-grid or other folds repeats only the stages that depend on them. A stage that cannot be done (fewer
-blocks than folds, say) is left out with its reason and the others go on.
+Under `work/` lie the pieces (:mod:`landcarbon.store`). A run that was killed goes on where it stopped;
+a run with another grid or other folds repeats only the stages that depend on them. A stage that cannot
+be done (fewer blocks than folds, say) is left out with its reason, whatever was raised, and the others
+go on.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,7 +34,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from landcarbon.assimilation.runs import claim, load, save, some_jobs
+from landcarbon.assimilation.runs import some_jobs
 from landcarbon.datasets.climate import covariates_at, forcing_at
 from landcarbon.datasets.outlines import inside
 from landcarbon.datasets.profiles import Profiles
@@ -46,6 +45,7 @@ from landcarbon.learning.folds import blocked_folds
 from landcarbon.learning.rivals import RIVALS
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.models import clm5
+from landcarbon.store import Store, fingerprint, put, short, to_netcdf
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -56,7 +56,7 @@ GROUPS = ("sites", "evaluation", "map", "control", "default")
 REAL = Path(__file__).with_name("proda_real.nc")
 """Summary of the run over all real profiles that chapter 21 shows. It comes from this command:
 
-    landcarbon proda --profiles isis afsp --out DIR --summary landcarbon/course/proda_real.nc
+    landcarbon proda --profiles isis afsp --out DIR --summary landcarbon/workflow/proda_real.nc
 """
 
 PAIRS = (
@@ -71,6 +71,7 @@ GRIDS = (0.5, 1.0, 2.0, 4.0)
 MOST_CELLS = 5000  # of a map whose grid was not asked for
 CONTROL_CELLS = 800
 LARGEST = 100_000  # land cells of any map; their draws fill some GB
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what makes a spreadsheet compute a cell
 NO_CELL = "no cell of the climate or the environment near"
 TOO_DEEP = "no layer above the bottom of the column"
 
@@ -185,52 +186,75 @@ def run(
     Raises
     ------
     InputError
-        The folder holds another run or cannot be written to; not one profile has a place in the climate;
-        a box without land.
+        The folder holds another run, or another process is at work in it, or it cannot be written to;
+        not one profile has a place in the climate; a box without land; a full disk.
     DataUnavailable
         No climate was given and "biome4" is neither here nor in reach.
     """
     plan = plan or Plan()
     some_jobs(n_jobs)
-    folder = _folder(out)
-    work = folder / "work"
+    if not os.fspath(out):
+        raise InputError("out is empty; give the folder of this run.")
+    folder = Path(out)
     if plan.box is not None:
         _cells(np.array([]), np.array([]), plan)  # known before the work of hours
-    profiles = _within_column(profiles)
-    tell(profiles.summary().to_string())
-    land = _place(profiles, climate, environment)
-    lost = len(profiles) - len(land.profiles)
-    tell(f"{lost} of the used profiles have {NO_CELL}; {len(land.profiles)} go on")
-    for note in profiles.notes:
-        tell(f"note: {note}")
-    card = {name: getattr(plan, name) for name in ("error", "members", "steps", "rounds", "seed")}
-    card |= {"data": _digest(land.profiles.layers), "environment": _digest(land.covariates)}
-    claim(work, card, "profiles, environment and options")
+    with Store(folder / "work") as store:
+        profiles = _within_column(profiles)
+        tell(profiles.summary().to_string())
+        land = _place(profiles, climate, environment)
+        lost = len(profiles) - len(land.profiles)
+        tell(f"{lost} of the used profiles have {NO_CELL}; {len(land.profiles)} go on")
+        for note in profiles.notes:
+            tell(f"note: {note}")
+        card = {name: getattr(plan, name) for name in ("error", "members", "steps", "rounds", "seed")}
+        card |= {"profiles": land.profiles.layers, "covariates": land.covariates, "climate": land.forcing}
+        store.claim(card, "profiles, environment and options")
+        sites = _assimilate(land, plan, store.folder, n_jobs, progress)
+        land = _without(land, sites)
+        put(_defused(land.profiles.report).to_csv(lineterminator="\n"), folder / "profiles.csv")
+        known = sites.information.sum(axis=1)
+        tell(f"assimilated {len(sites)} profiles, {len(sites.failed)} failed; the median profile knows "
+             f"{np.median(known):.1f} of {len(sites.prior)} parameters")  # fmt: skip
+        stages = _stages(store, land, sites, plan, n_jobs, progress, tell)
+        result = dict(zip(GROUPS, (_account(profiles, land, sites, plan, lost), *stages)))
+        write(result, folder / "proda.nc")
+        from landcarbon.workflow.report import report
 
-    sites = _assimilate(land, plan, work, n_jobs, progress)
-    land = _without(land, sites)
-    _put(land.profiles.report.to_csv(lineterminator="\n"), folder / "profiles.csv")
-    known = sites.information.sum(axis=1)
-    tell(f"assimilated {len(sites)} profiles, {len(sites.failed)} failed; the median profile knows "
-         f"{np.median(known):.1f} of {len(sites.prior)} parameters")  # fmt: skip
+        put(report(result), folder / "report.html")
+    tell(f"results: {folder / 'proda.nc'}, {folder / 'report.html'}")
+    return result
 
-    card |= {name: getattr(plan, name) for name in ("networks", "folds", "block", "draws")}
-    folds = work / f"folds-{_hash(card)}"
+
+def _stages(
+    store: Store,
+    land: _Land,
+    sites: proda.Sites,
+    plan: Plan,
+    n_jobs: int,
+    progress: bool | None,
+    tell: Callable[[str], None],
+) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset, xr.Dataset]:
+    """Evaluation, map, control and default, each with what decides it."""
+    card: dict[str, Any] = {name: getattr(plan, name) for name in ("networks", "folds", "block", "draws")}
+    folds = store.folder / f"folds-{fingerprint(card)}"
     evaluation = _stage(
-        work / "evaluation.nc", card, lambda: _evaluate(land, sites, plan, folds, n_jobs, progress)
+        store, "evaluation", card, lambda: _with_gaps(_evaluate(land, sites, plan, folds, n_jobs, progress))
     )
     tell(evaluation.attrs.get("skipped") or str(Evaluation.from_dataset(evaluation)))
-    evaluation = _with_gaps(evaluation)
-
     card |= {name: getattr(plan, name) for name in ("depth", "grid", "box")}
-    given = {"climate": climate, "maps": environment}
-    card |= {name: _digest_maps(data) for name, data in given.items() if data is not None}
-    if "skipped" not in (cells := _stage(work / "map.nc", card, lambda: _map(land, sites, plan))).attrs:
+    card |= {"climate": land.climate, "environment": land.environment}
+    cells = _stage(store, "map", card, lambda: _map(land, sites, plan))
+    if "skipped" in cells.attrs:
+        tell(cells.attrs["skipped"])
+        pattern = cells
+    else:
         tell(f"mapped {int(np.isfinite(cells['stock']).sum())} cells of {cells.attrs['grid']:g} degrees")
-    pattern = _stage(work / "control.nc", card, lambda: _control(cells, land, plan))
-    against = _stage(work / "default.nc", card, lambda: _default(sites, land, plan))
+        pattern = _stage(store, "control", card, lambda: _control(cells, land, plan))
+    return evaluation, cells, pattern, _stage(store, "default", card, lambda: _default(sites, land, plan))
 
-    about = {"plan": json.dumps(asdict(plan)), "synthetic": int(profiles.synthetic)}
+
+def _account(profiles: Profiles, land: _Land, sites: proda.Sites, plan: Plan, lost: int) -> xr.Dataset:
+    """What each site says, and what became of every profile that was read."""
     account = profiles.summary()
     found = sites.to_dataset().assign(
         layers=("site", land.profiles.sites["layers"].to_numpy()),
@@ -239,18 +263,23 @@ def run(
         account_profiles=("reason", account["profiles"].to_numpy()),
         account_layers=("reason", account["layers"].to_numpy()),
     ).assign_coords(reason=account.index.to_numpy(dtype=object))  # fmt: skip
-    found.attrs |= about | {
-        "read": len(profiles.report), "used": len(profiles), "without_a_cell": lost,
-        "assimilated": len(sites), "failed": json.dumps({str(k): v for k, v in sites.failed.items()}),
+    return found.assign_attrs(found.attrs | {
+        "plan": json.dumps(asdict(plan)), "synthetic": int(profiles.synthetic), "read": len(profiles.report),
+        "used": len(profiles), "without_a_cell": lost, "assimilated": len(sites),
+        "failed": json.dumps({str(k): v for k, v in sites.failed.items()}),
         "notes": json.dumps([*profiles.notes, *_doubts(land.profiles)]), "seconds": sites.seconds,
-    }  # fmt: skip
-    result = dict(zip(GROUPS, (found, evaluation, cells, pattern, against)))
-    write(result, folder / "proda.nc")
-    from landcarbon.course.report import report
+    })  # fmt: skip
 
-    _put(report(result), folder / "report.html")
-    tell(f"results: {folder / 'proda.nc'}, {folder / 'report.html'}")
-    return result
+
+def _defused(table: pd.DataFrame) -> pd.DataFrame:
+    """Names and notes that a spreadsheet would compute get an apostrophe, as it shows them itself."""
+
+    def plain(value: Any) -> Any:
+        return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+    words = [name for name in table.columns if table[name].dtype.kind not in "biufcmM"]
+    plainer = table.assign(**{name: table[name].map(plain) for name in words})
+    return plainer.set_axis(plainer.index.map(plain).rename(table.index.name), axis=0)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
@@ -304,42 +333,15 @@ def _unused(data: xr.Dataset) -> list[str]:
 
 def write(result: Mapping[str, xr.Dataset], path: str | os.PathLike[str]) -> None:
     """All groups in one file, moved into place whole; large arrays in single precision."""
-    path = Path(path)
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    for name, data in result.items():
-        small = {
+    small = {
+        group: {
             str(v): {"zlib": True, "complevel": 6, "dtype": "float32"}
             for v in data
             if data[v].dtype.kind == "f" and data[v].size > 1000
         }
-        data.to_netcdf(
-            part, mode="a" if part.exists() else "w", group=name, engine="netcdf4", encoding=small
-        )
-    os.replace(part, path)
-
-
-def _folder(out: str | os.PathLike[str]) -> Path:
-    """The folder of a run, made if it is not there; files can be written into it."""
-    if not os.fspath(out):
-        raise InputError("out is empty; give the folder of this run.")
-    folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"results cannot be written to {folder}: {error.strerror or error}. Give another folder."
-        ) from None
-    return folder
-
-
-def _put(text: str, path: Path) -> None:
-    """Write beside and move into place."""
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8", newline="")
-    os.replace(part, path)
+        for group, data in result.items()
+    }
+    put(to_netcdf(result, small), Path(path))
 
 
 # --- places --------------------------------------------------------------------------------------
@@ -444,8 +446,6 @@ def _evaluate(
 
 def _with_gaps(data: xr.Dataset) -> xr.Dataset:
     """R² of one method minus R² of another, each pair on the same resampled blocks."""
-    if "skipped" in data.attrs:
-        return data
     evaluation = Evaluation.from_dataset(data)
     gaps = [evaluation.gap(*pair) for pair in PAIRS]
     columns = {
@@ -530,8 +530,6 @@ def _flat(cells: xr.Dataset) -> xr.Dataset:
 
 def _control(cells: xr.Dataset, land: _Land, plan: Plan) -> xr.Dataset:
     """Shares of the pattern of the map, one draw a network."""
-    if "skipped" in cells.attrs:
-        raise InputError(cells.attrs["skipped"])
     flat = _flat(cells)
     flat = flat.isel(site=np.flatnonzero(flat["stock_lower"].values > 0))
     if flat.sizes["site"] > CONTROL_CELLS:
@@ -553,37 +551,13 @@ def _default(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
     return found.assign_attrs(sites=len(sites))
 
 
-def _stage(path: Path, card: dict[str, Any], make: Callable[[], xr.Dataset]) -> xr.Dataset:
-    """The stored result of these very options, or a new one."""
+def _stage(store: Store, name: str, card: dict[str, Any], make: Callable[[], xr.Dataset]) -> xr.Dataset:
+    """The stored result of these very options, or a new one, or why there is none."""
     import xarray as xr
 
-    mark = _hash(card)
-    if path.exists() and (stored := load(path)).attrs.get("card") == mark:
-        return stored
     try:
-        made = make()
-    except InputError as error:
-        made = xr.Dataset(attrs={"skipped": str(error)})
-    made = made.assign_attrs(card=mark)
-    save(made, path)
-    return load(path)
-
-
-def _hash(card: dict[str, Any]) -> str:
-    text = json.dumps(card, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _digest_maps(data: xr.Dataset) -> str:
-    mark = hashlib.sha256()
-    for name in sorted(map(str, data.variables)):
-        values = data[name].values
-        if values.dtype.kind in "biuf":
-            mark.update(f"{name}{data[name].dims}{values.shape}".encode())
-            mark.update(np.ascontiguousarray(values).tobytes())
-    return mark.hexdigest()[:12]
-
-
-def _digest(table: pd.DataFrame) -> str:
-    rows = pd.util.hash_pandas_object(table, index=True).to_numpy()
-    return hashlib.sha256(rows.tobytes()).hexdigest()[:12]
+        return store.once(name, card, make)
+    except Exception as error:  # whatever it is, the other stages are worth having
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        made = xr.Dataset(attrs={"skipped": f"{kind}{error}"})
+        return made if short(error) else store.write(name, card, made)

@@ -59,15 +59,14 @@ def report(result: Groups) -> str:
     Parameters
     ----------
     result : mapping of str to xarray.Dataset
-        The groups of :func:`landcarbon.course.region.run` or :func:`landcarbon.course.region.read`.
+        The groups of :func:`landcarbon.workflow.region.run` or :func:`landcarbon.workflow.region.read`.
 
     Returns
     -------
     str
         HTML.
     """
-    about = result["sites"].attrs
-    synthetic = bool(about["synthetic"])
+    synthetic = bool(_count(result["sites"], "synthetic"))
     title = "Soil carbon by PRODA" + (" (synthetic world)" if synthetic else "")
     parts = [f"<h1>{title}</h1>"]
     if synthetic:
@@ -83,13 +82,28 @@ def report(result: Groups) -> str:
     )
     for heading, group, write in sections:
         parts.append(f"<h2>{heading}</h2>")
-        skipped = result[group].attrs.get("skipped")
-        parts.append(f"<p>Left out: {escape(skipped)}</p>" if skipped else write(result))
+        parts.append(_section(write, result, group))
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{_STYLE}</style>\n</head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
     )
+
+
+def _section(write: Callable[[Groups], str], result: Groups, group: str) -> str:
+    """What there is to say, or why nothing is."""
+    skipped = result[group].attrs.get("skipped")
+    if not skipped:
+        try:
+            return write(result)
+        except Exception as error:  # the other sections are worth having
+            skipped = f"{type(error).__name__}: {error}"
+    return f"<p>Left out: {escape(str(skipped))}</p>"
+
+
+def _count(data: xr.Dataset, name: str) -> int:
+    """A whole number among the attributes of a group; words of a file never reach the page as they are."""
+    return int(data.attrs[name])
 
 
 def _figure(fig: Figure, alt: str, caption: str = "") -> str:
@@ -120,16 +134,16 @@ def _account(result: Groups) -> str:
         sites["reason"].values, sites["account_profiles"].values, sites["account_layers"].values
     )
     parts = [
-        f"<p>{about['read']} profiles were read and {about['used']} can be used. Of these, "
-        f"{about['without_a_cell']} lie too far from any cell of the climate and the environment, and "
-        f"{len(failed)} could not be assimilated. {about['assimilated']} are behind everything below."
+        f"<p>{_count(sites, 'read')} profiles were read and {_count(sites, 'used')} can be used. Of these, "
+        f"{_count(sites, 'without_a_cell')} lie too far from any cell of the climate and the environment, and "
+        f"{len(failed)} could not be assimilated. {_count(sites, 'assimilated')} are behind everything below."
         " The file profiles.csv says for each profile what became of it.</p>",
         _table(("", "profiles", "layers"), rows),
     ]
     if failed:
         parts.append(_table(("could not be assimilated", "why"), failed.items()))
     if notes:
-        items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+        items = "".join(f"<li>{escape(str(note))}</li>" for note in notes)
         many = "note" if len(notes) == 1 else "notes"
         parts.append(
             f'<details class="small"><summary>{len(notes)} {many} on the profiles</summary>'
@@ -141,7 +155,7 @@ def _account(result: Groups) -> str:
 def _skill(result: Groups) -> str:
     data = result["evaluation"]
     evaluation = Evaluation.from_dataset(data)
-    table, about = evaluation.table, data.attrs
+    table = evaluation.table
     fig, ax = plots.figure(7, 0.9 + 0.36 * len(table))
     names = [NAMES.get(str(name), str(name)) for name in table.index]
     bars = ax.barh(
@@ -165,15 +179,15 @@ def _skill(result: Groups) -> str:
         for name, row in zip(names, table.itertuples())
     )  # fmt: skip
     gaps = (
-        (f"{NAMES[str(a)]} minus {NAMES[str(b)]}", f"{gap:+.3f}", f"{low:+.3f} to {high:+.3f}")
+        (f"{NAMES.get(str(a), str(a))} minus {NAMES.get(str(b), str(b))}", f"{gap:+.3f}", f"{low:+.3f} to {high:+.3f}")
         for a, b, gap, low, high in zip(
             *(data[name].values for name in ("method", "rival", "gap", "gap_lower", "gap_upper"))
         )
     )
     return "\n".join(
         (
-            f"<p>{about['values']} values of {about['sites']} profiles, {about['folds']} folds, "
-            f"{about['blocks']} blocks left out whole. Everything is scored on ln carbon, where 0.1 is "
+            f"<p>{_count(data, 'values')} values of {_count(data, 'sites')} profiles, {_count(data, 'folds')} folds, "
+            f"{_count(data, 'blocks')} blocks left out whole. Everything is scored on ln carbon, where 0.1 is "
             "about 10 %.</p>",
             _figure(fig, alt),
             _table(("", "R²", "95 % interval", "RMSE", "bias", "coverage of 90 %"), rows),
@@ -286,7 +300,7 @@ def _control(result: Groups) -> str:
     data = result["control"]
     figure, _ = _bars(data, "share of the variance of ln stock over the land")
     return figure + (
-        f"<p>Every component was set to its mean over {data.attrs['cells']} cells, in all combinations; "
+        f"<p>Every component was set to its mean over {_count(data, 'cells')} cells, in all combinations; "
         "shares sum to 1. The interval is over the networks of the ensemble only. A profile cannot tell "
         "every component from every other, so a share can stand for its neighbour's.</p>"
     )
@@ -297,7 +311,7 @@ def _default(result: Groups) -> str:
     total = float(data["total"].median())
     figure, _ = _bars(data, "part of the difference in mean ln stock")
     return (
-        f"<p>At {data.attrs['sites']} profiles the retrieved parameters hold "
+        f"<p>At {_count(data, 'sites')} profiles the retrieved parameters hold "
         f"{np.exp(total):.2f} times the carbon of the default ones. Swapping one component after the "
         f"other, in all orders, gives each its part of the difference of {total:+.2f} in ln stock.</p>"
     ) + figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -13,11 +14,11 @@ import pytest
 import xarray as xr
 
 from landcarbon import datasets
-from landcarbon.course import region
-from landcarbon.course.command import main
-from landcarbon.course.report import report
 from landcarbon.learning import Evaluation
 from landcarbon.matrix.errors import InputError
+from landcarbon.workflow import region
+from landcarbon.workflow.command import main
+from landcarbon.workflow.report import report
 
 SMALL = ["--members", "20", "--steps", "2", "--networks", "3", "--folds", "3", "--draws", "20", "--jobs", "1"]
 
@@ -175,7 +176,7 @@ def test_a_finished_run_is_not_done_again_and_another_grid_keeps_the_sites(
     xr.testing.assert_identical(before["evaluation"], after["evaluation"])
     assert after["map"].attrs["grid"] == 4.0
     assert call(files, "sound.csv", out) == 2
-    assert "holds a run with data" in capsys.readouterr().err
+    assert "holds a run with profiles" in capsys.readouterr().err
 
 
 def test_a_killed_run_ends_with_the_same_bits(files, finished, tmp_path, monkeypatch):
@@ -263,7 +264,7 @@ def test_a_folder_that_cannot_be_one(files, tmp_path, capsys):
         assert "results cannot be written" in capsys.readouterr().err
     assert (tmp_path / "file").read_text("utf-8") == "mine"
     with pytest.raises(InputError, match="out is empty"):
-        region._folder("")
+        region.run(datasets.twin_world(sites=5, rng=1).profiles, "")
 
 
 def test_a_run_speaks_to_a_terminal_without_utf_8(files, tmp_path, monkeypatch):
@@ -277,20 +278,105 @@ def test_a_damaged_piece_is_named_and_done_again(files, finished, tmp_path, caps
     out = tmp_path / "copy"
     shutil.copytree(finished, out)
     words = (files, "faulty.csv", out, "--environment", str(files / "clay.nc"), "--grid", "2")
-    broken = out / "work/default.nc"
-    broken.write_bytes(broken.read_bytes()[:1000])
-    assert call(*words) == 2
-    assert "default.nc cannot be read" in capsys.readouterr().err
-    broken.unlink()
-    (out / "work/default.part").write_bytes(b"half")
-    (out / "proda.part").write_bytes(b"half")
-    assert call(*words) == 0
+    for name, left in (("default", 1000), ("map", -1)):
+        broken = out / f"work/{name}.nc"
+        broken.write_bytes(broken.read_bytes()[:left])
+    (out / "proda.nc.part").write_bytes(b"half")
+    with pytest.warns(UserWarning, match=r"(default|map)\.nc was damaged after it was written"):
+        assert call(*words) == 0
     one, two = region.read(finished / "proda.nc"), region.read(out / "proda.nc")
-    xr.testing.assert_identical(one["default"], two["default"])
+    for name in ("default", "map"):
+        xr.testing.assert_identical(one[name], two[name])
     assert not list(out.rglob("*.part"))
     (out / "work/run.json").write_text('{"err', encoding="utf-8")
     assert call(*words) == 2
     assert "run.json cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("weights"), KeyError("x"), AssertionError()])
+def test_a_stage_that_cannot_be_done_is_left_out_whatever_was_raised(
+    files, finished, tmp_path, monkeypatch, error
+):
+    out = tmp_path / "copy"
+    shutil.copytree(finished, out)
+    (out / "work/control.nc").unlink()
+
+    def broken(*_):
+        raise error
+
+    monkeypatch.setattr(region, "_control", broken)
+    assert call(files, "faulty.csv", out, "--environment", str(files / "clay.nc"), "--grid", "2") == 0
+    result = region.read(out / "proda.nc")
+    assert result["control"].attrs["skipped"].startswith(type(error).__name__)
+    assert np.isfinite(result["map"]["stock"]).any()
+    page = (out / "report.html").read_text("utf-8")
+    assert f"Left out: {type(error).__name__}" in page
+
+
+def test_memory_that_was_short_in_a_stage_is_tried_again(files, finished, tmp_path, monkeypatch):
+    out = tmp_path / "copy"
+    shutil.copytree(finished, out)
+    (out / "work/map.nc").unlink()
+    (out / "work/control.nc").unlink()
+    words = (files, "faulty.csv", out, "--environment", str(files / "clay.nc"), "--grid", "2")
+
+    def short(*_):
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(region, "_map", short)
+        assert call(*words) == 0
+    assert "MemoryError" in region.read(out / "proda.nc")["map"].attrs["skipped"]
+    assert call(*words) == 0
+    for name in ("map", "control"):
+        xr.testing.assert_identical(region.read(out / "proda.nc")[name], region.read(finished / "proda.nc")[name])
+
+
+def test_a_run_that_failed_at_once_does_not_keep_its_folder(files, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert call(files, "sound.csv", out, "--members", "100000000000") == 2
+    assert "memory or disk was short" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_nothing_of_a_result_file_reaches_the_page_as_it_is(finished):
+    """Every word of the file, and every number that could be a word, one group after the other."""
+    bad = "<script>alert(1)</script>$"
+    result = region.read(finished / "proda.nc")
+    pages = []
+    for name in region.GROUPS:
+        data = result[name].copy()
+        for attribute in data.attrs:
+            pages.append(result | {name: data.assign_attrs({attribute: bad})})
+        for coordinate in data.variables:
+            if data[coordinate].dtype.kind in "OU":
+                words = np.full(data[coordinate].shape, bad, dtype=object)
+                pages.append(result | {name: data.assign({coordinate: (data[coordinate].dims, words)})})
+    listed = {"notes": json.dumps([bad]), "failed": json.dumps({bad: bad}), "plan": json.dumps({bad: bad}),
+              "skipped": bad}  # fmt: skip
+    pages += [result | {"sites": result["sites"].assign_attrs({k: v})} for k, v in listed.items()]
+    assert len(pages) > 20
+    told = 0
+    for spoiled in pages:
+        try:
+            page = report(spoiled)
+        except (ValueError, KeyError):  # no result file at all
+            continue
+        told += "&lt;script&gt;" in page
+        assert "<script" not in page
+    assert told > 5
+
+
+def test_formulas_in_names_do_not_reach_a_spreadsheet(files, tmp_path):
+    table = pd.read_csv(files / "sound.csv", dtype={"profile_id": str})
+    names = {"P01": "=HYPERLINK(1)", "P02": "+1", "P03": "-1+2", "P04": "@SUM(A1)", "P05": "plain"}
+    table["profile_id"] = table["profile_id"].replace(names)
+    read = datasets.profiles.read_profiles_csv
+    table.to_csv(tmp_path / "own.csv", index=False)
+    account = region._defused(read(tmp_path / "own.csv").report)
+    cells = account.to_csv().replace("\n", ",").split(",")
+    assert {"'=HYPERLINK(1)", "'+1", "'-1+2", "'@SUM(A1)", "plain"} <= set(cells)
+    assert not [cell for cell in cells if cell.strip('"').startswith(("=", "+", "@", "-"))]
 
 
 def test_a_profile_below_the_column_is_left_out_alone(files):

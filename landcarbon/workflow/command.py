@@ -51,6 +51,10 @@ def main(words: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         say(f"landcarbon: {where}{error.strerror or error}. What was finished is kept.", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f"landcarbon: memory was short ({error}). What was finished is kept; take fewer --jobs or "
+              "--members.", file=sys.stderr)  # fmt: skip
+        return 2
     except KeyboardInterrupt:
         print("landcarbon: stopped; the same command goes on from here.", file=sys.stderr)
         return 130
@@ -58,7 +62,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from landcarbon.course.region import Plan
+    from landcarbon.workflow.region import Plan
 
     parser = argparse.ArgumentParser(prog="landcarbon", description="The land carbon course as a tool.")
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -88,8 +92,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _proda(given: dict[str, Any]) -> None:
     from landcarbon.assimilation.runs import some_jobs
-    from landcarbon.course.region import Plan, run, summary, write
     from landcarbon.datasets.profiles import join_profiles
+    from landcarbon.workflow.region import Plan, run, summary, write
 
     options = {field.name: given[field.name] for field in fields(Plan)}
     if options["box"] is not None:
