@@ -585,7 +585,19 @@ def _fit(member: Any, x: Array, y: Array, w: Array | None) -> None:
     with warnings.catch_warnings():
         # Stopping at max_iter is one more way of stopping early.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        member.fit(x, y, **({} if w is None else {"sample_weight": w}))
+        try:
+            member.fit(x, y, **({} if w is None else {"sample_weight": w}))
+        except ZeroDivisionError:
+            # A bag leaves rows out by a weight of zero, and a batch held no others: its loss has no mean.
+            _bag_by_rows(member).fit(x, y)
+
+
+def _bag_by_rows(member: Any) -> Any:
+    """The same, with networks that take no weights: each is then given the rows of its bag alone."""
+    from sklearn.pipeline import make_pipeline
+
+    name = "regressor__baggingregressor__estimator"
+    return member.set_params(**{name: make_pipeline(member.get_params()[name])})
 
 
 def _shares(n: int, members: int, groups: ArrayLike | None, rng: np.random.Generator) -> Any:
