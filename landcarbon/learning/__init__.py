@@ -40,6 +40,7 @@ __all__ = [
     "WithoutProcess",
     "Work",
     "baselines",
+    "block_ids",
     "blocked_folds",
     "bootstrap_difference",
     "bootstrap_score",

@@ -471,3 +471,13 @@ def test_odd_numbers_and_datasets_are_named():
         summary.gap("own_profile", "default")
     with pytest.raises(InputError, match="draws is a whole number"):
         found.gap("own_profile", "default", draws=0)
+
+
+@pytest.mark.parametrize("n", [302, 378])
+def test_a_bag_whose_last_batch_has_no_weight_is_fitted(n):
+    """Sizes that a real survey had: a network without process died of them."""
+    rng = np.random.default_rng(n)
+    x = rng.standard_normal((n, 5))
+    y = x[:, 0] + 0.5 * rng.standard_normal(n)
+    network = proda.fitted(rivals.networks, x, y, 1)
+    assert np.corrcoef(network.predict(x), y)[0, 1] > 0.7
