@@ -119,6 +119,11 @@ class MatrixModel:
         return (self.n,)
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Last axes of the input I: none, or one entry for each column of B."""
+        return () if self._one_input else self.B.shape[-1:]
+
+    @property
     def coords(self) -> dict[str, Any]:
         """Labels of the axes of a state."""
         return {"pool": ("pool", list(self.pools))}
@@ -184,9 +189,25 @@ class MatrixModel:
         InputError
             If some carbon can never leave: the message names the pools that have no way out.
         """
+        return self.chased(self.input(I), xi)
+
+    def chased(self, change: Array, xi: ArrayLike = 1.0) -> Array:
+        """M⁻¹ r (..., n) [gC m-2]: what a rate of change r, of either sign, would come to in the end."""
         M = self.outflow_matrix(xi)
         self._check_ways_out(M)
-        return np.asarray(np.linalg.solve(M, self.input(I)[..., None])[..., 0], dtype=float)
+        return np.asarray(np.linalg.solve(M, change[..., None])[..., 0], dtype=float)
+
+    def total(self, X: ArrayLike) -> Array:
+        """All carbon (...) [gC m-2] of a state (..., n)."""
+        return np.asarray(self._state(X).sum(axis=-1))
+
+    def stocks(self, X: ArrayLike) -> Array:
+        """A state (..., n) as one row of stocks [gC m-2]: what it is."""
+        return self._state(X)
+
+    def stock_matrix(self, xi: ArrayLike = 1.0) -> Array:
+        """M acting on stocks [gC m-2]: the outflow matrix itself."""
+        return self.outflow_matrix(xi)
 
     def stepping(self, xi: ArrayLike) -> tuple[bytes | None, Callable[[Stepper, float], Move]]:
         """What a step under xi depends on, and a function of (stepper, h) that makes it."""

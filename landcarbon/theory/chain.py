@@ -387,8 +387,8 @@ def system(model: Model, I: ArrayLike | None = None, xi: ArrayLike = 1.0) -> Sys
         Input in the form that the model takes: the total (..., ) or (..., inputs) for a
         MatrixModel, (..., pool, layer) for a LayeredModel, (..., n) for a matrix M. One unit into
         each pool if not given.
-    xi : float or array_like (..., n)
-        Environmental scalar of a MatrixModel.
+    xi : float or array_like (..., n) or (..., pool, layer)
+        Environmental scalar of a model.
 
     Raises
     ------
@@ -398,10 +398,9 @@ def system(model: Model, I: ArrayLike | None = None, xi: ArrayLike = 1.0) -> Sys
     if isinstance(model, MatrixModel):
         return _of_pools(model, I, xi)
     if isinstance(model, LayeredModel):
-        _no_scalar(xi, "a LayeredModel holds the environmental scalars in K")
-        p, L = model.K.shape[-2:]
+        p, L = model.state_shape
         b = np.ones((p, L)) if I is None else as_array("I", I, shape=(p, L), lower=0.0)
-        flat, _ = model.as_matrix_model(np.ones((p, L)))
+        flat, _ = model.under(xi).as_matrix_model(np.ones((p, L)))
         u = b * model.layers.thickness
         return System(_of_pools(flat, None, 1.0).chain, u.reshape(*u.shape[:-2], p * L), (p, L))
     _no_scalar(xi, "multiply the columns of M by xi")
@@ -449,4 +448,4 @@ def _moving(M: Array) -> Array:
 
 def _no_scalar(xi: ArrayLike, instead: str) -> None:
     if np.ndim(xi) > 0 or xi != 1.0:
-        raise InputError(f"xi is for a MatrixModel; {instead}.")
+        raise InputError(f"xi is for a model; {instead}.")
