@@ -67,19 +67,20 @@ def as_array(
             f"{', the first' + _first(bad) if array.ndim else ''}. Fill or drop them before calling.{tail}"
         )
     if lower is not None:
-        bad = array <= lower if strict else array < lower
-        if bad.any():
-            kind = "above" if strict else "at least"
-            raise InputError(
-                f"{name} must be {kind} {lower:g}, but {array[bad].flat[0]:g} was given{_first(bad)}.{tail}"
-            )
+        kind = "above" if strict else "at least"
+        _within(name, array, array <= lower if strict else array < lower, f"{kind} {lower:g}", tail)
     if upper is not None:
-        bad = array > upper
-        if bad.any():
-            raise InputError(
-                f"{name} must be at most {upper:g}, but {array[bad].flat[0]:g} was given{_first(bad)}.{tail}"
-            )
+        _within(name, array, array > upper, f"at most {upper:g}", tail)
     return array
+
+
+def _within(
+    name: str, array: NDArray[np.float64], bad: NDArray[np.bool_], bound: str, tail: str
+) -> None:
+    if bad.any():
+        raise InputError(
+            f"{name} must be {bound}, but {array[bad].flat[0]:g} was given{_first(bad)}.{tail}"
+        )
 
 
 def _first(bad: NDArray[np.bool_]) -> str:

@@ -234,12 +234,7 @@ class MatrixModel:
         loss = M.sum(axis=-2)
         scale = np.abs(M).sum(axis=-2)
         open_ = loss > ROUNDING * scale
-        reach = M != 0
-        for _ in range(self.n):  # carbon in j gets out if it can move to an i that gets out
-            more = open_ | np.any(reach & open_[..., :, None], axis=-2)
-            if np.array_equal(more, open_):
-                break
-            open_ = more
+        open_ = spread(np.swapaxes(M != 0, -1, -2), open_)
         if not open_.all():
             shut = np.argwhere(~open_.reshape(-1, self.n))[:, 1]
             names = ", ".join(self.pools[j] for j in sorted(set(shut.tolist())))
@@ -247,6 +242,20 @@ class MatrixModel:
                 f"Carbon that enters {names} can never leave, so there is no steady state. Give the "
                 "pool a turnover rate above 0 and let part of what leaves it be respired."
             )
+
+
+def spread(leads: NDArray[np.bool_], start: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """All pools (..., n) to which a way leads from some pool of `start` (..., n).
+
+    leads[..., i, j] says whether pool j leads to pool i; turned round, the pools from which there is a
+    way to `start`.
+    """
+    for _ in range(start.shape[-1]):
+        more = start | np.any(leads & start[..., None, :], axis=-1)
+        if np.array_equal(more, start):
+            break
+        start = more
+    return start
 
 
 def _allocation(B: ArrayLike, K: Array, n: int, each: str) -> Array:

@@ -30,7 +30,7 @@ from scipy.special import gammainc
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
-from landcarbon.matrix.model import MatrixModel
+from landcarbon.matrix.model import MatrixModel, spread
 
 __all__ = ["Chain", "System", "system"]
 
@@ -85,23 +85,11 @@ class Chain:
 
     def reached(self, u: Array) -> NDArray[np.bool_]:
         """Pools (..., n) that some carbon of the input u gets to."""
-        there = u > 0
-        for _ in range(self.n):
-            more = there | np.any((self.move > 0) & there[..., None, :], axis=-1)
-            if np.array_equal(more, there):
-                break
-            there = more
-        return there
+        return spread(self.move > 0, u > 0)
 
     def way_out(self) -> NDArray[np.bool_]:
         """Pools (..., n) from which carbon gets to the atmosphere in the end."""
-        out = self.leave > 0
-        for _ in range(self.n):
-            more = out | np.any((self.move > 0) & out[..., :, None], axis=-2)
-            if np.array_equal(more, out):
-                break
-            out = more
-        return out
+        return spread(np.swapaxes(self.move > 0, -1, -2), self.leave > 0)
 
     def backward(self, u: Array, X: Array) -> Chain:
         """The chain seen backwards in time at the steady state X of the input u.
