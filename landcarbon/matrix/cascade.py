@@ -106,34 +106,39 @@ def plan_cascade(sends: tuple[tuple[bool, ...], ...], mixed: tuple[float, ...]) 
     """
     edges = [(i, j) for i, row in enumerate(sends) for j, used in enumerate(row) if used]
     count, group = connected_components(np.array(sends), directed=True, connection="strong")
-    level = np.zeros(count, dtype=int)  # longest way to the end of the cascade
-    for _ in range(count):
-        for i, j in edges:
-            if group[i] != group[j]:
-                level[group[j]] = max(level[group[j]], level[group[i]] + 1)
+    level = _levels(count, [(int(group[i]), int(group[j])) for i, j in edges if group[i] != group[j]])
     alike: dict[tuple[int, int, tuple[float, ...]], list[list[int]]] = {}
     for c in range(count):
         members = [int(m) for m in np.flatnonzero(group == c)]
-        key = (-int(level[c]), len(members), tuple(mixed[m] for m in members))
+        key = (-level[c], len(members), tuple(mixed[m] for m in members))
         alike.setdefault(key, []).append(members)
     stages = [(mix, np.array(sorted(groups)).T) for (_, _, mix), groups in sorted(alike.items())]
     order = [int(pool) for _, pools in stages for pool in pools.flat]
     edges = [(order.index(i), order.index(j)) for i, j in edges]
-    done: list[Stage] = []
-    for mix, pools in stages:
-        start = done[-1].pools.stop if done else 0
-        here = [(i, j) for i, j in edges if start <= j < start + pools.size]
-        together = [group[order[i]] == group[order[j]] for i, j in here]
-        done.append(
-            Stage(
-                slice(start, start + pools.size),
-                len(pools),
-                mix,
-                tuple(edge for edge, same in zip(here, together) if same),
-                tuple(edge for edge, same in zip(here, together) if not same),
-            )
-        )
-    return Plan(tuple(order), tuple(done), tuple(edges))
+    place = [int(group[pool]) for pool in order]
+    ends = np.cumsum([0, *(pools.size for _, pools in stages)]).tolist()
+    done = tuple(
+        _stage(slice(start, stop), len(pools), mix, [(i, j) for i, j in edges if start <= j < stop], place)
+        for (mix, pools), start, stop in zip(stages, ends, ends[1:])
+    )
+    return Plan(tuple(order), done, tuple(edges))
+
+
+def _stage(
+    pools: slice, size: int, mixed: tuple[float, ...], edges: list[tuple[int, int]], group: list[int]
+) -> Stage:
+    """A stage from the ways that begin in it; `group` is that of the pool at each place."""
+    inside = tuple((i, j) for i, j in edges if group[i] == group[j])
+    return Stage(pools, size, mixed, inside, tuple(edge for edge in edges if edge not in inside))
+
+
+def _levels(groups: int, edges: list[tuple[int, int]]) -> list[int]:
+    """Longest way from each group to the end of the cascade, (i, j) leading from j to i."""
+    level = [0] * groups
+    for _ in range(groups):
+        for i, j in edges:
+            level[j] = max(level[j], level[i] + 1)
+    return level
 
 
 def solve(plan: Plan, rates: Rates, Y: Array, factors: list[Array]) -> None:

@@ -154,6 +154,11 @@ class LayeredModel:
         return len(self.pools), len(self.layers)
 
     @property
+    def input_shape(self) -> tuple[int, int]:
+        """Last axes of the input I: (p, L)."""
+        return self.state_shape
+
+    @property
     def coords(self) -> dict[str, Any]:
         """Labels of the axes of a state."""
         return {
@@ -342,6 +347,15 @@ class LayeredModel:
         now, b = self.under(xi), self.input(I)
         X = now._one_by_one(b, 0.0) if method is None else None
         return now._solve(b, method or "cascade")[0] if X is None else X
+
+    def chased(self, change: Array, xi: ArrayLike = 1.0) -> Array:
+        """M⁻¹ r (..., p, L) [gC m-3]: what a rate of change r, of either sign, would come to in the end."""
+        gain, loss = np.maximum(change, 0.0), np.maximum(-change, 0.0)
+        return self.steady_state(gain, xi) - self.steady_state(loss, xi)
+
+    def total(self, X: ArrayLike) -> Array:
+        """All carbon (...) [gC m-2] of a state (..., p, L)."""
+        return np.asarray(self.stocks(X).sum(axis=-1))
 
     def relaxed(self, b: Array, rate: float) -> Array:
         """(M + rate)⁻¹ b (..., p, L): steady state if all carbon also left at `rate` [yr-1], unused."""

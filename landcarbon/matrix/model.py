@@ -119,6 +119,11 @@ class MatrixModel:
         return (self.n,)
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Last axes of the input I: none, or one entry for each column of B."""
+        return () if self._one_input else self.B.shape[-1:]
+
+    @property
     def coords(self) -> dict[str, Any]:
         """Labels of the axes of a state."""
         return {"pool": ("pool", list(self.pools))}
@@ -184,12 +189,28 @@ class MatrixModel:
         InputError
             If some carbon can never leave: the message names the pools that have no way out.
         """
+        return self.chased(self.input(I), xi)
+
+    def chased(self, change: Array, xi: ArrayLike = 1.0) -> Array:
+        """M⁻¹ r (..., n) [gC m-2]: what a rate of change r, of either sign, would come to in the end."""
         M = self.outflow_matrix(xi)
         self._check_ways_out(M)
-        X = np.asarray(np.linalg.solve(M, self.input(I)[..., None])[..., 0], dtype=float)
+        X = np.asarray(np.linalg.solve(M, change[..., None])[..., 0], dtype=float)
         if not np.isfinite(X).all():
             raise InputError("The steady state is larger than a number can be; look at I, K and their units.")
         return X
+
+    def total(self, X: ArrayLike) -> Array:
+        """All carbon (...) [gC m-2] of a state (..., n)."""
+        return np.asarray(self._state(X).sum(axis=-1))
+
+    def stocks(self, X: ArrayLike) -> Array:
+        """A state (..., n) as one row of stocks [gC m-2]: what it is."""
+        return self._state(X)
+
+    def stock_matrix(self, xi: ArrayLike = 1.0) -> Array:
+        """M acting on stocks [gC m-2]: the outflow matrix itself."""
+        return self.outflow_matrix(xi)
 
     def stepping(self, xi: ArrayLike) -> tuple[bytes | None, Callable[[Stepper, float], Move]]:
         """What a step under xi depends on, and a function of (stepper, h) that makes it."""
@@ -217,12 +238,7 @@ class MatrixModel:
         loss = M.sum(axis=-2)
         scale = np.abs(M).sum(axis=-2)
         open_ = loss > ROUNDING * scale
-        reach = M != 0
-        for _ in range(self.n):  # carbon in j gets out if it can move to an i that gets out
-            more = open_ | np.any(reach & open_[..., :, None], axis=-2)
-            if np.array_equal(more, open_):
-                break
-            open_ = more
+        open_ = spread(np.swapaxes(M != 0, -1, -2), open_)
         if not open_.all():
             shut = np.argwhere(~open_.reshape(-1, self.n))[:, 1]
             names = ", ".join(self.pools[j] for j in sorted(set(shut.tolist())))
@@ -230,6 +246,20 @@ class MatrixModel:
                 f"Carbon that enters {names} can never leave, so there is no steady state. Give the "
                 "pool a turnover rate above 0 and let part of what leaves it be respired."
             )
+
+
+def spread(leads: NDArray[np.bool_], start: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """All pools (..., n) to which a way leads from some pool of `start` (..., n).
+
+    leads[..., i, j] says whether pool j leads to pool i; turned round, the pools from which there is a
+    way to `start`.
+    """
+    for _ in range(start.shape[-1]):
+        more = start | np.any(leads & start[..., None, :], axis=-1)
+        if np.array_equal(more, start):
+            break
+        start = more
+    return start
 
 
 def _allocation(B: ArrayLike, K: Array, n: int, each: str) -> Array:

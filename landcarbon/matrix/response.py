@@ -40,6 +40,7 @@ from landcarbon.matrix.errors import InputError, as_array
 
 __all__ = [
     "arrhenius",
+    "century_arctangent",
     "century_temperature",
     "depth",
     "lloyd_taylor",
@@ -194,7 +195,7 @@ def century_temperature(temperature_c: ArrayLike, minimum: float = 0.01) -> Arra
     """
     T = _celsius("temperature_c", temperature_c)
     floor = as_array("minimum", minimum, lower=0.0, upper=1.0)
-    return np.maximum(floor, _arctangent(T) / _arctangent(np.array(30.0)))
+    return np.maximum(floor, century_arctangent(T) / century_arctangent(np.array(30.0)))
 
 
 def water_potential(
@@ -308,7 +309,8 @@ def depth(depth_m: ArrayLike, efolding_m: ArrayLike) -> Array:
     return np.exp(-z / scale)
 
 
-def _arctangent(T: Array) -> Array:
+def century_arctangent(T: Array) -> Array:
+    """c(T) of CENTURY, T in °C: 11.75 + 29.7 / π · arctan(0.031 π (T − 15.4))."""
     return 11.75 + 29.7 / np.pi * np.arctan(np.pi * 0.031 * (T - 15.4))
 
 

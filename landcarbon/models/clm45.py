@@ -39,6 +39,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.layers import CLM45_LAYERS as LAYERS
 from landcarbon.matrix.model import MatrixModel
+from landcarbon.matrix.response import century_arctangent
 from landcarbon.models import clm5
 from landcarbon.models.clm5 import COMPONENTS, POOLS, SOIL, soil_carbon
 from landcarbon.models.parameters import ParameterTable
@@ -84,12 +85,8 @@ PARAMETERS = ParameterTable(
 1/7.3, 1/0.2 and 1/0.0045 yr) where CLM5's technical note has 4.1, 0.066, 0.25, 0.17, 6.1 and 270 yr."""
 
 
-def _century(t: float) -> float:
-    """CENTURY's response to temperature [°C]."""
-    return 11.75 + 29.7 / np.pi * np.arctan(np.pi * 0.031 * (t - 15.4))
-
-
-NORMALIZATION = float(_century(15.0) / _century(30.0) / 1.5 ** ((15.0 - 25.0) / 10.0))
+_AT_15, _AT_30 = century_arctangent(np.array([15.0, 30.0]))
+NORMALIZATION = float(_AT_15 / _AT_30 / 1.5 ** ((15.0 - 25.0) / 10.0))
 
 Forcing = partial(clm5.Forcing, layers=LAYERS)
 """`clm5.Forcing` on the ten layers: soil_temperature, water_scalar (..., 10, 12) and so on."""

@@ -553,7 +553,7 @@ def through_time(
         axis of length 1: it never changes), constant within it; a labelled array; or a function of
         time, asked at any time. See `landcarbon.matrix.timeline`.
     xi : float, array_like (times − 1, ...), DataArray or callable
-        Environmental scalar of a MatrixModel, in the same four forms.
+        Environmental scalar of a model, in the same four forms.
     start : Start, optional
         Stocks and ages at t[0]: `start_steady`, `start_empty` or `start_given`. If not given, the
         steady state of the conditions at t[0].

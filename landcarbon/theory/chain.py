@@ -30,7 +30,7 @@ from scipy.special import gammainc
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
-from landcarbon.matrix.model import MatrixModel
+from landcarbon.matrix.model import MatrixModel, spread
 
 __all__ = ["Chain", "System", "system"]
 
@@ -85,23 +85,11 @@ class Chain:
 
     def reached(self, u: Array) -> NDArray[np.bool_]:
         """Pools (..., n) that some carbon of the input u gets to."""
-        there = u > 0
-        for _ in range(self.n):
-            more = there | np.any((self.move > 0) & there[..., None, :], axis=-1)
-            if np.array_equal(more, there):
-                break
-            there = more
-        return there
+        return spread(self.move > 0, u > 0)
 
     def way_out(self) -> NDArray[np.bool_]:
         """Pools (..., n) from which carbon gets to the atmosphere in the end."""
-        out = self.leave > 0
-        for _ in range(self.n):
-            more = out | np.any((self.move > 0) & out[..., :, None], axis=-2)
-            if np.array_equal(more, out):
-                break
-            out = more
-        return out
+        return spread(np.swapaxes(self.move > 0, -1, -2), self.leave > 0)
 
     def backward(self, u: Array, X: Array) -> Chain:
         """The chain seen backwards in time at the steady state X of the input u.
@@ -387,8 +375,8 @@ def system(model: Model, I: ArrayLike | None = None, xi: ArrayLike = 1.0) -> Sys
         Input in the form that the model takes: the total (..., ) or (..., inputs) for a
         MatrixModel, (..., pool, layer) for a LayeredModel, (..., n) for a matrix M. One unit into
         each pool if not given.
-    xi : float or array_like (..., n)
-        Environmental scalar of a MatrixModel.
+    xi : float or array_like (..., n) or (..., pool, layer)
+        Environmental scalar of a model.
 
     Raises
     ------
@@ -398,10 +386,9 @@ def system(model: Model, I: ArrayLike | None = None, xi: ArrayLike = 1.0) -> Sys
     if isinstance(model, MatrixModel):
         return _of_pools(model, I, xi)
     if isinstance(model, LayeredModel):
-        _no_scalar(xi, "a LayeredModel holds the environmental scalars in K")
-        p, L = model.K.shape[-2:]
+        p, L = model.state_shape
         b = np.ones((p, L)) if I is None else as_array("I", I, shape=(p, L), lower=0.0)
-        flat, _ = model.as_matrix_model(np.ones((p, L)))
+        flat, _ = model.under(xi).as_matrix_model(np.ones((p, L)))
         u = b * model.layers.thickness
         return System(_of_pools(flat, None, 1.0).chain, u.reshape(*u.shape[:-2], p * L), (p, L))
     _no_scalar(xi, "multiply the columns of M by xi")
@@ -449,4 +436,4 @@ def _moving(M: Array) -> Array:
 
 def _no_scalar(xi: ArrayLike, instead: str) -> None:
     if np.ndim(xi) > 0 or xi != 1.0:
-        raise InputError(f"xi is for a MatrixModel; {instead}.")
+        raise InputError(f"xi is for a model; {instead}.")

@@ -33,7 +33,7 @@ Equations and their manner: Sierra, Müller and Trumbore (2014), doi 10.5194/gmd
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["MEAN_LIFE", "delta_of_f14c", "radiocarbon", "steady_delta"]
 
 Array = NDArray[np.float64]
-Model = MatrixModel | LayeredModel
+Pools = MatrixModel | LayeredModel
 
 MEAN_LIFE = 8267.0  # yr
 HIGHEST_F14C = 10.0  # five times the bomb peak of the air; labelled plants may be above it
@@ -75,7 +75,7 @@ def delta_of_f14c(f14c: ArrayLike, year: ArrayLike) -> Array:
 
 
 def steady_delta(
-    model: Model,
+    model: Pools,
     I: ArrayLike,
     delta: ArrayLike = 0.0,
     xi: ArrayLike = 1.0,
@@ -91,8 +91,8 @@ def steady_delta(
         Input as the model takes it.
     delta : array_like (...)
         Δ¹⁴C of the atmosphere [per mil].
-    xi : float or array_like (..., n)
-        Environmental scalar of a MatrixModel.
+    xi : float or array_like (..., n) or (..., pool, layer)
+        Environmental scalar.
     mean_life : float
         Mean life of the isotope [yr].
 
@@ -114,17 +114,16 @@ def steady_delta(
     >>> [round(float(steady_delta(one_pool(k), I=1.0)[0]), 1) for k in (0.01, 0.001)]
     [-12.0, -107.9]
     """
-    flat, total, shape = _flat(model, I)
     F_a = _fraction("delta", delta)
-    X = flat.steady_state(total, xi)
-    M = flat.outflow_matrix(xi) + np.eye(flat.n) / _positive(mean_life)
-    X14 = np.linalg.solve(M, flat.input(total)[..., None])[..., 0] * F_a[..., None]
-    F = _delta(X14, X)
-    return F.reshape(*F.shape[:-1], *shape)
+    X, u = model.stocks(model.steady_state(I, xi)), model.stocks(model.input(I))
+    M = model.stock_matrix(xi) + np.eye(X.shape[-1]) / _positive(mean_life)
+    X14 = np.linalg.solve(M, u[..., None])[..., 0] * F_a[..., None]
+    found = _delta(X14, X)
+    return found.reshape(*found.shape[:-1], *model.state_shape)
 
 
 def radiocarbon(
-    model: Model | Changing | Callable[[float], MatrixModel],
+    model: Pools | Changing | Callable[[float], Pools],
     t: ArrayLike,
     I: Forcing,
     years: ArrayLike,
@@ -144,12 +143,12 @@ def radiocarbon(
 
     Parameters
     ----------
-    model : MatrixModel, LayeredModel or callable
-        As for `simulate`; or a column, which does not change in time.
+    model : MatrixModel, LayeredModel, `changing` or callable
+        As for `simulate`.
     t : array_like (steps + 1,)
         Times, as years CE.
     I, xi
-        As for `simulate`. For a column: input (pool, layer) [gC m-3 yr-1], and no xi.
+        As for `simulate`.
     years, delta : array_like (years,)
         Δ¹⁴C of atmospheric CO₂ [per mil], linear in between. It must cover t − lag.
     X0 : array_like (..., n) or (pool, layer), optional
@@ -186,29 +185,42 @@ def radiocarbon(
     [629. 172.  45.]
     [147. 303. 164.]
     """
-    column = None
-    if isinstance(model, LayeredModel):
-        column = model
-        model, I, X0, delta0 = _flattened(column, I, xi, X0, delta0)
     clock = Timeline.read(model, t, I, xi)
     t = clock.t
     F_a = _over_steps(years, delta, t - lag)
+    passed = list(clock.walk())
+    first = passed[0].model
     if X0 is None or delta0 is None:
-        X0, delta0 = _steady_start(next(clock.walk()), 1000 * (F_a[0] - 1), X0, delta0, mean_life)
+        X0, delta0 = _steady_start(passed[0], 1000 * (F_a[0] - 1), X0, delta0, mean_life)
     carbon = simulate(model, t, X0, I, xi)
+    row = _Row(*(first.stocks(carbon[name].values) for name in ("X", "input", "respiration")))
 
     scalar = carbon.xi.values
-    changes = clock.changes or bool(np.any(scalar != scalar[:1]))
-    times = carbon.step.values.tolist() if changes else carbon.step.values[:1].tolist()
-    models = [clock.model_at(k, time) for k, time in enumerate(times)]
-    decay = np.eye(models[0].n) / _positive(mean_life)
-    M = np.stack([m.outflow_matrix(xi_k) + decay for m, xi_k in zip(models, scalar)])
-    loss = np.stack([m.respired_fraction * m.K * xi_k for m, xi_k in zip(models, scalar)])
-    u14 = carbon.input.values * F_a.reshape(-1, *(1,) * (carbon.input.ndim - 1))
-    X14_0 = carbon.X.values[0] * _fraction("delta0", delta0)
-    radio = integrate(t, X14_0, M, u14)
+    if not clock.changes and not np.any(scalar != scalar[:1]):
+        passed = passed[:1]
+    n = row.X.shape[-1]
+    decay = np.eye(n) / _positive(mean_life)
+    M = np.stack([now.model.stock_matrix(now.xi) + decay for now in passed])
+    loss = np.stack([_respired_rate(now, carbon.xi.values[k]) for k, now in enumerate(passed)])
+    u14 = row.input * F_a.reshape(-1, *(1,) * (row.input.ndim - 1))
+    F_0 = np.broadcast_to(_fraction("delta0", delta0), carbon.X.shape[1:]).reshape(row.X.shape[1:])
+    radio = integrate(t, row.X[0] * F_0, M, u14)
     respired14 = loss * radio.integral / carbon.dt.values.reshape(-1, *(1,) * (radio.integral.ndim - 1))
-    return _dataset(carbon, radio.X, respired14, F_a, column)
+    return _dataset(carbon, row, radio.X, respired14, F_a, first)
+
+
+class _Row(NamedTuple):
+    """States and fluxes of a run, one row of stocks per area (time or step, ..., n)."""
+
+    X: Array
+    input: Array
+    respiration: Array
+
+
+def _respired_rate(now: Moment, xi: Array) -> Array:
+    """Share of each pool that goes to the atmosphere in a year, one row (..., n)."""
+    rate = now.model.respired_fraction * now.model.K * xi
+    return np.asarray(rate.reshape(*rate.shape[: rate.ndim - len(now.model.dims)], -1))
 
 
 def _steady_start(
@@ -220,32 +232,6 @@ def _steady_start(
     if delta0 is None:
         delta0 = np.nan_to_num(steady_delta(now.model, now.I, delta, now.xi, mean_life=mean_life))
     return X0, delta0
-
-
-def _flattened(
-    column: LayeredModel, I: Forcing, xi: Forcing, X0: ArrayLike | None, delta0: ArrayLike | None
-) -> tuple[MatrixModel, Array, Array | None, Array | None]:
-    """A column and what belongs to it, in stocks per area in one row."""
-    if callable(I) or callable(xi) or np.ndim(xi) > 0 or xi != 1.0:
-        raise InputError(
-            "A column holds its environmental scalars in K, and its input does not change here: give I "
-            "of shape (pool, layer) and leave xi out."
-        )
-    flat, total, shape = _flat(column, I)
-    if flat.K.ndim > 1:
-        raise InputError("Radiocarbon of columns runs for one column; select a site first.")
-    dz = np.tile(column.layers.thickness, len(column.pools))
-    stock = None if X0 is None else as_array("X0", X0, shape=shape).ravel() * dz
-    ratio = None if delta0 is None else np.broadcast_to(as_array("delta0", delta0), shape).ravel()
-    return flat, total, stock, ratio
-
-
-def _flat(model: Model, I: ArrayLike) -> tuple[MatrixModel, Array, tuple[int, ...]]:
-    """Any model as pools in one row, its input, and how the pools were arranged."""
-    if isinstance(model, LayeredModel):
-        flat, total = model.as_matrix_model(I)
-        return flat, total, (len(model.pools), len(model.layers))
-    return model, as_array("I", I), (model.n,)
 
 
 def _over_steps(years: ArrayLike, delta: ArrayLike, t: Array) -> Array:
@@ -285,30 +271,21 @@ def _positive(mean_life: float) -> float:
 
 
 def _dataset(
-    carbon: xr.Dataset, X14: Array, respired14: Array, F_a: Array, column: LayeredModel | None
+    carbon: xr.Dataset, row: _Row, X14: Array, respired14: Array, F_a: Array, model: Pools
 ) -> xr.Dataset:
     import xarray as xr
 
-    X = carbon.X.values
     dims = tuple(str(d) for d in carbon.X.dims)
-    lead = dims[1:-1]
-    respired = carbon.respiration.values.sum(axis=-1)
-    unit, per_mil = carbon.X.attrs["units"], {"units": "per mil"}
-    bulk = _delta(X14.sum(axis=-1), X.sum(axis=-1))
-    coords: dict[str, Any] = {
-        name: carbon.coords[name] for name in ("time", "step", *lead) if name in carbon.coords
-    }
+    lead = dims[1 : len(dims) - len(model.dims)]
+    respired = row.respiration.sum(axis=-1)
+    unit, per_mil = "gC m-2", {"units": "per mil"}
+    bulk = _delta(X14.sum(axis=-1), row.X.sum(axis=-1))
+    X, X14 = (a.reshape(*a.shape[:-1], *model.state_shape) for a in (row.X, X14))
+    coords: dict[str, Any] = {name: carbon.coords[name] for name in ("time", "step")} | model.coords
     extra = {}
-    pool = list(carbon.pool.values)
-    if column is not None:
-        shape = (len(column.pools), len(column.layers))
-        X, X14 = (a.reshape(*a.shape[:-1], *shape) for a in (X, X14))
-        dims = (*dims, "layer")
-        pool = list(column.pools)
-        coords["depth"] = ("layer", column.layers.node, {"units": "m", "long_name": "depth of the node"})
+    if "layer" in model.dims:
         layer = _delta(X14.sum(axis=-2), X.sum(axis=-2))
-        extra["delta_layer"] = (("time", "layer"), layer, {**per_mil, "long_name": "Δ14C of a layer"})
-    coords["pool"] = pool
+        extra["delta_layer"] = (("time", *lead, "layer"), layer, {**per_mil, "long_name": "Δ14C of a layer"})
     return xr.Dataset(
         {
             "X": (dims, X, {"units": unit, "long_name": "carbon"}),

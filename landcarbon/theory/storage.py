@@ -38,9 +38,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
-from landcarbon.matrix.layers import transport_matrix
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline, keeps_pools
+from landcarbon.matrix.timeline import (
+    Changing,
+    Forcing,
+    Moment,
+    Timeline,
+    check_model,
+    keeps_pools,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -87,10 +93,7 @@ def capacity(model: Model, I: ArrayLike, xi: ArrayLike = 1.0) -> Array:
     >>> capacity(soil, I=100.0)
     array([ 200., 1200.])
     """
-    model = _checked(model)
-    if isinstance(model, LayeredModel):
-        return _scaled(model, xi).steady_state(I)
-    return model.steady_state(I, xi)
+    return check_model("model", model).steady_state(I, xi)
 
 
 def potential(model: Model, X: ArrayLike, I: ArrayLike, xi: ArrayLike = 1.0) -> Array:
@@ -121,15 +124,8 @@ def potential(model: Model, X: ArrayLike, I: ArrayLike, xi: ArrayLike = 1.0) -> 
     >>> potential(soil, X=[150.0, 1300.0], I=100.0)
     array([  50., -100.])
     """
-    model = _checked(model)
-    if isinstance(model, LayeredModel):
-        column = _scaled(model, xi)
-        change = _column_change(column, X, I)
-        gain, loss = np.maximum(change, 0.0), np.maximum(-change, 0.0)
-        return column.steady_state(gain) - column.steady_state(loss)
-    model.steady_state(I, xi)  # says which pool carbon can never leave
-    M, change = model.outflow_matrix(xi), model.derivative(X, I, xi)
-    return np.asarray(np.linalg.solve(M, change[..., None])[..., 0], dtype=np.float64)
+    model = check_model("model", model)
+    return model.chased(model.derivative(X, I, xi), xi)
 
 
 @dataclass(frozen=True)
@@ -184,9 +180,8 @@ def residence_time(model: MatrixModel, xi: ArrayLike = 1.0) -> ResidenceTime:
             "In a LayeredModel the time depends on where carbon comes in: give "
             "`model.as_matrix_model(b)[0]`, with b the input of each pool and layer."
         )
-    _checked(model)
-    several = model.B.ndim > model.K.ndim
-    model.steady_state(np.ones(model.B.shape[-1]) if several else 1.0, xi)  # finds a pool without way out
+    several = bool(check_model("model", model).input_shape)
+    model.steady_state(np.ones(model.input_shape), xi)  # finds a pool without way out
     chasing = np.asarray(np.linalg.inv(model.outflow_matrix(xi)), dtype=np.float64)
     if several:
         pools = chasing @ model.B
@@ -225,12 +220,7 @@ def disequilibrium(
     >>> disequilibrium(one_pool(k=0.02), X=[20_000.0], I=500.0).round(3)
     np.float64(0.2)
     """
-    end, missing = capacity(model, I, xi), potential(model, X, I, xi)
-    if isinstance(model, LayeredModel):
-        dz = model.layers.thickness
-        held, lacking = ((v * dz).sum(axis=(-2, -1)) for v in (end, missing))
-    else:
-        held, lacking = end.sum(axis=-1), missing.sum(axis=-1)
+    held, lacking = model.total(capacity(model, I, xi)), model.total(potential(model, X, I, xi))
     if np.any(held == 0):
         raise InputError(
             "The capacity is 0, for no carbon comes in, so no share of it can be missing. Look at "
@@ -307,9 +297,7 @@ def components(
     clock = Timeline.read(model, t, I, xi, least=1)
     times = clock.t.tolist()
     first = clock.at(times[0]).model
-    axes: tuple[int, ...] = (len(first.pools),)
-    if isinstance(first, LayeredModel):
-        axes = (*axes, len(first.layers))
+    axes = first.state_shape
     X = as_array("X", X, shape=axes, hint=f"The pools are {', '.join(first.pools)}.")
     if X.ndim == len(axes) or len(X) != len(times):
         raise InputError(
@@ -340,7 +328,7 @@ def _dataset(
 ) -> xr.Dataset:
     import xarray as xr
 
-    names = ("time", *dims, "pool", "layer")[: X.ndim]
+    names = ("time", *dims, *model.dims)
     rate = {"units": f"{unit} yr-1", "long_name": "rate of change"}
     variables: dict[str, Any] = {
         "X": (names, X, {"units": unit, "long_name": "carbon in each pool"}),
@@ -357,7 +345,7 @@ def _dataset(
         )
     coords = {
         "time": ("time", t, {"units": "yr", "long_name": "time of the state"}),
-        "pool": ("pool", list(model.pools)),
+        **model.coords,
     }
     return xr.Dataset(variables, coords)
 
@@ -367,16 +355,12 @@ def _parts(
 ) -> tuple[Array, ...]:
     """X_c, X_p, dX/dt and, of a MatrixModel, τ for some times under one model."""
     model = given[0].model
-    layered = isinstance(model, LayeredModel)
-    inputs: tuple[int, ...] = axes if layered else ()
-    if isinstance(model, MatrixModel) and model.B.ndim > model.K.ndim:
-        inputs = model.B.shape[-1:]
-    I = _stack("I", [now.I for now in given], (*lead, *inputs))
+    I = _stack("I", [now.I for now in given], (*lead, *model.input_shape))
     xi = _stack("xi", [now.xi for now in given], (*lead, *axes))
     end, missing = capacity(model, I, xi), potential(model, X, I, xi)
-    if isinstance(model, LayeredModel):
-        return end, missing, _column_change(_scaled(model, xi), X, I)
-    return end, missing, model.derivative(X, I, xi), residence_time(model, xi).pools
+    parts = end, missing, model.derivative(X, I, xi)
+    # In a column the residence time depends on where carbon comes in.
+    return parts if "layer" in model.dims else (*parts, residence_time(model, xi).pools)
 
 
 def _stack(name: str, rows: list[Array], shape: tuple[int, ...]) -> Array:
@@ -387,27 +371,3 @@ def _stack(name: str, rows: list[Array], shape: tuple[int, ...]) -> Array:
             f"{name} at one time has shape {np.shape(rows[0])}, which does not fit {shape}, the shape "
             "that X and the model ask for."
         ) from None
-
-
-def _checked(model: Any, name: str = "model") -> Model:
-    if not isinstance(model, (MatrixModel, LayeredModel)):
-        raise InputError(
-            f"{name} is {type(model).__name__}; give a MatrixModel or a LayeredModel, or in "
-            "`components` a function of time that returns one."
-        )
-    return model
-
-
-def _scaled(model: LayeredModel, xi: ArrayLike) -> LayeredModel:
-    """The column with its rates multiplied by ξ: a LayeredModel keeps them together, as K."""
-    xi = as_array("xi", xi, lower=0.0, hint="xi multiplies the turnover rates.")
-    return model.replace(K=model.K * xi) if np.any(xi != 1) else model
-
-
-def _column_change(model: LayeredModel, X: ArrayLike, b: ArrayLike) -> Array:
-    """dX/dt = b − A K X − V X in a column, without the large matrix."""
-    shape = model.K.shape[-2:]
-    X, b = as_array("X", X, shape=shape), as_array("b", b, shape=shape)
-    V = transport_matrix(model.down, model.up, model.layers)
-    mixed = np.asarray(model.mixed, dtype=float)[:, None]
-    return b - model.A @ (model.K * X) - mixed * (V[..., None, :, :] @ X[..., None])[..., 0]

@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
 
@@ -133,7 +134,7 @@ class Components:
 
 
 def trace(
-    model: MatrixModel,
+    model: MatrixModel | LayeredModel,
     I: ArrayLike,  # noqa: E741
     temperature: ArrayLike = 1.0,
     water: ArrayLike = 1.0,
@@ -143,14 +144,14 @@ def trace(
 
     Parameters
     ----------
-    model : MatrixModel
+    model : MatrixModel or LayeredModel
         Its K is the baseline: turnover where nothing limits.
     I : array_like
-        Input as the model takes it [gC m-2 yr-1].
-    temperature, water : float or array_like (..., n)
+        Input as the model takes it [gC m-2 yr-1; of a column gC m-3 yr-1].
+    temperature, water : float or array_like (..., n) or (..., pool, layer)
         Scalars ξ_T and ξ_W of the pools; the environmental scalar is their product.
-    X : array_like (..., n), optional
-        Carbon in each pool at this time [gC m-2]; the steady state if not given.
+    X : array_like (..., n) or (..., pool, layer), optional
+        Carbon in each pool at this time [gC m-2; of a column gC m-3]; the steady state if not given.
 
     Returns
     -------
@@ -175,13 +176,12 @@ def trace(
         for name, value in (("temperature", temperature), ("water", water))
     ]
     T, W = scalars
-    u = model.input(I)
-    npp = u.sum(axis=-1)
+    npp = model.total(model.input(I))
     if np.any(npp <= 0):
         raise InputError("I brings no carbon in; without input there is nothing to trace.")
 
     def tau(xi: Array) -> Array:
-        return model.steady_state(I, xi).sum(axis=-1) / npp
+        return model.total(model.steady_state(I, xi)) / npp
 
     baseline, both = tau(np.ones(())), tau(T * W)
     only_T, only_W = tau(T), tau(W)
@@ -191,8 +191,8 @@ def trace(
     if X is None:
         filled: Array = np.ones(())
     else:
-        stock = as_array("X", X, shape=(model.n,), lower=0.0, hint=f"The pools are {model.pools}.")
-        filled = stock.sum(axis=-1) / (npp * both)
+        state = as_array("X", X, shape=model.state_shape, lower=0.0, hint=f"The pools are {model.pools}.")
+        filled = model.total(state) / (npp * both)
     return Components(npp, baseline, cold, dry, filled)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from landcarbon import datasets
 from landcarbon.assimilation import Prior, ProfileObservations
-from landcarbon.learning import Evaluation, Proda, Task, Work, evaluate, one_batch, proda
+from landcarbon.learning import Evaluation, Proda, Task, Work, evaluate, one_batch, proda, rivals
 from landcarbon.learning.batch import batch_cost
 from landcarbon.learning.folds import Folds, blocked_folds, random_folds
 from landcarbon.matrix.errors import InputError

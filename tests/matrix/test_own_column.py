@@ -11,7 +11,11 @@ from landcarbon.matrix.loops import Cycle
 from landcarbon.matrix.simulate import simulate
 from landcarbon.matrix.spinup import anderson, native, periodic, sasu
 from landcarbon.matrix.timeline import changing
+from landcarbon.theory.ages import transit_time
+from landcarbon.theory.ages_through_time import start_empty, through_time
+from landcarbon.theory.radiocarbon import radiocarbon
 from landcarbon.theory.storage import components
+from landcarbon.theory.traceability import trace
 
 LAYERS = SoilLayers(np.linspace(0.02, 0.35, 12))
 POOLS = ("wood", "litter", "active", "passive")
@@ -181,6 +185,36 @@ def test_storage_of_a_changing_column():
     run = simulate(model, t, own().steady_state(inputs()), I, xi)
     parts = components(model, t, run.X, I, xi)
     np.testing.assert_allclose(parts.X_c - parts.X_p, run.X, rtol=1e-9)
+
+
+def test_radiocarbon_of_a_changing_column_keeps_the_ratio_of_its_air():
+    # Without decay, in air that never changes, all carbon has the ratio of the air, wherever it moves.
+    model, I, xi = forced()
+    run = radiocarbon(model, 2000 + np.arange(13) / 12, I, [1990, 2010], [70.0, 70.0], xi, mean_life=np.inf)
+    np.testing.assert_allclose(run.delta_pool, 70.0, rtol=1e-8)
+    fresh = radiocarbon(model, 2000 + np.arange(13) / 12, I, [1990, 2010], [70.0, 70.0], xi, X0=np.ones((4, 12)),
+                        delta0=0.0, mean_life=np.inf)
+    change = (fresh.X14.sum(("pool", "layer"))).diff("time").values
+    months = fresh.X.time.diff("time").values
+    given = (I * LAYERS.thickness).sum(axis=(1, 2)) * 1.07
+    lost = (fresh.respiration * (1 + fresh.delta_respired / 1000)).values
+    np.testing.assert_allclose(change, (given - lost) * months, atol=1e-9 * given.max())
+
+
+def test_traceability_and_ages_of_a_column_are_those_of_its_stocks():
+    column, I = own(), inputs()
+    flat, amount = column.as_matrix_model(I)
+    cold = np.exp(-LAYERS.node / 2) * np.ones((4, 1))
+    ours, theirs = trace(column, I, cold, 0.8), trace(flat, amount, cold.ravel(), 0.8)
+    np.testing.assert_allclose(ours.logarithms(), theirs.logarithms(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(transit_time(column, I, cold).mean, transit_time(flat, amount, cold.ravel()).mean,
+                               rtol=1e-9)
+    model, I, xi = forced()
+    moving = changing(own(), down=model.parts["down"][:2], up=model.parts["up"][:2])
+    t = [0.0, 1 / 12, 2 / 12]
+    ages = through_time(moving, t, I[:2], xi[:2], start=start_empty(column), rtol=1e-6)
+    run = simulate(moving, t, np.zeros((4, 12)), I[:2], xi[:2])
+    np.testing.assert_allclose(ages.X[-1], run.X[-1] * LAYERS.thickness, rtol=1e-4, atol=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -332,7 +332,7 @@ LAND, T3, X3 = one_pool(0.02), [0, 1, 2], np.ones((3, 1))
         (lambda: potential(CLOSED, [1.0, 1.0], 1.0), "enters rock can never leave"),
         (lambda: residence_time(CLOSED), "enters rock can never leave"),
         (lambda: residence_time(random_column(1)), "where carbon comes in"),
-        (lambda: capacity(3.0, 1.0), "model is float; give a MatrixModel"),
+        (lambda: capacity(3.0, 1.0), "model is float, not a model"),
         (lambda: disequilibrium(LAND, [1.0], 0.0), "no carbon comes in"),
         (lambda: potential(LAND, [1.0, 2.0], 1.0), "X must end in axes"),
         (lambda: components(LAND, [0, 2, 1], X3, 1.0), "t must rise, but 1 follows 2"),
