@@ -52,8 +52,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.ensemble import es_mda
+from landcarbon.assimilation.observations import ProfileObservations
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.assimilation.profile import ProfileObservations
 from landcarbon.assimilation.runs import claim, some_jobs
 from landcarbon.assimilation.sites import assimilate as run_sites
 from landcarbon.assimilation.streams import site_generator
