@@ -1,13 +1,49 @@
-"""Notebook cells tagged ``real-data`` are skipped where the data are neither here nor in reach."""
+"""Notebooks are compared as `landcarbon.course.numbers` says; cells whose data are out of reach are skipped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from nbval.plugin import IPyNbCell
+
+from landcarbon.course.numbers import Tolerance, difference
+
+
+class Printed(str):
+    """Text of an output; equal to another where a reader would find the same."""
+
+    tolerance: Tolerance
+
+    def __eq__(self, other: object) -> bool:
+        return not (isinstance(other, str) and difference(self, other, self.tolerance))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+
+def _sanitize(cell: IPyNbCell, text: object, plain: Callable = IPyNbCell.sanitize) -> object:
+    text = plain(cell, text)
+    if not isinstance(text, str):
+        return text
+    printed = Printed(text)
+    printed.tolerance = Tolerance.of(cell.cell.metadata)
+    return printed
+
+
+def _format(cell: IPyNbCell, key: str, stored: Printed, printed: Printed) -> None:
+    said = difference(stored, printed, stored.tolerance)
+    cell.comparison_traceback.append(f"{key}, {said}\n\n{printed}")
+
+
+# nbval makes its cells itself, so the two places where it compares are set on its class.
+IPyNbCell.sanitize = _sanitize
+IPyNbCell.format_output_compare = _format
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,9 @@
     python course.py lab         open the notebooks in JupyterLab
     python course.py execute     run notebooks again and store their outputs: [paths] [-j N]
     python course.py exercises   derive exercises/ from solutions/
+    python course.py new         write the files of a new chapter: number name
     python course.py bench       run the benchmarks: [names] [-- options of theirs]
+    python course.py doctor      what this machine has, on one screen; changes nothing
 
 The first call makes the folder .venv and installs requirements.txt into it; later calls install
 only when requirements.txt or pyproject.toml changed.
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import subprocess
 import sys
 import webbrowser
@@ -32,6 +35,9 @@ def run(*words: str | Path) -> int:
     # The work runs in parallel already; more threads inside NumPy only get into each other's way.
     env.setdefault("OMP_NUM_THREADS", "1")
     env.setdefault("OPENBLAS_NUM_THREADS", env["OMP_NUM_THREADS"])
+    # A terminal without UTF-8 shows a character that it lacks by number; no program stops over it.
+    if asked := env.get("PYTHONIOENCODING"):
+        env["PYTHONIOENCODING"] = f"{asked.partition(':')[0]}:backslashreplace"
     return subprocess.call([str(PYTHON), *map(str, words)], cwd=ROOT, env=env)
 
 
@@ -41,7 +47,7 @@ def install() -> None:
     for name in ("requirements.txt", "pyproject.toml"):
         digest.update((ROOT / name).read_bytes())
     stamp = digest.hexdigest()
-    if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == stamp:
+    if PYTHON.exists() and STAMP.exists() and STAMP.read_text(encoding="utf-8") == stamp:
         return
     if not PYTHON.exists():
         print(f"Making {VENV}", flush=True)
@@ -51,10 +57,13 @@ def install() -> None:
                 "apt install python3-venv; elsewhere: install Python from python.org."
             )
     print("Installing requirements.txt (a minute or two, only when it changed)", flush=True)
-    quiet = ("--quiet", "--disable-pip-version-check")
+    quiet = ["--quiet", "--disable-pip-version-check"]
+    if not sys.dont_write_bytecode:
+        # Python compiles what is used; all of it would double the time and take a quarter more disk.
+        quiet.append("--no-compile")
     if run("-m", "pip", "install", *quiet, "-r", "requirements.txt"):
         sys.exit("The installation failed; the lines above say why. Is there a network connection?")
-    STAMP.write_text(stamp)
+    STAMP.write_text(stamp, encoding="utf-8")
 
 
 def book(words: list[str]) -> int:
@@ -66,7 +75,8 @@ def book(words: list[str]) -> int:
         print("The book was not built; the warnings above say why.", file=sys.stderr)
         return code or 1
     print(f"The book: {page.as_uri()}")
-    if os.name == "nt" or sys.platform == "darwin" or os.environ.get("DISPLAY"):
+    has_screen = os.name == "nt" or sys.platform == "darwin" or os.environ.get("DISPLAY")
+    if has_screen and not os.environ.get("CI"):
         webbrowser.open(page.as_uri())
     return 0
 
@@ -95,6 +105,11 @@ def exercises(words: list[str]) -> int:
     return run("-m", "landcarbon.course.notebooks", "exercises", *words)
 
 
+def new(words: list[str]) -> int:
+    """Write the files of a new chapter."""
+    return run("-m", "landcarbon.course.new", *words)
+
+
 def bench(words: list[str]) -> int:
     """Run the named benchmarks, or all of them; words after -- go to each."""
     cut = words.index("--") if "--" in words else len(words)
@@ -103,18 +118,30 @@ def bench(words: list[str]) -> int:
     return max((run(ROOT / "benchmarks" / f"{name}.py", *options) for name in names), default=0)
 
 
-VERBS = {verb.__name__: verb for verb in (book, test, lab, execute, exercises, bench)}
+def doctor(words: list[str]) -> int:
+    """Say what this machine has; nothing is installed for it."""
+    if not PYTHON.exists():
+        print(f"Python {sys.version.split()[0]} on {platform.platform()}, {sys.executable}")
+        print("The folder .venv is not there yet; `python course.py test` makes it.")
+        return 0
+    return run("-m", "landcarbon.course.doctor", *words)
+
+
+VERBS = {verb.__name__: verb for verb in (book, test, lab, execute, exercises, new, bench, doctor)}
 
 
 def main() -> int:
     """Read the verb, install what is missing, do the work."""
     if sys.version_info < (3, 11):
         sys.exit(f"The course needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     verb, words = (sys.argv[1:2] or [""])[0], sys.argv[2:]
     if verb not in VERBS:
         print(__doc__)
         return 0 if verb in ("", "-h", "--help", "help") else 2
-    install()
+    if verb != "doctor":
+        install()
     return VERBS[verb](words)
 
 

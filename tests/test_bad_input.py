@@ -37,7 +37,8 @@ def layers(**columns):
 
 
 def csv(path, header):
-    path.write_text(f"{header}\nA,45,10,0,10,30\nA,45,10,10,30,20\nA,45,10,30,60,10\n")
+    path.write_text(f"{header}\nA,45,10,0,10,30\nA,45,10,10,30,20\nA,45,10,30,60,10\n",
+                    encoding="utf-8")
     return path
 
 

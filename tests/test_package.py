@@ -57,7 +57,7 @@ def wing(name: str) -> str:
 def test_import_takes_at_most_half_a_second() -> None:
     code = "import time; t = time.perf_counter(); import landcarbon; print(time.perf_counter() - t)"
     best = min(
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8",
                              check=True).stdout)
         for _ in range(3)
     )
@@ -123,14 +123,14 @@ def test_types_hold() -> None:
     pytest.importorskip("mypy", reason="mypy is not installed")
     # No cache: what mypy remembers of NumPy hides errors that a fresh clone shows.
     done = subprocess.run([sys.executable, "-m", "mypy", f"--cache-dir={os.devnull}"],
-                          capture_output=True, text=True, cwd=ROOT)
+                          capture_output=True, encoding="utf-8", cwd=ROOT)
     assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_style_holds() -> None:
     pytest.importorskip("ruff", reason="ruff is not installed")
     done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."],
-                          capture_output=True, text=True, cwd=ROOT)
+                          capture_output=True, encoding="utf-8", cwd=ROOT)
     assert done.returncode == 0, done.stdout[-3000:]
 
 
@@ -145,7 +145,7 @@ def test_wheel_holds_code_and_data_and_imports(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--no-deps", "--disable-pip-version-check",
          "--wheel-dir", str(tmp_path), str(copy)],
-        capture_output=True, text=True,
+        capture_output=True, encoding="utf-8",
     )
     if done.returncode and "build dependencies" in done.stdout + done.stderr:
         pytest.skip("the build backend cannot be fetched without a network")
@@ -161,7 +161,7 @@ def test_wheel_holds_code_and_data_and_imports(tmp_path: Path) -> None:
     assert not wanted - names
     assert not [n for n in names if n.startswith(("tests/", "book/"))]
     (scripts,) = (tmp_path / "site").glob("*.dist-info/entry_points.txt")
-    assert "landcarbon = landcarbon.course.command:main" in scripts.read_text()
+    assert "landcarbon = landcarbon.course.command:main" in scripts.read_text(encoding="utf-8")
     code = (
         "import json, landcarbon; from landcarbon.course import plots; "
         "from landcarbon.course.command import main; "
@@ -170,7 +170,7 @@ def test_wheel_holds_code_and_data_and_imports(tmp_path: Path) -> None:
         "print(json.dumps([landcarbon.__file__, len(plots.coastline()), X.tolist()]))"
     )
     out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path / "site"
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=tmp_path / "site"
     )
     assert out.returncode == 0, out.stderr
     where, points, X = json.loads(out.stdout)

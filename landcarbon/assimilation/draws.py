@@ -35,7 +35,6 @@ from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.labels import OF_EACH, labelled, read, write
 
 if TYPE_CHECKING:
-    import arviz
     import pandas
     import xarray
 
@@ -299,7 +298,7 @@ class Draws(_Statistics):
 
         x = np.moveaxis(self.draws, (-3, -2), (0, 1))
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "More chains")  # meant: many chains side by side
+            warnings.filterwarnings("ignore", "More chains|Found chain")  # meant: many, side by side
             out = getattr(az, function)(az.convert_to_dataset({"x": x}), **options)
         return np.asarray(out["x"])
 
@@ -319,9 +318,11 @@ class Draws(_Statistics):
     def ess(self, kind: str = "bulk") -> NDArray[np.float64]:
         """Effective sample size (sites..., p), kind "bulk" or "tail" (same source).
 
-        Zero where a parameter never moved: such a chain has told nothing.
+        The tail's is the smaller of those of the 5 % and the 95 % quantile. Zero where a parameter never
+        moved: such a chain has told nothing.
         """
-        return np.where(self._still, 0.0, self._diagnose("ess", method=kind))
+        at = {"prob": (0.05, 0.95)} if kind == "tail" else {}  # ArviZ 1 would take 5.5 % and 94.5 %
+        return np.where(self._still, 0.0, self._diagnose("ess", method=kind, **at))
 
     def summary(self) -> pandas.DataFrame:
         """Mean, sd, quantiles, R-hat, bulk and tail ESS of one site."""
@@ -331,8 +332,14 @@ class Draws(_Statistics):
             {"r_hat": self.rhat(), "ess_bulk": self.ess(), "ess_tail": self.ess("tail")}
         )
 
-    def to_arviz(self) -> arviz.InferenceData:
-        """One site as arviz.InferenceData, for its plots and statistics."""
+    def to_arviz(self) -> Any:
+        """One site for ArviZ's plots and statistics.
+
+        Returns
+        -------
+        arviz.InferenceData, or xarray.DataTree since ArviZ 1
+            Groups `posterior` and `sample_stats`, dimensions (chain, draw).
+        """
         import arviz as az
 
         if self.draws.ndim != 3:
@@ -343,10 +350,11 @@ class Draws(_Statistics):
         stats: dict[str, NDArray[Any]] = {"lp": self.log_density}
         if self.diverging is not None:
             stats["diverging"] = self.diverging
-        return az.from_dict(
-            posterior={name: self.draws[..., k] for k, name in enumerate(self.names)},
-            sample_stats=stats,
-        )
+        groups: dict[str, Any] = {
+            "posterior": {name: self.draws[..., k] for k, name in enumerate(self.names)},
+            "sample_stats": stats,
+        }
+        return az.from_dict(**groups) if az.__version__ < "1" else az.from_dict(groups)
 
 
 def _needs_site_axis(sites: tuple[int, ...]) -> None:

@@ -6,15 +6,20 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from landcarbon.course.checks import check, hint
+if TYPE_CHECKING:
+    from landcarbon.course.checks import check, hint
+    from landcarbon.course.quizzes import quiz
+    from landcarbon.course.widgets import explore
 
 __all__ = ["check", "explore", "hint", "plots", "quiz"]
 
-# Matplotlib and ipywidgets load on first use.
+# All load on first use: pictures take time, and `doctor` runs where NumPy is broken.
 _WHERE = {
+    "check": "landcarbon.course.checks",
     "explore": "landcarbon.course.widgets",
+    "hint": "landcarbon.course.checks",
     "quiz": "landcarbon.course.quizzes",
 }
 

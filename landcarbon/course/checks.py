@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from landcarbon.course.say import say
 from landcarbon.matrix.errors import InputError
 
 __all__ = ["KINDS", "Exercise", "Miss", "Outcome", "check", "exercise", "expect", "find", "grade",
@@ -182,7 +183,7 @@ def check(key: str, answer: Any) -> bool | None:
     ✘ 00.1 [units] …
     """
     outcome = grade(key, answer)
-    print(outcome)
+    say(outcome)
     return outcome.passed
 
 
@@ -191,7 +192,7 @@ def hint(key: str) -> None:
     found = find(key)
     rung = min(_RUNG.get(key, 0), len(RUNGS) - 1)
     _RUNG[key] = rung + 1
-    print(f"{key}, hint {rung + 1} of {len(RUNGS)} ({RUNGS[rung]}): {found.hints[rung]}")
+    say(f"{key}, hint {rung + 1} of {len(RUNGS)} ({RUNGS[rung]}): {found.hints[rung]}")
 
 
 def _returning(answer: Any) -> Any:

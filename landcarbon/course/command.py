@@ -16,6 +16,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from landcarbon.course.say import say
 from landcarbon.matrix.errors import InputError
 
 __all__ = ["main"]
@@ -44,11 +45,11 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         _proda(given)
     except (InputError, DataUnavailable) as error:
-        print(f"landcarbon: {error}", file=sys.stderr)
+        say(f"landcarbon: {error}", file=sys.stderr)
         return 2
     except OSError as error:  # a full disk, say
         where = f"{error.filename}: " if error.filename else ""
-        print(f"landcarbon: {where}{error.strerror or error}. What was finished is kept.", file=sys.stderr)
+        say(f"landcarbon: {where}{error.strerror or error}. What was finished is kept.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("landcarbon: stopped; the same command goes on from here.", file=sys.stderr)
@@ -105,7 +106,7 @@ def _proda(given: dict[str, Any]) -> None:
         climate=_grid(given["climate"]),
         environment=_grid(given["environment"]),
         n_jobs=given["jobs"],
-        tell=lambda text: print(text, flush=True),
+        tell=say,
     )
     if given["summary"] is not None:
         write(summary(result), given["summary"])

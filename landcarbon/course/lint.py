@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import csv
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -24,8 +25,11 @@ from landcarbon.course.notebooks import (
     data_names,
     read,
 )
+from landcarbon.course.numbers import Number, Tolerance, numbers
+from landcarbon.course.say import say
+from landcarbon.matrix.errors import InputError
 
-__all__ = ["RULES", "SECTIONS", "SHAPE", "is_chapter", "lint"]
+__all__ = ["RULES", "SECTIONS", "SHAPE", "exceptions", "is_chapter", "lint"]
 
 SECTIONS = (
     "You will be able to",
@@ -120,53 +124,67 @@ def pictures(notebook: Notebook) -> Iterator[str]:
     for number, cell in _code(notebook):
         for output in cell.outputs:
             for kind in ("image/png", "image/jpeg", "image/svg+xml"):
-                data = output.get("data", {}).get(kind)
-                if not data:
-                    continue
-                alt = output.get("metadata", {}).get(kind, {}).get("alt", "")
-                if len(alt.split()) < 5:
-                    yield f"code cell {number}: a picture has no alternative text; use `plots.show`"
-                if kind != "image/svg+xml":
-                    size = len(base64.b64decode(data)) / 1000
-                    if size > PNG_KB:
-                        yield f"code cell {number}: a picture takes {size:.0f} kB of {PNG_KB} kB"
+                if output.get("data", {}).get(kind):
+                    for fault in _picture(output, kind):
+                        yield f"code cell {number}: {fault}"
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             for found in re.finditer(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"]+\")[^>]*>", cell.source):
                 yield f"a picture in the text has no alternative text: {found[0][:60]}"
+    for text in _widget_texts(notebook):
+        if "<img" in text and not re.search(r'<img alt="[^"]+', text):
+            yield "a picture inside a widget has no alternative text; use `explore`"
+
+
+def _picture(output: Any, kind: str) -> Iterator[str]:
+    """What is wrong with one picture of an output."""
+    if len(output.get("metadata", {}).get(kind, {}).get("alt", "").split()) < 5:
+        yield "a picture has no alternative text; use `plots.show`"
+    if kind != "image/svg+xml":
+        size = len(base64.b64decode(output.data[kind])) / 1000
+        if size > PNG_KB:
+            yield f"a picture takes {size:.0f} kB of {PNG_KB} kB"
+
+
+def _widget_texts(notebook: Notebook) -> Iterator[str]:
+    """Every text inside the widgets of a page."""
     state = notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
     for model in state.values():
-        value = model["state"].get("value")
-        if isinstance(value, str) and "<img" in value and not re.search(r'<img alt="[^"]+', value):
-            yield "a picture inside a widget has no alternative text; use `explore`"
+        yield from (value for value in model["state"].values() if isinstance(value, str))
 
 
 def seeded(notebook: Notebook) -> Iterator[str]:
     """Whatever draws random numbers is given a seed."""
     for number, cell in _code(notebook):
-        defined = {n.name for n in ast.walk(_tree(cell)) if isinstance(n, ast.FunctionDef)}
-        for call in (node for node in ast.walk(_tree(cell)) if isinstance(node, ast.Call)):
-            name = ast.unparse(call.func)
-            last = name.rpartition(".")[2]
-            named = {keyword.arg for keyword in call.keywords}
-            if re.match(r"^(np|numpy)\.random\.(?!default_rng|Generator|SeedSequence)", name):
-                yield f"code cell {number} calls {name}: use np.random.default_rng(seed)"
-            elif last == "default_rng" and not (call.args or call.keywords):
-                yield f"code cell {number}: default_rng() has no seed"
-            elif last.startswith(("MLP", "RandomForest", "ExtraTrees", "KFold")):
-                shuffles = last != "KFold" or "shuffle" in named
-                if shuffles and "random_state" not in named:
-                    yield f"code cell {number}: {last}(…) has no random_state"
-            elif last in samplers() and last not in defined:
-                seed = named & {"rng", "seed", "random_state", None}
-                positional = any(
-                    (isinstance(a, ast.Name) and "rng" in a.id)
-                    or (isinstance(a, ast.Constant) and isinstance(a.value, int))
-                    or (isinstance(a, ast.Call) and "rng" in ast.unparse(a))
-                    for a in call.args
-                )
-                if not (seed or positional):
-                    yield f"code cell {number}: {last}(…) is given no seed; add rng=…"
+        tree = _tree(cell)
+        defined = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            fault = _unseeded(call, samplers() - defined)
+            if fault:
+                yield f"code cell {number}{fault}"
+
+
+def _unseeded(call: ast.Call, random: frozenset[str]) -> str:
+    """What is wrong with a call of something that draws; empty where nothing is."""
+    name = ast.unparse(call.func)
+    last = name.rpartition(".")[2]
+    named = {keyword.arg for keyword in call.keywords}
+    if re.match(r"^(np|numpy)\.random\.(?!default_rng|Generator|SeedSequence)", name):
+        return f" calls {name}: use np.random.default_rng(seed)"
+    if last == "default_rng":
+        return "" if call.args or call.keywords else ": default_rng() has no seed"
+    if last.startswith(("MLP", "RandomForest", "ExtraTrees", "KFold")):
+        shuffles = last != "KFold" or "shuffle" in named
+        return f": {last}(…) has no random_state" if shuffles and "random_state" not in named else ""
+    given = named & {"rng", "seed", "random_state", None} or any(map(_is_seed, call.args))
+    return f": {last}(…) is given no seed; add rng=…" if last in random and not given else ""
+
+
+def _is_seed(argument: ast.expr) -> bool:
+    """Whether an argument without a name may be a generator or a seed."""
+    if isinstance(argument, ast.Constant):
+        return isinstance(argument.value, int)
+    return isinstance(argument, (ast.Name, ast.Call)) and "rng" in ast.unparse(argument)
 
 
 def offline(notebook: Notebook) -> Iterator[str]:
@@ -211,6 +229,15 @@ def portable(notebook: Notebook) -> Iterator[str]:
             yield f"cell {index} holds time stamps; run `python course.py execute`"
     if dict(notebook.metadata.get("kernelspec", {})) != KERNEL:
         yield "the kernel is not plain python3; run `python course.py execute`"
+
+
+def tolerant(notebook: Notebook) -> Iterator[str]:
+    """A declared tolerance can be read, is narrow, and says why."""
+    for number, cell in _code(notebook):
+        try:
+            Tolerance.of(cell.metadata)
+        except InputError as error:
+            yield f"code cell {number}: {error}"
 
 
 def linked(notebook: Notebook) -> Iterator[str]:
@@ -291,11 +318,58 @@ def numbered(notebook: Notebook) -> Iterator[str]:
                 yield f"the exercise {block['title']!r} lacks the option {option}"
 
 
+@cache
+def exceptions() -> dict[tuple[str, str], str]:
+    """Numbers in the prose that no cell prints: (chapter, number) → where the number comes from."""
+    with open(Path(__file__).with_name("prose_numbers.csv"), encoding="utf-8", newline="") as file:
+        return {(row["chapter"], row["number"]): row["source"] for row in csv.DictReader(file)}
+
+
+def _printed(notebook: Notebook) -> Iterator[str]:
+    """Every text that the cells of a page leave on it, alternative texts of widgets too."""
+    for _, cell in _code(notebook):
+        for output in cell.outputs:
+            yield str(output.get("text", ""))
+            yield from (v for k, v in output.get("data", {}).items() if k.startswith("text/"))
+    for text in _widget_texts(notebook):
+        yield re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
+
+
+def _claimed(notebook: Notebook) -> Iterator[tuple[Number, bool]]:
+    """Decimal numbers of the prose, and whether a % stands beside them; cited paragraphs are left out."""
+    quiet = r"\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`|\]\([^)]*\)|```\{math\}.*?```|^## References.*"
+    exercise = r"(?<![\d.])\d\d\.\d(?!\d)"
+    text = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    known = {f"{a}.{b}" for a, b in re.findall(r":label: ex-(\d\d)-(\d)", text)}
+    text = re.sub(quiet, "", text, flags=re.M | re.S)
+    text = re.sub(rf"(?<=xercise ){exercise}", "", text)
+    for paragraph in re.split(r"\n\s*\n|\n(?=[-*|] )", text):
+        if "{cite" not in paragraph:
+            for number in numbers(paragraph):
+                if "." in number.text and number.text not in known:
+                    yield number, "%" in paragraph
+
+
+def sourced(notebook: Notebook) -> Iterator[str]:
+    """A decimal number of the prose is printed on that page, or cited, or listed with its source."""
+    printed = [abs(n.value) for text in _printed(notebook) for n in numbers(text)]
+    chapter = notebook.cells[0].source[2:4] if notebook.cells else ""
+    for number, percent in _claimed(notebook):
+        scales = (1, 100) if percent else (1,)
+        half = 0.5 * number.unit * (1 + 1e-9)
+        near = any(abs(v * s - abs(number.value)) <= half for v in printed for s in scales)
+        if not near and (chapter, number.text) not in exceptions():
+            yield (
+                f"the text says {number.text}, which no cell of the page prints: print it, cite its "
+                f"source in the same paragraph, or add it with its source to prose_numbers.csv"
+            )
+
+
 Rule = Callable[[Notebook], Iterator[str]]
 RULES: tuple[Rule, ...] = (
-    executed, quiet, pictures, seeded, offline, marked, portable, linked, levels
+    executed, quiet, pictures, seeded, offline, marked, portable, tolerant, linked, levels
 )
-SHAPE: tuple[Rule, ...] = (title, sections, active, numbered)
+SHAPE: tuple[Rule, ...] = (title, sections, active, numbered, sourced)
 
 
 def is_chapter(path: Path) -> bool:
@@ -319,7 +393,7 @@ def main(arguments: list[str]) -> int:
         if size > NOTEBOOK_KB:
             found.append(f"the file takes {size:.0f} kB of {NOTEBOOK_KB} kB")
         for sentence in found:
-            print(f"{path}: {sentence}")
+            say(f"{path}: {sentence}")
         broken += bool(found)
     return 1 if broken else 0
 

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from landcarbon.course.say import say
 from landcarbon.matrix.errors import InputError
 
 __all__ = [
@@ -80,7 +81,7 @@ def normalise(notebook: Notebook) -> Notebook:
 
     seen: dict[str, int] = {}
     for cell in notebook.cells:
-        kept = {k: cell.metadata[k] for k in ("tags", "mystnb") if cell.metadata.get(k)}
+        kept = {k: cell.metadata[k] for k in ("tags", "mystnb", "tolerance") if cell.metadata.get(k)}
         cell.metadata = nbformat.from_dict(kept)  # type: ignore[no-untyped-call]
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
         seen[digest] = seen.get(digest, 0) + 1
@@ -194,10 +195,10 @@ def _execute_all(paths: list[Path], jobs: int) -> int:
         work = [(path, pool.submit(execute, path)) for path in paths]
         for path, future in work:
             try:
-                print(f"{path}: {future.result():.1f} s", flush=True)
+                say(f"{path}: {future.result():.1f} s")
             except Exception as error:
                 failed += 1
-                print(f"{path}: {error}", file=sys.stderr, flush=True)
+                say(f"{path}: {error}", file=sys.stderr)
     return failed
 
 
@@ -223,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
         write(given.notebook, normalise(jupytext.read(given.text, fmt="md:myst")))
         return 1 if _execute_all([given.notebook], 1) else 0
     for path in write_exercises(root):
-        print(path.relative_to(root))
+        say(path.relative_to(root))
     return 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from landcarbon.course.say import say
+
 __all__ = ["emit"]
 
 
@@ -15,4 +17,4 @@ def emit(bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None
     if InteractiveShell.initialized():
         display(bundle, metadata=metadata or {}, raw=True)
     else:
-        print(bundle["text/plain"])
+        say(bundle["text/plain"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -405,61 +406,78 @@ def pool_diagram(
     return fig
 
 
+@dataclass(frozen=True)
+class _Pencil:
+    """What the parts of a pool diagram share: where they are drawn, and how large."""
+
+    ax: Axes
+    half_w: float
+    half_h: float
+    size: int
+
+    def label(self, x: float, y: float, text: str, colour: str, **options: Any) -> None:
+        options = {"ha": "center", "va": "center"} | options
+        self.ax.text(x, y, text, fontsize=self.size, color=colour, zorder=5,
+                     bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none"}, **options)
+
+    def arrow(self, tip: tuple[float, float], tail: tuple[float, float], zorder: int = 2, **look: Any) -> None:
+        plain = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.5}
+        self.ax.annotate("", tip, tail, arrowprops=plain | look, zorder=zorder)
+
+
 def _draw_pools(
     ax: Axes, model: MatrixModel, I: float | None, crowded: bool, unit: str, leaves: str
 ) -> list[tuple[str, str]]:
     """Boxes and arrows; returns the key as texts with their colours."""
-    n = model.n
     f, share, r = model.transfer, np.asarray(model.B), model.respired_fraction
     share = share.sum(axis=-1) if share.ndim == 2 else share
-    half_w, half_h = (0.45, 0.34) if crowded else (0.36, 0.28)
-    small = 8 if crowded else 9
-    arrow = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.5}
-    flow, enter, leave = PALETTE["blue"], PALETTE["green"], PALETTE["vermilion"]
-
-    def label(x: float, y: float, text: str, colour: str, **options: Any) -> None:
-        options = {"ha": "center", "va": "center"} | options
-        ax.text(x, y, text, fontsize=small, color=colour, zorder=5,
-                bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none"}, **options)
-
-    for j in range(n):
-        for i in (int(row) for row in np.flatnonzero(f[:, j] > 0) if row != j):
-            down = i > j
-            start = j + half_h if down else j - half_h
-            stop = i - half_w if down else i + half_w
-            ax.plot([j, j], [start, i], color=flow, linewidth=1.5, linestyle="-", zorder=1)
-            ax.annotate("", (stop, i), (j, i), arrowprops=arrow | {"color": flow}, zorder=1)
-            label(j, i, f"{f[i, j]:.2g}", flow, fontweight="bold")
+    pencil = _Pencil(ax, *((0.45, 0.34, 8) if crowded else (0.36, 0.28, 9)))
+    _draw_transfers(pencil, f)
     for i, name in enumerate(model.pools):
-        ax.add_patch(FancyBboxPatch(
-            (i - half_w, i - half_h), 2 * half_w, 2 * half_h, boxstyle="round,pad=0,rounding_size=0.06",
-            facecolor="#f3f3f3", edgecolor="#222222", linewidth=1.2, zorder=3))
-        rate = model.K[i]
-        period = f"{float(f'{1 / rate:.3g}'):g} yr" if rate > 0 else "no turnover"
-        folded = _fold(name)
-        ax.text(i, i - 0.08, folded, ha="center", va="center", fontsize=small, fontweight="bold",
-                zorder=4, linespacing=0.95)
-        ax.text(i, i + (0.22 if "\n" in folded else 0.15), period, ha="center", va="center",
-                fontsize=small - 1, zorder=4)
+        _draw_box(pencil, i, name, model.K[i])
         if share[i] > 0:
-            x, y = i - 0.24, i - half_h
-            ax.annotate("", (x, y), (x, y - 0.26), zorder=2,
-                        arrowprops=arrow | {"color": enter, "linewidth": 2.2})
+            x, y = i - 0.24, i - pencil.half_h
+            pencil.arrow((x, y), (x, y - 0.26), color=PALETTE["green"], linewidth=2.2)
             text = f"{share[i] * I:.3g}" if I is not None else f"{share[i]:.2g}"
-            label(x, y - 0.33, text, enter)
-        if r[i] > 1e-9 and rate > 0:
-            x, y = i + half_w - 0.06, i - half_h
-            ax.annotate("", (x + 0.14, y - 0.22), (x, y), zorder=2,
-                        arrowprops=arrow | {"color": leave, "linestyle": "--"})
-            label(x + 0.18, y - 0.27, f"{r[i]:.2g}", leave)
-    ax.set_xlim(-0.75, n - 0.25)
-    ax.set_ylim(n - 0.6, -0.85)
+            pencil.label(x, y - 0.33, text, PALETTE["green"])
+        if r[i] > 1e-9 and model.K[i] > 0:
+            x, y = i + pencil.half_w - 0.06, i - pencil.half_h
+            pencil.arrow((x + 0.14, y - 0.22), (x, y), color=PALETTE["vermilion"], linestyle="--")
+            pencil.label(x + 0.18, y - 0.27, f"{r[i]:.2g}", PALETTE["vermilion"])
+    ax.set_xlim(-0.75, model.n - 0.25)
+    ax.set_ylim(model.n - 0.6, -0.85)
     ax.axis("off")
     entering = f"input [{unit}]" if I is not None else "share of the input"
-    key = [(f"→ {entering}", enter, bool(np.any(share > 0))),
-           ("→ fraction passed on", flow, bool(np.any(f > 0))),
-           (f"⇢ {leaves}", leave, bool(np.any(r > 1e-9)))]
+    key = [(f"→ {entering}", PALETTE["green"], bool(np.any(share > 0))),
+           ("→ fraction passed on", PALETTE["blue"], bool(np.any(f > 0))),
+           (f"⇢ {leaves}", PALETTE["vermilion"], bool(np.any(r > 1e-9)))]
     return [(text, colour) for text, colour, used in key if used]
+
+
+def _draw_transfers(pencil: _Pencil, f: np.ndarray) -> None:
+    """Arrows along the column of the giver and the row of the taker, with the fraction at the corner."""
+    colour = PALETTE["blue"]
+    for i, j in zip(*np.nonzero(f > 0)):
+        if i != j:
+            towards = 1 if i > j else -1
+            begin, end = j + towards * pencil.half_h, i - towards * pencil.half_w
+            pencil.ax.plot([j, j], [begin, i], color=colour, linewidth=1.5, linestyle="-", zorder=1)
+            pencil.arrow((end, i), (j, i), zorder=1, color=colour)
+            pencil.label(j, i, f"{f[i, j]:.2g}", colour, fontweight="bold")
+
+
+def _draw_box(pencil: _Pencil, i: int, name: str, rate: float) -> None:
+    """A pool with its name and its turnover time."""
+    w, h = pencil.half_w, pencil.half_h
+    pencil.ax.add_patch(FancyBboxPatch(
+        (i - w, i - h), 2 * w, 2 * h, boxstyle="round,pad=0,rounding_size=0.06",
+        facecolor="#f3f3f3", edgecolor="#222222", linewidth=1.2, zorder=3))
+    period = f"{float(f'{1 / rate:.3g}'):g} yr" if rate > 0 else "no turnover"
+    folded = _fold(name)
+    pencil.ax.text(i, i - 0.08, folded, ha="center", va="center", fontsize=pencil.size,
+                   fontweight="bold", zorder=4, linespacing=0.95)
+    pencil.ax.text(i, i + (0.22 if "\n" in folded else 0.15), period, ha="center", va="center",
+                   fontsize=pencil.size - 1, zorder=4)
 
 
 def equations(

@@ -207,7 +207,7 @@ def run(
 
     sites = _assimilate(land, plan, work, n_jobs, progress)
     land = _without(land, sites)
-    _put(land.profiles.report.to_csv(), folder / "profiles.csv")
+    _put(land.profiles.report.to_csv(lineterminator="\n"), folder / "profiles.csv")
     known = sites.information.sum(axis=1)
     tell(f"assimilated {len(sites)} profiles, {len(sites.failed)} failed; the median profile knows "
          f"{np.median(known):.1f} of {len(sites.prior)} parameters")  # fmt: skip

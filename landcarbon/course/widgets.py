@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from html import escape
+from itertools import product
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -71,69 +72,79 @@ def explore(
 
     if len(choices) not in (1, 2):
         raise InputError(f"explore takes one or two choices, but {len(choices)} were given.")
-    names = list(choices)
-    values = [list(choices[name]) for name in names]
-    short = [name for name, options in zip(names, values) if len(options) < 2]
-    if short:
-        raise InputError(f"The choice {short[0]!r} needs at least two values.")
-    begin = {name: options[len(options) // 2] for name, options in zip(names, values)}
-    begin |= start or {}
-    for name, options in zip(names, values):
-        if begin[name] not in options:
-            raise InputError(f"start asks for {name} = {begin[name]!r}; offered are {options}.")
-    first = [options.index(begin[name]) for name, options in zip(names, values)]
-
-    sentences: dict[tuple[Any, ...], str] = {}
-    total = 0
-
-    def state(*point: Any) -> w.HTML:
-        nonlocal total
-        fig, sentence = draw(**dict(zip(names, point)))
-        data = plots.png(fig, dpi=110, colours=32, limit_kb=STATE_KB)
-        total += len(data) * 4 // 3
-        sentences[point] = sentence
-        source = base64.b64encode(data).decode("ascii")
-        return w.HTML(
-            f'<img alt="{escape(sentence)}" style="width: 100%; max-width: '
-            f'{min(plots.RENDER_WIDTH, round(fig.get_figwidth() * 100))}px; height: auto" '
-            f'src="data:image/png;base64,{source}">'
-            f'<p role="status" style="margin: 0.2em 0; line-height: 1.4">{escape(sentence)}</p>'
+    offered = {name: list(options) for name, options in choices.items()}
+    begin = _begin(offered, start or {})
+    first = [options.index(begin[name]) for name, options in offered.items()]
+    pictures = {point: _picture(draw, offered, point) for point in product(*offered.values())}
+    total = sum(size for _, _, size in pictures.values())
+    if total > TOTAL_KB * 1000:
+        raise InputError(
+            f"{len(pictures)} pictures take {total / 1000:.0f} kB, the limit is {TOTAL_KB} kB: "
+            f"offer fewer values or draw less in each."
         )
-
-    def slider(i: int) -> w.SelectionSlider:
-        return w.SelectionSlider(
-            options=[_written(v) for v in values[i]],
-            index=first[i],
-            description=(labels or {}).get(names[i], names[i]),
+    sliders = [
+        w.SelectionSlider(
+            options=[_written(v) for v in options],
+            index=index,
+            description=(labels or {}).get(name, name),
             style={"description_width": "initial"},
             layout={"width": "95%", "max_width": "600px"},
         )
-
-    sliders = [slider(i) for i in range(len(names))]
-    if len(names) == 1:
-        stack = w.Stack([state(v) for v in values[0]], selected_index=first[0])
-        links = [w.jslink((sliders[0], "index"), (stack, "selected_index"))]
-    else:
-        rows = [w.Stack([state(a, b) for b in values[1]], selected_index=first[1])
-                for a in values[0]]
-        stack = w.Stack(rows, selected_index=first[0])
-        links = [w.jslink((sliders[0], "index"), (stack, "selected_index"))]
-        links += [w.jslink((sliders[1], "index"), (row, "selected_index")) for row in rows]
-    if total > TOTAL_KB * 1000:
-        raise InputError(
-            f"{len(sentences)} pictures take {total / 1000:.0f} kB, the limit is {TOTAL_KB} kB: "
-            f"offer fewer values or draw less in each."
-        )
-
+        for (name, options), index in zip(offered.items(), first)
+    ]
+    shown = {point: w.HTML(html) for point, (html, _, _) in pictures.items()}
+    stack, links = _stacked(shown, list(offered.values()), first, sliders)
     if twin:
-        fig, sentence = draw(**begin)
-        plots.show(fig, sentence)
+        plots.show(*draw(**begin))
     box = w.VBox([*sliders, stack])
     # The links live as long as the widget they belong to.
     box._links = links
     bundle = box._repr_mimebundle_() or {}
-    bundle["text/plain"] = _summary(names, values, sentences)
+    sentences = {point: sentence for point, (_, sentence, _) in pictures.items()}
+    bundle["text/plain"] = _summary(list(offered), list(offered.values()), sentences)
     emit(bundle)
+
+
+def _begin(offered: dict[str, list[Any]], start: dict[str, Any]) -> dict[str, Any]:
+    """The state seen first: what is asked for, else the middle of each choice."""
+    begin = {name: options[len(options) // 2] for name, options in offered.items() if options} | start
+    for name, options in offered.items():
+        if len(options) < 2:
+            raise InputError(f"The choice {name!r} needs at least two values.")
+        if begin[name] not in options:
+            raise InputError(f"start asks for {name} = {begin[name]!r}; offered are {options}.")
+    return begin
+
+
+def _picture(
+    draw: Draw, offered: dict[str, list[Any]], point: tuple[Any, ...]
+) -> tuple[str, str, int]:
+    """A state as HTML, its sentence, and the bytes it takes."""
+    fig, sentence = draw(**dict(zip(offered, point)))
+    width = min(plots.RENDER_WIDTH, round(fig.get_figwidth() * 100))
+    data = plots.png(fig, dpi=110, colours=32, limit_kb=STATE_KB)
+    source = base64.b64encode(data).decode("ascii")
+    html = (
+        f'<img alt="{escape(sentence)}" style="width: 100%; max-width: {width}px; height: auto" '
+        f'src="data:image/png;base64,{source}">'
+        f'<p role="status" style="margin: 0.2em 0; line-height: 1.4">{escape(sentence)}</p>'
+    )
+    return html, sentence, len(data) * 4 // 3
+
+
+def _stacked(
+    shown: dict[tuple[Any, ...], Any], values: list[list[Any]], first: list[int], sliders: list[Any]
+) -> tuple[Any, list[Any]]:
+    """The states behind their sliders: a stack, or a stack of stacks, and the links between them."""
+    import ipywidgets as w
+
+    if len(values) == 1:
+        stack = w.Stack([shown[(v,)] for v in values[0]], selected_index=first[0])
+        return stack, [w.jslink((sliders[0], "index"), (stack, "selected_index"))]
+    rows = [w.Stack([shown[a, b] for b in values[1]], selected_index=first[1]) for a in values[0]]
+    stack = w.Stack(rows, selected_index=first[0])
+    links = [w.jslink((sliders[0], "index"), (stack, "selected_index"))]
+    return stack, links + [w.jslink((sliders[1], "index"), (row, "selected_index")) for row in rows]
 
 
 def _written(value: Any) -> str:

@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from landcarbon.datasets.registry import entry, path
+from landcarbon.matrix.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,11 +51,16 @@ def load(name: str) -> Any:
     Raises
     ------
     InputError
-        An unknown name, or a file whose bytes are not the registered ones.
+        An unknown name, a file that no reader exists for, or one whose bytes are not the registered
+        ones.
     DataUnavailable
         The file is not here and cannot be fetched.
     """
     e = entry(name)
+    if name not in READERS:
+        raise InputError(
+            f"{name!r} has no reader yet; datasets.path({name!r}) gives the file {e.file} as published."
+        )
     table = READERS[name](path(name))
     table.attrs.update(
         name=name, description=e.description, citation=e.citation, licence=e.licence, synthetic=False
@@ -270,7 +276,7 @@ def dalec_oregon(file: Path) -> pd.DataFrame:
         "water_potential_difference", "co2", "hydraulic_resistance", "leaf_nitrogen",
     )  # fmt: skip
     rows = []
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         cells = line.split()
         row: dict[str, float] = dict(zip(drivers, map(float, cells[:9])))
         rest = cells[9:]
@@ -371,7 +377,7 @@ def spruce_forcing(file: Path) -> pd.DataFrame:
 
 
 def _blocks(file: Path) -> list[dict[str, float]]:
-    lines = [line.split() for line in file.read_text().splitlines() if line.strip()]
+    lines = [line.split() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     blocks: list[dict[str, float]] = []
     for names, values in zip(lines[::2], lines[1::2]):
         if names[0] == "lat":

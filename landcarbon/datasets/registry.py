@@ -14,7 +14,7 @@ With ``LANDCARBON_OFFLINE=1`` nothing is ever downloaded.
 ====== ======================================== ===== ==== ============
 symbol meaning                                  shape unit code name
 ====== ======================================== ===== ==== ============
-–      name, file, size, hash, address, licence (18,) –    registry.csv
+–      name, file, size, hash, address, licence (19,) –    registry.csv
 ====== ======================================== ===== ==== ============
 """
 

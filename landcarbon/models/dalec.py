@@ -33,7 +33,7 @@ T_mean mean of highest and lowest temperature (days, ...) °C             Driver
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -316,11 +316,9 @@ def gpp(
     """
     a = as_array("acm", acm, shape=(10,))
     lai = as_array("lai", lai, lower=0.0)
-    weather = _weather(
-        a, latitude, doy, max_temperature, min_temperature, radiation, co2, leaf_nitrogen,
-        water_potential_difference, hydraulic_resistance,
-    )  # fmt: skip
-    return _photosynthesis(lai, a, *weather)
+    day = (doy, max_temperature, min_temperature, radiation, co2, leaf_nitrogen,
+           water_potential_difference, hydraulic_resistance)
+    return _photosynthesis(lai, a, *_weather(a, latitude, day))
 
 
 def simulate_dalec(
@@ -371,7 +369,7 @@ def simulate_dalec(
     sites = max(value.ndim for value in given) - 1
     given = [v.reshape(days, *(1,) * (sites + 1 - v.ndim), *v.shape[1:]) for v in given]
     a = np.array(ACM)
-    weather = _weather(a, latitude, *given)
+    weather = _weather(a, latitude, given)
     warmth = temperature_rate(given[1], given[2])[:, None]
     lead = np.broadcast_shapes(
         X.shape[:-1], model.K.shape[:-1], leaf_mass.shape, *(value.shape[1:] for value in given)
@@ -400,25 +398,18 @@ def _pools_first(value: Array, axes: int, lead: tuple[int, ...]) -> Array:
     return np.ascontiguousarray(np.moveaxis(full, range(-axes, 0), range(axes)))
 
 
-def _weather(
-    a: Array,
-    latitude: ArrayLike,
-    doy: ArrayLike,
-    max_temperature: ArrayLike,
-    min_temperature: ArrayLike,
-    radiation: ArrayLike,
-    co2: ArrayLike,
-    leaf_nitrogen: ArrayLike,
-    water_potential_difference: ArrayLike,
-    hydraulic_resistance: ArrayLike,
-) -> tuple[Array, ...]:
-    """All of the canopy model that does not depend on the leaves, for `_photosynthesis`."""
+def _weather(a: Array, latitude: ArrayLike, day: Sequence[ArrayLike]) -> tuple[Array, ...]:
+    """All of the canopy model that does not depend on the leaves, for `_photosynthesis`.
+
+    `day` holds the columns of `Drivers`, in their order.
+    """
+    doy, max_temperature, min_temperature, radiation, co2, leaf_nitrogen, potential, resistance = day
     high, low = _celsius("max_temperature", max_temperature), _celsius("min_temperature", min_temperature)
     light = as_array("radiation", radiation, lower=0.0, hint="MJ m-2 d-1.")
     co2 = as_array("co2", co2, lower=0.0, hint="ppm.")
     nitrogen = as_array("leaf_nitrogen", leaf_nitrogen, lower=0.0)
-    pull = np.abs(as_array("water_potential_difference", water_potential_difference))
-    resistance = as_array("hydraulic_resistance", hydraulic_resistance, lower=0.0)
+    pull = np.abs(as_array("water_potential_difference", potential))
+    resistance = as_array("hydraulic_resistance", resistance, lower=0.0)
     spread = 0.5 * (high - low)
     if np.any(spread < 0):
         raise InputError("The lowest temperature of a day lies above its highest; swap the two?")

@@ -54,9 +54,9 @@ def test_summary_and_arviz():
         "mean", "sd", "2.5%", "50%", "97.5%", "r_hat", "ess_bulk", "ess_tail",
     ]  # fmt: skip
     idata = walk.to_arviz()
-    assert dict(idata.posterior.sizes) == {"chain": 16, "draw": 500}
-    assert float(idata.posterior.b.mean()) == pytest.approx(table.loc["b", "mean"])
-    assert int(idata.sample_stats.diverging.sum()) == walk.diverging.sum()
+    assert dict(idata["posterior"].sizes) == {"chain": 16, "draw": 500}
+    assert float(idata["posterior"]["b"].mean()) == pytest.approx(table.loc["b", "mean"])
+    assert int(idata["sample_stats"]["diverging"].sum()) == walk.diverging.sum()
     data = walk.ensemble().to_dataset()
     assert data["mean"].sel(parameter="b").item() == pytest.approx(table.loc["b", "mean"])
 
@@ -84,6 +84,14 @@ def test_central_intervals_have_a_level():
     assert np.allclose(tails(0.9), (0.05, 0.95))
     with pytest.raises(InputError, match="between 0 and 1"):
         tails(1.0)
+
+
+def test_the_tail_is_beyond_the_5_and_the_95_percent_quantile():
+    """Whatever version of ArviZ computes it."""
+    walk = chains(draws=np.cumsum(chains().draws, -2))
+    low, high = (walk._diagnose("ess", method="quantile", prob=q) for q in (0.05, 0.95))
+    np.testing.assert_allclose(walk.ess("tail"), np.minimum(low, high), rtol=1e-12)
+    assert (walk.ess() != walk.ess("tail")).all()
 
 
 def test_one_site_only():

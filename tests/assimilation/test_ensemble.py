@@ -85,6 +85,22 @@ def test_taper_keeps_more_of_what_the_data_do_not_know(linear_gaussian):
     assert (sd_lost(taper=True) < 0.05).all()
 
 
+def test_the_taper_is_its_formula():
+    """One parameter, one datum, one step: tapered and plain move alike up to the factor ρ."""
+    rng = np.random.default_rng(12)
+    N = 200
+    start = rng.standard_normal((N, 1))
+    noise = 0.8 * rng.standard_normal((N, 1))
+    data = GaussianLikelihood([0.7], 0.6)
+    moved = [
+        es_mda(start, lambda z: z + noise, data, rng=3, n_iter=1, taper=on).draws - start
+        for on in (True, False)
+    ]
+    r2 = np.corrcoef(start[:, 0], (start + noise)[:, 0])[0, 1] ** 2
+    lost = 1 - r2 / (r2 + (1 + r2) / N)
+    np.testing.assert_allclose(1 - moved[0] / moved[1], lost, rtol=2 / N)  # a variance over N or N − 1
+
+
 def test_masked_data_count_for_nothing():
     start = np.random.default_rng(8).standard_normal((50, 2))
     masks = {"mask": [True, False]}
@@ -356,6 +372,15 @@ def test_particle_filter_agrees_with_the_kalman_filter(case):
         assert np.exp(gain).mean() == pytest.approx(1.0, abs=4 * np.exp(gain).std() / np.sqrt(repeats))
         assert (estimate.analysis.ess >= 1).all() and (estimate.analysis.ess <= n * 1.0001).all()
     assert rms[1] / rms[0] == pytest.approx(0.25, rel=0.25) and rms[1] < 0.03
+
+
+def test_innovation_of_three_particles_by_hand():
+    # Foretold 0, 4, 8: mean 4 and variance 32/3; measured 10 ± 2.
+    data = StateObservations([10.0], 2.0, [0.0, 1.0], end=[1.0], H=[1.0])
+    found = particle_filter(lambda X, k: X, [[0.0], [4.0], [8.0]], data, rng=1)
+    np.testing.assert_allclose(found.innovation, [6 / np.sqrt(32 / 3 + 4)], rtol=1e-12)
+    density = np.exp(-0.5 * (np.array([10.0, 6.0, 2.0]) / 2) ** 2) / (2 * np.sqrt(2 * np.pi))
+    assert found.log_evidence == pytest.approx(np.log(density.mean()), rel=1e-12)
 
 
 def test_particle_filter_finds_two_peaks_where_the_enkf_finds_one():

@@ -85,6 +85,17 @@ def test_samples_follow_the_families():
     assert all(stats.kstest(column, "uniform").pvalue > 0.01 for column in unit.T)
 
 
+def test_the_width_is_one_where_none_is_given():
+    prior = Prior(TABLE.subset(["share", "tau"]), "logit-normal")
+    # The quantile of one standard deviation lies one logit above the default.
+    place = (prior.table.default - prior.table.lower) / (prior.table.upper - prior.table.lower)
+    above = prior.to_real(prior.from_unit(np.full(2, stats.norm.cdf(1.0))))
+    np.testing.assert_allclose(above, np.log(place / (1 - place)) + 1.0, rtol=1e-9)
+    named = Prior(TABLE.subset(["share", "tau"]), "logit-normal", width={"share": 0.5})
+    above = named.to_real(named.from_unit(np.full(2, stats.norm.cdf(1.0))))
+    np.testing.assert_allclose(above, np.log(place / (1 - place)) + [0.5, 1.0], rtol=1e-9)
+
+
 def test_logit_normal_vanishes_on_its_bounds():
     prior = Prior(TABLE.subset(["share"]))
     assert prior.log_density([-0.2]) == -np.inf

@@ -188,6 +188,21 @@ def test_a_failed_site_is_recorded_and_the_rest_go_on(uninterrupted, tmp_path):
     assert list(result.site.values) == IDS
 
 
+def test_a_site_that_fails_alone_in_its_chunk_is_recorded_too(tmp_path):
+    calls = []
+
+    def one_fails(positions, rngs):
+        calls.append(list(positions))
+        if 1 in positions:
+            raise ZeroDivisionError("no litter")
+        return {"draw": ("site", [float(rng.random()) for rng in rngs])}
+
+    result = assimilate(["a", "b", "c"], one_fails, tmp_path, seed=3, chunk=1)
+    assert list(result.reason.values) == ["", "ZeroDivisionError: no litter", ""]
+    assert np.isfinite(result.draw).values.tolist() == [True, False, True]
+    assert calls == [[0], [1], [2]]  # a second attempt could only fail the same way
+
+
 def test_every_site_failing_is_an_error(tmp_path):
     def fail(positions, rngs):
         raise ValueError("units")

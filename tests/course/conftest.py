@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from landcarbon.course import doctor
+
 ROOT = Path(__file__).parents[2]
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +98,7 @@ class Browser:
         from tornado.websocket import websocket_connect
 
         for _ in range(300):
-            lines = port_file.read_text().split() if port_file.exists() else []
+            lines = port_file.read_text("utf-8").split() if port_file.exists() else []
             if len(lines) == 2:
                 break
             await asyncio.sleep(0.1)
@@ -148,9 +148,9 @@ class Browser:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = next((p for name in CHROMIUM if (p := shutil.which(name))), None)
+    program = doctor.browser()
     if program is None:
-        pytest.skip(f"no browser found; looked for {', '.join(CHROMIUM)}")
+        pytest.skip(f"no browser found; looked for {', '.join(doctor.BROWSERS)}")
     browser = Browser(program, tmp_path_factory.mktemp("browser"))
     yield browser
     browser.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import copy
 import re
@@ -12,7 +13,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from landcarbon.course.lint import NOTEBOOK_KB, RULES, SHAPE, is_chapter, lint
+from landcarbon.course.lint import NOTEBOOK_KB, RULES, SHAPE, exceptions, is_chapter, lint, sourced
 from landcarbon.course.notebooks import appendices, blank, chapters, normalise, read
 from landcarbon.course.quizzes import quiz, read_quiz
 from landcarbon.matrix.errors import InputError
@@ -34,6 +35,35 @@ def test_notebook_keeps_the_rules(path: Path) -> None:
 def test_notebook_is_stored_in_normal_form(path: Path) -> None:
     notebook = read(path)
     assert normalise(copy.deepcopy(notebook)) == notebook, "run `python course.py execute`"
+
+
+def test_every_number_in_the_list_of_exceptions_is_one_and_says_where_it_comes_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listed = dict(exceptions())
+    assert len(listed) <= 40
+    assert all(len(source.split()) >= 4 for source in listed.values())
+    monkeypatch.setattr("landcarbon.course.lint.exceptions", dict)
+    unprinted = {
+        (path.name[:2], re.search(r"says (\S+),", sentence)[1])
+        for path in CHAPTERS for sentence in sourced(read(path))
+    }
+    assert unprinted == set(listed)
+
+
+def test_cells_of_claims_only_assert_and_are_not_shown() -> None:
+    """What the prose claims of fits and samples is held by the page itself; see CONTRIBUTING."""
+    holding = set()
+    for path in CHAPTERS:
+        for cell in read(path).cells:
+            if "claims" in cell.metadata.get("tags", []):
+                holding.add(path.name[:2])
+                assert "remove-cell" in cell.metadata.tags
+                tree = ast.parse(cell.source)
+                claims = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+                assert claims and all(claim.msg is not None for claim in claims), cell.source
+                assert not cell.outputs
+    assert {"13", "16", "18", "19", "20", "21", "22", "23", "24"} <= holding
 
 
 def test_every_chapter_has_solutions_and_a_quiz() -> None:
@@ -141,6 +171,14 @@ FAULTS = {
     "exercise number": (replace("{exercise} 00.2 · ", "{exercise} "), "must be called '00.2 · Title'"),
     "exercise order": (replace("{exercise} 00.2 · ", "{exercise} 00.3 · "), "must be called '00.2"),
     "exercise label": (replace(":label: ex-00-2\n", ":label: ex-00-9\n"), "lacks the option :label:"),
+    "orphan number": (replace("## The idea", "## The idea\n\nIt is 123.456."), "the text says 123.456"),
+    "wide tolerance": (
+        lambda nb: first_code(nb).metadata.update(tolerance={"absolute": 1.0, "why": "it is wide"}),
+        "a number from 0 to 0.05",
+    ),
+    "tolerance without a reason": (
+        lambda nb: first_code(nb).metadata.update(tolerance={"relative": 0.02}), "says in `why`"
+    ),
     "numbered twice": (
         replace(":label: ex-00-2\n:nonumber:", ":label: ex-00-2"), "lacks the option :nonumber:"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from html.parser import HTMLParser
@@ -256,13 +257,20 @@ def test_a_summary_overwrites_nothing_of_the_run(files, tmp_path, capsys):
 
 
 def test_a_folder_that_cannot_be_one(files, tmp_path, capsys):
-    (tmp_path / "file").write_text("mine")
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
     for out in (tmp_path / "file", tmp_path / "file/below", tmp_path / ("n" * 300)):
         assert call(files, "sound.csv", out) == 2
         assert "results cannot be written" in capsys.readouterr().err
-    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "file").read_text("utf-8") == "mine"
     with pytest.raises(InputError, match="out is empty"):
         region._folder("")
+
+
+def test_a_run_speaks_to_a_terminal_without_utf_8(files, tmp_path, monkeypatch):
+    said = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
+    monkeypatch.setattr("sys.stdout", said)
+    assert call(files, "sound.csv", tmp_path / "out ξ −") == 0
+    assert "assimilated 40 profiles" in said.buffer.getvalue().decode("ascii")
 
 
 def test_a_damaged_piece_is_named_and_done_again(files, finished, tmp_path, capsys):
@@ -280,7 +288,7 @@ def test_a_damaged_piece_is_named_and_done_again(files, finished, tmp_path, caps
     one, two = region.read(finished / "proda.nc"), region.read(out / "proda.nc")
     xr.testing.assert_identical(one["default"], two["default"])
     assert not list(out.rglob("*.part"))
-    (out / "work/run.json").write_text('{"err')
+    (out / "work/run.json").write_text('{"err', encoding="utf-8")
     assert call(*words) == 2
     assert "run.json cannot be read" in capsys.readouterr().err
 

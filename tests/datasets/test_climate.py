@@ -89,6 +89,30 @@ def test_evaporation_demand_is_warm_sunny_and_summer():
     assert np.ptp(equator / c.DAYS) < 0.15 * equator.mean() / 30
 
 
+@pytest.mark.parametrize(
+    ("t", "sunshine", "latitude"), [(26.0, 0.5, 0.0), (8.0, 0.3, 52.0), (18.0, 0.9, -35.0), (3.0, 0.6, 66.0)]
+)
+def test_evaporation_demand_is_priestley_taylor_by_the_hour(t, sunshine, latitude):
+    """Net radiation summed over 10,000 moments of the day; the psychrometer from its physics."""
+    demand = c.potential_evapotranspiration(np.full(12, t), np.full(12, sunshine), latitude)
+    days = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+    day = np.cumsum(days) - days / 2 + 0.5  # the first of January is day 1
+    hour = (np.arange(10_000) + 0.5) / 10_000 * 2 * np.pi - np.pi
+    tilt = -np.deg2rad(23.44) * np.cos(2 * np.pi * (day + 10) / 365)[:, None]
+    phi = np.deg2rad(latitude)
+    height = np.sin(phi) * np.sin(tilt) + np.cos(phi) * np.cos(tilt) * np.cos(hour)
+    top = 1360.8 * (1 + 0.0334 * np.cos(2 * np.pi * day / 365))[:, None]
+    # As in the source, the sun below the horizon counts too: there net radiation is negative anyway.
+    net = 0.83 * (0.25 + 0.5 * sunshine) * top * height - (0.2 + 0.8 * sunshine) * (107 - t)
+    energy = np.maximum(net, 0).mean(axis=1) * 86400
+    saturation = lambda x: 610.8 * np.exp(17.269 * x / (237.3 + x))  # noqa: E731  [Pa]
+    slope = (saturation(t + 1e-4) - saturation(t - 1e-4)) / 2e-4
+    latent = 2.501e6 - 2361.0 * t  # J kg-1
+    psychrometer = 1004.0 * 101325 / (0.622 * latent)  # Pa K-1
+    expected = 1.26 * slope / (slope + psychrometer) * energy / latent * days
+    np.testing.assert_allclose(demand, expected, rtol=0.006, atol=0.05)
+
+
 def test_polar_night_and_midnight_sun_have_a_number():
     demand = c.potential_evapotranspiration(np.full(12, 2.0), np.full(12, 0.4), 80.0)
     assert np.isfinite(demand).all()

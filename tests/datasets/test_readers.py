@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
+import rdata
 from real_data import needs
 
 from landcarbon import datasets
@@ -52,8 +53,20 @@ def test_no_mark_for_missing_is_left_among_the_numbers(name):
 @pytest.mark.parametrize("name", params("isis", "afsp"))
 def test_profiles_are_in_metres_and_grams_per_kilogram(name):
     t = load(name)
-    assert t["lower_depth"].median() == pytest.approx(0.65, abs=0.3)
-    assert 1 < t["organic_carbon"].median() < 20
+    # Each number against the file itself, which holds cm, g kg-1, t m-3 and per cent by volume.
+    (raw,) = rdata.read_rda(datasets.path(name)).values()
+    layers, sites = raw["horizons"], raw["sites"].set_index("SOURCEID")
+    units = {"upper_depth": ("UHDICM", 100), "lower_depth": ("LHDICM", 100), "organic_carbon": ("ORCDRC", 1),
+             "bulk_density": ("BLD", 1e-3), "coarse_fragments": ("CRFVOL", 100), "clay": ("CLYPPT", 1)}
+    for column, (theirs, factor) in units.items():
+        there, here = layers[theirs].astype(float).dropna(), t[column].dropna()
+        assert len(there) >= len(here) > 1000
+        found = np.quantile(here * factor, [0.05, 0.5, 0.95])
+        np.testing.assert_allclose(found, np.quantile(there, [0.05, 0.5, 0.95]), rtol=0.05, atol=0.05)
+    rock = t.dropna(subset=["bedrock_depth"]).drop_duplicates("profile_id").set_index("profile_id")
+    theirs = sites["BDRICM"].astype(float)
+    theirs = theirs[~theirs.index.duplicated()].reindex(rock.index)
+    np.testing.assert_allclose(rock["bedrock_depth"] * 100, theirs)
     assert t["organic_carbon"].max() <= 1000
     assert 1000 < t["bulk_density"].median() < 1600
     assert t["coarse_fragments"].max() <= 1
@@ -157,7 +170,10 @@ def test_the_budget_closes_and_the_models_average_to_its_land_sink():
     left = t["fossil"] + t["land_use_change"]
     right = t["atmospheric_growth"] + t["ocean_sink"] + t["land_sink"] + t["imbalance"]
     assert np.abs(left - right).max() < 0.003  # four rounded numbers
-    models = load("terrestrial_sink").groupby("year")["land_sink"].mean()
+    models = load("terrestrial_sink")
+    assert models["model"].nunique() == 16
+    assert not models["model"].str.contains("mean|Terrestrial", case=False).any()
+    models = models.groupby("year")["land_sink"].mean()
     assert np.abs(models.to_numpy() - t["land_sink"].to_numpy()).max() < 0.01
 
 

@@ -126,6 +126,11 @@ def test_spread_skill():
     assert ratio[1] < 0.6
 
 
+def test_spread_skill_by_hand_of_data_far_from_zero():
+    # Means 11 and 21 miss 10 and 20 by one; the members' variances are 8 and 2; √(3/2 · 5/1).
+    assert s.spread_skill([10.0, 20.0], [[9.0, 22.0], [13.0, 20.0]]) == pytest.approx(np.sqrt(7.5))
+
+
 def test_skill_and_horizon_of_an_autoregressive_twin():
     # Forecast and null are both calibrated; the memory a = 0.7 fades: CRPS is proportional to the
     # predictive sd, so the true skill at lead h is 1 − sqrt(1 − a^(2h)).

@@ -168,6 +168,38 @@ def test_held_out_intervals_and_proda_maps():
     assert (maps.stock < maps.stock_upper).all()
 
 
+def linear_world(sd=0.1):
+    """Twelve sites whose data are the default prediction exactly: values = two sums of parameters."""
+    table = ParameterTable([Parameter(n, "1", 0.0, 1.0, 0.5) for n in "pqr"])
+    H = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]])
+
+    def run(theta, forcing):
+        return theta @ H.T, lambda d: d @ H
+
+    data = np.full((12, 2), 1.0)
+    covariates = pd.DataFrame({"a": np.linspace(-1, 1, 12)})
+    return covariates, hybrid.Stream(GaussianLikelihood(data, sd=sd), run), Prior(table)
+
+
+def test_each_network_is_stopped_by_its_own_share_only():
+    covariates, stream, prior = linear_world()
+    net = hybrid.fit(covariates, stream, np.zeros(12), prior, members=3, hidden=(4,), epochs=4, rng=1)
+    assert np.bincount(net.share).tolist() == [4, 4, 4]
+    x = (covariates.to_numpy() - net.centre) / net.scale
+    for k, member in enumerate(net.members):
+        rows = np.flatnonzero(net.share == k)
+        cost = net.task.cost(member.net(x[rows]), rows)[0]
+        assert cost == pytest.approx(member.history[member.best, 1], rel=1e-12)
+        rest = np.flatnonzero(net.share != k)
+        assert cost != pytest.approx(net.task.cost(member.net(x[rest]), rest)[0], rel=1e-6)
+
+
+def test_data_closer_than_their_errors_leave_no_scatter():
+    covariates, stream, prior = linear_world(sd=5.0)
+    net = hybrid.fit(covariates, stream, np.zeros(12), prior, members=2, hidden=(4,), epochs=2, rng=1)
+    np.testing.assert_array_equal(net.scatter, np.zeros(3))
+
+
 def small():
     covariates, obs, forcing, _, _ = world(8, SLOPES)
     return covariates, obs, forcing

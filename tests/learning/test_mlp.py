@@ -114,6 +114,38 @@ def test_validation_rows_never_move_a_weight():
     np.testing.assert_array_equal(runs[0].history[:, 0], runs[1].history[:, 0])
 
 
+@pytest.mark.parametrize(("batch", "sizes"), [(32, [30, 30, 30]), (90, [90]), (10_000, [90]), (1, [1] * 90)])
+def test_an_epoch_takes_every_row_once_in_steps_of_about_a_batch(batch, sizes):
+    x = np.random.default_rng(9).standard_normal((120, 2))
+    held = np.arange(120) % 4 == 0
+    calls = []
+    plain = quadratic(x[:, :1])
+
+    def cost(y, rows):
+        calls.append(np.array(rows))
+        return plain(y, rows)
+
+    net = MLP.start((2, 3, 1), 1)
+    done = train(net, x, cost, held, batch=batch, rate=1e-12, decay=0.0, epochs=1, rng=1)
+    *steps, asked = calls
+    assert [len(rows) for rows in steps] == sizes
+    np.testing.assert_array_equal(np.sort(np.concatenate(steps)), np.flatnonzero(~held))
+    np.testing.assert_array_equal(asked, np.flatnonzero(held))
+    # With a rate of nothing the network stays what it was, and so do both mean costs a row.
+    for column, rows in enumerate((~held, held)):
+        rows = np.flatnonzero(rows)
+        assert done.history[0, column] == pytest.approx(plain(net(x[rows]), rows)[0], rel=1e-9)
+
+
+def test_the_first_step_of_adam_by_hand():
+    # After one step both means are the gradient itself, so a weight moves by the rate times its sign,
+    # and shrinks by rate times decay; a bias does not shrink. At the first epoch the cosine is 1.
+    x, held = np.array([[1.0], [2.0], [3.0]]), [False, False, True]
+    net = MLP.start((1, 1), 1).with_vector([0.5, 0.2])
+    done = train(net, x, quadratic(10 * x), held, rate=0.01, decay=0.3, epochs=1, rng=1)
+    np.testing.assert_allclose(done.last.vector(), [0.5 + 0.01 * (1 - 0.3 * 0.5), 0.21], rtol=1e-8)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [

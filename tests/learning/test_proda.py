@@ -449,7 +449,15 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
             proda.assimilate(*task, out=tmp_path / "run", **(options | more))
     with pytest.raises(InputError, match="holds a run with data"):
         proda.assimilate(task[0], task[1][::-1], out=tmp_path / "run", **options)
-    (tmp_path / "file").write_text("")
+    folds = random_folds(8, 2, rng=0)
+    ladder = {"methods": "default", "out": tmp_path / "ladder", "rng": 1}
+    proda.evaluate(*task, world.covariates, folds, first, **ladder)
+    proda.evaluate(*task, world.covariates, folds, first, **ladder)
+    with pytest.raises(InputError, match="holds a run with data"):
+        proda.evaluate(task[0], task[1][::-1], world.covariates, folds, first, **ladder)
+    with pytest.raises(InputError, match="holds a run with folds"):
+        proda.evaluate(*task, world.covariates, random_folds(8, 2, rng=2), first, **ladder)
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be written"):
         proda.assimilate(*task, out=tmp_path / "file", **options)
 

@@ -203,6 +203,15 @@ def test_baselines_rank_as_they_should_on_a_curved_target():
         (lambda: v.scores([1.0, 2.0], [1.0]), "2 row"),
         (lambda: v.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 0]), "one block"),
         (lambda: v.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], score="mse"), "r2, rmse, bias"),
+        (lambda: v.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], draws=0), "draws is a whole number"),
+        (lambda: v.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], draws=9.5), "draws is a whole number"),
+        (lambda: v.random_folds(4, 2).with_buffer([1.0] * 5, [1.0] * 5, 1.0), "lat has 5 .* the folds 4"),
+        (lambda: v.cross_predict(v.baselines()["mean"], np.ones((3, 1)), np.ones(4), v.random_folds(4, 2)),
+         "covariates has 3 .* target 4"),
+        (lambda: v.cross_predict(v.baselines()["mean"], np.ones((4, 1)), np.ones(4), v.random_folds(4, 2),
+                                 site=[0, 1]), "site has 2 .* target 4"),
+        (lambda: v.cross_predict(v.baselines()["mean"], np.ones((2, 1)), np.ones(2), v.random_folds(4, 2),
+                                 site=[-1, 1]), "site counts"),
         (
             lambda: v.cross_predict(
                 v.baselines()["mean"], np.ones((4, 1)), np.ones(4), v.random_folds(3, 2)

@@ -50,6 +50,13 @@ def test_diffusion_leaves_a_uniform_column_alone(column):
     np.testing.assert_allclose(V.sum(axis=1), 0, atol=1e-13 * np.abs(V).max())
 
 
+def test_no_diffusivity_on_either_side_is_none_at_the_face():
+    np.testing.assert_array_equal(face_diffusivity([0.0, 0.0, 1e-4], THREE), [0.0, 0.0])
+    # Nodes at 0.05, 0.2 and 0.65 m: the first face stands a third of the way, 1/D = ⅓/D₁ + ⅔/D₂.
+    D = face_diffusivity([3e-4, 1e-4, 1e-4], THREE)
+    np.testing.assert_allclose(D, [1 / (1 / 9e-4 + 2 / 3e-4), 1e-4], rtol=1e-12)
+
+
 def test_no_diffusivity_no_mixing():
     down, up = exchange_rates([0.0, 0.0], THREE)
     assert not transport_matrix(down, up, THREE).any()

@@ -72,6 +72,15 @@ def test_replace_is_a_copy():
     assert m.K[0] == 2.0
 
 
+def test_carbon_may_need_many_steps_to_get_out():
+    # A chain of six, of which the last alone respires: each pool holds I / k.
+    k = np.array([3.0, 1.0, 0.3, 0.1, 0.03, 0.01])
+    for order in (slice(None), slice(None, None, -1)):
+        A = (np.eye(6) - np.eye(6, k=-1))[order][:, order]
+        m = MatrixModel([f"p{i}" for i in range(6)], A, k[order], np.eye(6)[0][order])
+        np.testing.assert_allclose(m.steady_state(60.0), 60.0 / k[order], rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -84,6 +93,9 @@ def test_replace_is_a_copy():
         ({"K": "fast"}, r"K must hold numbers only"),
         ({"B": [0.5, 0.5]}, r"B must have one entry"),
         ({"B": [0.5, -0.5, 0]}, r"B holds -0.5"),
+        ({"B": 1.0}, r"B must have one entry"),
+        ({"pools": "abc"}, r"pools is one string, 'abc'"),
+        ({"pools": ()}, r"pools is empty"),
         ({"pools": ("a", "a", "b")}, r"pool names must differ.*'a'"),
         ({"V": np.eye(3)}, r"Column 0 of V \('litter'\) sums to 1"),
         ({"V": [[-1, 0, 0], [1, 0, 0], [0, 0, 0]]}, r"Try −V"),

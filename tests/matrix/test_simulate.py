@@ -152,6 +152,17 @@ def test_labels_carry_units():
     np.testing.assert_allclose(run.input.sel(pool="vegetation"), [60.0])
 
 
+def test_without_turnover_carbon_grows_along_a_line():
+    run = integrate([0.0, 2.0, 5.0], [1.0, 0.0], np.zeros((1, 2, 2)), [[3.0, 0.5]])
+    np.testing.assert_allclose(run.X, [[1, 0], [7, 1], [16, 2.5]], rtol=1e-13)
+    # its integral over a step: X h + u h² / 2
+    np.testing.assert_allclose(run.integral, [[8, 1], [34.5, 5.25]], rtol=1e-13)
+    M = two_pool().outflow_matrix()
+    X, integral = step([1.0, 2.0], M, [5.0, 5.0], 0.0)
+    np.testing.assert_array_equal(X, [1.0, 2.0])
+    np.testing.assert_array_equal(integral, [0.0, 0.0])
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [

@@ -232,6 +232,24 @@ def test_a_run_cut_short_says_so(cycle):
     assert run.years_to(1e-3) == np.inf
 
 
+def test_years_until_an_error_is_counted_in_whole_loops():
+    # One pool from nothing: after n years e^(−0.1 n) of it is missing, and ln 2 / 0.1 is 6.9 years.
+    run = native(Cycle.from_model(one_pool(0.1), 5.0), X0=[0.0], tol=1e-6)
+    np.testing.assert_allclose(run.error_history()[:9], np.exp(-0.1 * np.arange(1, 10)), rtol=1e-9)
+    assert run.years_to(0.5) == 7
+    assert run.years_to(0.95) == 1
+    # Two years a loop: e^(−0.2 n), and 3.5 loops are 4, or 8 years.
+    two = native(Cycle.from_model(one_pool(0.1), np.full(2, 5.0), dt=[1.0, 1.0]), X0=[0.0], tol=1e-6)
+    assert two.years_to(0.5) == 8
+
+
+def test_one_site_of_many_without_a_periodic_state_is_refused():
+    # So slow that its state is no number any more; the solver itself does not mind.
+    sites = MatrixModel(("soil",), np.ones((2, 1, 1)), [[0.1], [1e-320]], [1.0])
+    with pytest.raises(InputError, match="can never leave"):
+        periodic(Cycle.from_model(sites, 100.0))
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [

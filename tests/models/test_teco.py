@@ -122,9 +122,55 @@ def test_synthetic_forcing_repeats_with_its_seed():
     one, other, new = (t.synthetic_forcing(2, rng=s) for s in (3, 3, 4))
     np.testing.assert_array_equal(one.gpp, other.gpp)
     assert not np.array_equal(one.gpp, new.gpp)
-    assert one.gpp.mean() == pytest.approx(GPP)
-    assert one.gpp.min() >= 0 and one.moisture.max() <= 1 and len(one) == 730
-    assert one.soil_temperature.max() < 25
+    assert len(one) == 730
+
+
+def test_synthetic_forcing_follows_its_seasons_and_its_bucket():
+    """Weather, rain and light are found again from what the forcing shows."""
+    f = t.synthetic_forcing(40, rng=6)
+    n = len(f)
+    season = 2 * np.pi * (np.arange(n) + 0.5) / DAYS
+    # Soil: 8 °C on average, a wave of 8 °C that is coldest 0.75 rad after the turn of the year.
+    wave = 2 * np.mean(f.soil_temperature * np.exp(1j * season))
+    assert f.soil_temperature.mean() == pytest.approx(8, abs=0.2)
+    assert abs(wave) == pytest.approx(8, abs=0.2)
+    assert np.angle(-wave) == pytest.approx(0.75, abs=0.03)
+    weather = 2 * (f.soil_temperature - 8 + 8 * np.cos(season - 0.75))
+    kick = weather[1:] - 0.9 * weather[:-1]
+    assert weather[0] == pytest.approx(0, abs=1e-9)
+    assert kick.std() == pytest.approx(0.8, abs=0.02) and abs(kick.mean()) < 0.03
+    air = 8 - 12 * np.cos(season - 0.45) + weather
+    light = 1 - 0.65 * np.cos(season + 0.17)
+    # What the bucket of 100 mm held before the day's loss, and so the rain of the day.
+    after, demand = 100 * f.moisture, 2.2 * light * np.clip(air / 20, 0, 1)
+    full = np.where(after > 0.98 * 50 - demand, (after + demand) / 0.98, after / (0.98 - demand / 50))
+    rain = full - np.append(80.0, after[:-1])
+    assert full.max() <= 100 + 1e-9 and full.min() > 0
+    assert rain.min() > -1e-9
+    wet = rain > 1e-9
+    assert wet.mean() == pytest.approx(0.33, abs=0.02)
+    free = wet & (full < 100 - 1e-9)
+    assert (wet & ~free).sum() > 50  # the bucket is full at times
+    # Rain that runs over is not seen, so compare with the exponential law below 5 mm only.
+    dry_enough = wet & (full - rain < 90)
+    assert (rain[dry_enough] < 5).mean() == pytest.approx(1 - np.exp(-5 / 7), abs=0.03)
+    # Photosynthesis: light, warmth above freezing and water, scaled to the published mean.
+    shape = light * np.clip(air / 18, 0, 1) * np.minimum(1, f.moisture / 0.3)
+    np.testing.assert_allclose(f.gpp, GPP * shape / shape.mean(), rtol=1e-9, atol=1e-12)
+    assert (f.gpp[air <= 0] == 0).all() and (air <= 0).sum() > 100
+
+
+def test_sites_and_members_run_side_by_side():
+    theta = random_theta(3, (3, 2))
+    year = t.synthetic_forcing(1, rng=3)
+    days = Forcing(*(a[:5, None, None] for a in (year.gpp, year.soil_temperature, year.moisture)))
+    for way in (t.by_fluxes, t.by_matrix):
+        run = way(X0, days, theta)
+        assert run.X.shape == (6, 3, 2, 8)
+        assert run.autotrophic.shape == run.heterotrophic.shape == (5, 3, 2)
+        one = way(X0, Forcing(*(a[:5] for a in (year.gpp, year.soil_temperature, year.moisture))), theta[2, 1])
+        np.testing.assert_allclose(run.X[:, 2, 1], one.X, rtol=1e-12)
+        np.testing.assert_allclose(run.autotrophic[:, 2, 1], one.autotrophic, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from landcarbon.models.emanuel import GPP, emanuel5
 from landcarbon.models.pools import one_pool, two_pool
 from landcarbon.theory.ages import pool_ages, system_age, transit_time
 
-EXACT = json.loads((Path(__file__).parents[1] / "data/ages_exact.json").read_text())["cases"]
+EXACT = json.loads((Path(__file__).parents[1] / "data/ages_exact.json").read_text("utf-8"))["cases"]
 
 seeds = st.integers(0, 2**32 - 1)
 systems = given(seed=seeds, n=st.integers(1, 8))

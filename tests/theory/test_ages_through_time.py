@@ -23,7 +23,7 @@ from landcarbon.theory.ages_through_time import (
     through_time,
 )
 
-CYCLE = json.loads((Path(__file__).parents[1] / "data/ages_century3_cycle.json").read_text())
+CYCLE = json.loads((Path(__file__).parents[1] / "data/ages_century3_cycle.json").read_text("utf-8"))
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=5, deadline=None)

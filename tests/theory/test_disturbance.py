@@ -70,8 +70,23 @@ def test_events_act_on_the_mean_as_an_outflow(seed, n):
     X = mean_storage(m, d, 300.0, xi)
     out = m.respiration(X, xi).sum() + d.rate * (d.burnt * X).sum()
     assert out == pytest.approx(300.0, rel=1e-9)
-    # events only shorten the stay
-    assert residence_time(average).total <= residence_time(m, xi).total * (1 + 1e-12)
+    # What an event moves loses the time it had left where it was, and gains what it has where it ends.
+    left = np.linalg.solve(m.outflow_matrix(xi).T, np.ones(n))
+    saved = d.rate * (left @ d.effect @ X) / 300.0
+    plain = residence_time(m, xi).total
+    assert residence_time(average).total == pytest.approx(plain - saved, rel=1e-8, abs=1e-9 * plain)
+    # Events that send all they remove into the air can only shorten the stay.
+    burning = averaged(m, Disturbance(d.rate, d.severity), xi)
+    assert residence_time(burning).total <= plain * (1 + 1e-12)
+
+
+def test_events_that_move_carbon_to_a_slow_pool_lengthen_the_stay():
+    # Leaves of one year, wood of a hundred; every ten years on average a storm makes all leaves wood.
+    # A leaf's fate is a race, 1 against 0.1 a year: 1/1.1 years as a leaf, then wood with chance 1/11.
+    land = MatrixModel(("leaf", "wood"), np.eye(2), [1.0, 0.01], [1, 0])
+    storm = Disturbance(0.1, [1.0, 0.0], [[1, 0], [-1, 1]])
+    assert residence_time(land).total == pytest.approx(1.0)
+    assert residence_time(averaged(land, storm)).total == pytest.approx(1 / 1.1 + 100 / 11)
 
 
 @graphs

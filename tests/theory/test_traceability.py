@@ -124,6 +124,27 @@ def test_the_error_of_the_mean_stock_shrinks_with_the_square_of_the_step():
     assert 3 < miss[0] / miss[1] < 5
 
 
+def test_the_explained_share_is_the_squared_correlation_with_the_fit():
+    rng = np.random.default_rng(2)
+    T, W = rng.uniform(0, 25, 60), rng.uniform(0.2, 1, 60)
+    exact = 0.3 * 1.8 ** ((T - 25) / 10) * W**0.7
+    K = np.stack([exact, exact * np.exp(0.3 * rng.normal(size=60)), np.full(60, 0.2)], axis=-1)
+    found = fit_response(K, T, W)
+    xT, xW = found.scalars(T, W)
+    fitted = np.log(found.K * xT * xW)[:, 1]
+    expected = np.corrcoef(np.log(K[:, 1]), fitted)[0, 1] ** 2
+    assert 0.3 < expected < 0.9
+    np.testing.assert_allclose(found.r2, [1.0, expected, 0.0], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose([found.K[0], found.q10[0], found.power[0]], [0.3, 1.8, 0.7], rtol=1e-9)
+
+
+def test_standardising_keeps_the_geometric_mean_and_leaves_the_rest():
+    models = ensemble()
+    found = standardise(models, ["npp"])
+    np.testing.assert_allclose(found.npp, np.exp(np.log(models.npp).mean()))
+    np.testing.assert_array_equal(found.baseline, models.baseline)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_planted_components_of_eight_models_are_recovered_to_three_percent(seed):
     mip = synthetic_mip(models=8, rng=seed)
@@ -207,6 +228,14 @@ GOOD = {"npp": np.full(3, 100.0), "stocks": np.tile([50.0, 5.0, 500.0], (4, 1)),
         (lambda: chain_from_outputs(
             np.full(3, 100.0), np.tile([50.0, 5.0, 500.0], (4, 1)) + np.arange(4)[:, None] * [200, 0, 0],
             np.tile([0.0, 0.0, 0.0], (3, 1))), "do not close"),
+        (lambda: chain_from_outputs(**GOOD, dt=0.0), "dt must be above 0"),
+        (lambda: chain_from_outputs(
+            np.full(3, 100.0), np.tile([50.0, 5.0, 500.0], (4, 1)),
+            np.tile([0.0, 0.0, 100.0], (3, 1)) + [[0], [1], [0]] * np.array([0.0, 100.5, -100.5])),
+         "at least 0"),
+        (lambda: chain_from_outputs(
+            np.full(3, 100.0), np.tile([50.0, 5.0, 500.0], (4, 1)),
+            [[0.0, 60.0, 40.0], [100.0, 0.0, 0.0], [0.0, 60.0, 40.0]]), "less leaves pool 'litter'"),
         (lambda: fit_response(np.ones((12, 2)), np.full(12, 10.0), np.ones(12)), "vary together"),
         (lambda: fit_response(np.ones((5, 2)), np.arange(5), np.ones(5)), "at least ten samples"),
         (lambda: benchmark(np.ones((4, 5)), np.ones((4, 5))), "does not vary"),
