@@ -16,7 +16,7 @@ from landcarbon.assimilation import (
 from landcarbon.assimilation.error_models import ExponentialCorrelation, error_sd
 from landcarbon.assimilation.information import greedy_design
 from landcarbon.assimilation.mcmc import Metropolis
-from landcarbon.assimilation.radiocarbon import RadiocarbonObservations
+from landcarbon.assimilation.observations import RadiocarbonObservations
 from landcarbon.forecasting import scores
 from landcarbon.geo import block_ids
 from landcarbon.learning import folds

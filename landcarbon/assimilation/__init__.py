@@ -21,14 +21,16 @@ from landcarbon.assimilation.information import (
 )
 from landcarbon.assimilation.joint import JointObservations, independent_share
 from landcarbon.assimilation.kalman import kalman_filter, kalman_smoother
-from landcarbon.assimilation.likelihood import GaussianLikelihood
 from landcarbon.assimilation.mcmc import DifferentialEvolution, Metropolis
+from landcarbon.assimilation.observations import (
+    GaussianLikelihood,
+    ProfileObservations,
+    RadiocarbonObservations,
+    SeriesObservations,
+)
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.assimilation.profile import ProfileObservations
-from landcarbon.assimilation.radiocarbon import RadiocarbonObservations
 from landcarbon.assimilation.samplers import SAMPLERS, sample
-from landcarbon.assimilation.series import SeriesObservations
 from landcarbon.assimilation.sites import assimilate
 from landcarbon.assimilation.smc import Importance, TemperedSMC, importance_sampling, tempered_smc
 from landcarbon.assimilation.state_space import (

@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.error_models import ExponentialCorrelation
-from landcarbon.assimilation.likelihood import GaussianLikelihood, ObservationStream
+from landcarbon.assimilation.observations import GaussianLikelihood, ObservationStream
 from landcarbon.assimilation.streams import Random, streams
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep

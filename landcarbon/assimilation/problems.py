@@ -31,10 +31,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.calibration import twins
-from landcarbon.assimilation.likelihood import GaussianLikelihood
+from landcarbon.assimilation.observations import GaussianLikelihood, ProfileObservations
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Function, Posterior, WithPullback
-from landcarbon.assimilation.profile import ProfileObservations
 from landcarbon.models import clm5
 from landcarbon.models.parameters import Parameter, ParameterTable
 

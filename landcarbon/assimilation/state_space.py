@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from landcarbon.assimilation.draws import Ensemble, parameter_names
-from landcarbon.assimilation.likelihood import GaussianLikelihood, ObservationStream
+from landcarbon.assimilation.observations import GaussianLikelihood, ObservationStream
 from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep

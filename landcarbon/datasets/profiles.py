@@ -43,7 +43,7 @@ from landcarbon.datasets.readers import load
 from landcarbon.matrix.errors import InputError, as_array
 
 if TYPE_CHECKING:
-    from landcarbon.assimilation.profile import ProfileObservations
+    from landcarbon.assimilation.observations import ProfileObservations
 
 __all__ = [
     "AFSP_FIT",
@@ -321,14 +321,14 @@ class Profiles:
 
         Returns
         -------
-        landcarbon.assimilation.profile.ProfileObservations
+        landcarbon.assimilation.observations.ProfileObservations
 
         Raises
         ------
         InputError
             An error that is not positive; a profile without any layer above the bottom.
         """
-        from landcarbon.assimilation.profile import ProfileObservations
+        from landcarbon.assimilation.observations import ProfileObservations
         from landcarbon.matrix.layers import CLM5_LAYERS
 
         nodes = np.asarray(CLM5_LAYERS.node if node_depth is None else node_depth, dtype=float)

@@ -45,8 +45,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from landcarbon.assimilation.observations import ProfileObservations
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.assimilation.profile import ProfileObservations
 from landcarbon.datasets.climate import forcing_from_climate
 from landcarbon.datasets.outlines import inside, outline
 from landcarbon.datasets.profiles import AFSP_FIT, Profiles, make_profiles

@@ -5,8 +5,7 @@ import pytest
 
 from landcarbon.assimilation import Posterior, SeriesObservations, calibration, museum, problems
 from landcarbon.assimilation.calibration import Calibration, calibrate, rank, twins
-from landcarbon.assimilation.likelihood import GaussianLikelihood
-from landcarbon.assimilation.profile import ProfileObservations
+from landcarbon.assimilation.observations import GaussianLikelihood, ProfileObservations
 from landcarbon.matrix.errors import InputError
 
 LIGHT = {

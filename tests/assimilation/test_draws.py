@@ -69,14 +69,6 @@ def test_r_hat_sees_a_chain_that_stays_apart():
     assert (chains(draws=draws).rhat()[1] < 1.01).all()
 
 
-def test_the_tail_is_beyond_the_5_and_the_95_percent_quantile():
-    """Whatever version of ArviZ computes it."""
-    walk = chains(draws=np.cumsum(chains().draws, -2))
-    low, high = (walk._diagnose("ess", method="quantile", prob=q) for q in (0.05, 0.95))
-    np.testing.assert_allclose(walk.ess("tail"), np.minimum(low, high), rtol=1e-12)
-    assert (walk.ess() != walk.ess("tail")).all()
-
-
 def test_what_never_moved_has_no_effective_draws():
     draws = chains().draws
     draws[0, ..., 0] = 22.4
@@ -92,6 +84,14 @@ def test_central_intervals_have_a_level():
     assert np.allclose(tails(0.9), (0.05, 0.95))
     with pytest.raises(InputError, match="between 0 and 1"):
         tails(1.0)
+
+
+def test_the_tail_is_beyond_the_5_and_the_95_percent_quantile():
+    """Whatever version of ArviZ computes it."""
+    walk = chains(draws=np.cumsum(chains().draws, -2))
+    low, high = (walk._diagnose("ess", method="quantile", prob=q) for q in (0.05, 0.95))
+    np.testing.assert_allclose(walk.ess("tail"), np.minimum(low, high), rtol=1e-12)
+    assert (walk.ess() != walk.ess("tail")).all()
 
 
 def test_one_site_only():

@@ -16,8 +16,8 @@ from landcarbon.assimilation.information import (
     marginal_bits,
     prior_width,
 )
+from landcarbon.assimilation.observations import ProfileObservations
 from landcarbon.assimilation.problems import banana, gaussian, incubation, soil_column
-from landcarbon.assimilation.profile import ProfileObservations
 from landcarbon.datasets.twin import twin_world
 from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5

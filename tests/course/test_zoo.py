@@ -40,7 +40,7 @@ def test_every_model_is_in_the_zoo(name: str) -> None:
     assert f"zoo.numbers({name})" in page
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("landcarbon/*/*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("landcarbon/*/**/*.py")), ids=lambda p: p.stem)
 def test_rows_of_symbols_begin_with_a_symbol(path: Path) -> None:
     """Without one, reStructuredText takes a line as the rest of the row above."""
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts)

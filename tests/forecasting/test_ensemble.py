@@ -307,8 +307,11 @@ def nan_step(X, parameters, drivers):
             lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(4)}, steps=Steps(method="explicit")),
             "too long for the explicit",
         ),
-        (lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(4)}, time=np.arange(4)), "time must hold 5"),
-        (lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(4)}, pools=["a"]), "names 1 pools"),
+        (
+            lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(4)}, steps=Steps(time=[1.0])),
+            "time must hold 5",
+        ),
+        (lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(4)}, steps=Steps(pools=["a"])), "names 1 pools"),
         (lambda: layered_step(clm5_columns(2)[0], np.ones((3, 3)), 1.0), "b must end"),
         (lambda: layered_step(*clm5_columns(2), -1.0), "above 0"),
         (lambda: layered_step(*clm5_columns(2), 1.0)(np.ones((2, 3)), None, None), "7 pools in 20"),

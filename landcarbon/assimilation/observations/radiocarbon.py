@@ -37,8 +37,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.likelihood import GaussianLikelihood, ObservationStream, at_site
-from landcarbon.assimilation.series import SeriesObservations
+from landcarbon.assimilation.observations.likelihood import (
+    GaussianLikelihood,
+    ObservationStream,
+    at_site,
+)
+from landcarbon.assimilation.observations.series import SeriesObservations
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep
 

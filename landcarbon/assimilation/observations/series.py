@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.likelihood import (
+from landcarbon.assimilation.observations.likelihood import (
     GaussianLikelihood,
     ObservationStream,
     at_site,
