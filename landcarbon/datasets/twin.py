@@ -25,7 +25,7 @@ y, σ   measured carbon, and its error                    (place, obs)    gC m-3
 
 Everything here is synthetic, and says so in its ``attrs`` and when printed. What is physical about it:
 temperature falls with latitude and height, seasons grow inland, rain follows the great belts of the
-circulation, and forcing comes from this climate by the steps of `landcarbon.datasets.climate`. The
+circulation, and forcing comes from this climate by the steps of `landcarbon.models.site_climate`. The
 regional average of the parameters is the default of CLM5 but for `SHIFT`; where they are higher or
 lower follows the environment as stated in `EFFECTS`. Both are our choice, made in the spirit of what
 is known (clay protects carbon, microbes use carbon less efficiently in the warmth) so that profiles
@@ -47,12 +47,12 @@ from scipy.special import expit
 
 from landcarbon.assimilation.observations import ProfileObservations
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.datasets.climate import forcing_from_climate
 from landcarbon.datasets.outlines import inside, outline
 from landcarbon.datasets.profiles import AFSP_FIT, Profiles, make_profiles
 from landcarbon.geo import EARTH_RADIUS, cell_centres, unit_vectors
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.models import clm5
+from landcarbon.models.site_climate import forcing_from_climate
 
 if TYPE_CHECKING:
     import xarray as xr

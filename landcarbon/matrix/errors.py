@@ -14,6 +14,7 @@ as_whole       a whole number
 as_rng         a seed or a random generator
 convert        numbers from one unit to another
 is_mark        which numbers are marks for a missing value
+unit_of        the unit that something carries
 ============== ==============================================================================
 
 - A masked value is a missing value, and so are −9999 and the other marks that files put in its place;
@@ -39,6 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "InputError", "aligned", "as_array", "as_dates", "as_kept", "as_rng", "as_whole", "as_years", "convert", "is_mark",
+    "unit_of",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -173,7 +175,11 @@ def _refuse_marks(name: str, array: Array, tail: str) -> None:
 
 def is_mark(array: Array) -> NDArray[np.bool_]:
     """Which numbers are marks for a missing value."""
-    return np.any(np.abs(array[..., None] - GAP_MARKS) <= 1e-7 * np.abs(GAP_MARKS), axis=-1)
+    found = np.zeros(np.shape(array), dtype=bool)
+    if np.any((array <= -9999.0) | (array >= 1e19)):
+        for mark in GAP_MARKS:
+            found |= np.abs(array - mark) <= 1e-7 * abs(mark)
+    return found
 
 
 def _numbers(name: str, value: Any, unit: str | None, tail: str) -> Array:
@@ -181,7 +187,7 @@ def _numbers(name: str, value: Any, unit: str | None, tail: str) -> Array:
     house = _house(value)
     if house == "xarray" and type(value).__name__ in ("Dataset", "DataTree"):
         raise InputError(f"{name} is a whole Dataset; choose one of its variables, such as data['x'].{tail}")
-    given = _own_unit(value, house) if unit is not None else None
+    given = unit_of(value) if unit is not None else None
     if house == "pint":
         value = value.magnitude
     if isinstance(value, np.ma.MaskedArray):
@@ -212,9 +218,12 @@ def _house(value: Any) -> str:
     return ""
 
 
-def _own_unit(value: Any, house: str) -> str | None:
-    """The unit that a quantity, a labelled array or a column of one of our tables carries."""
-    found = value.units if house == "pint" else value.attrs.get("units") if house and hasattr(value, "attrs") else None
+def unit_of(value: Any) -> str | None:
+    """The unit that a quantity, a labelled array or a column of one of our tables carries; else None."""
+    house = _house(value)
+    if house == "pint":
+        return str(value.units)
+    found = value.attrs.get("units") if house and hasattr(value, "attrs") else None
     if isinstance(found, dict):
         found = found.get(value.name) if hasattr(value, "name") else None
     return str(found) if found is not None and str(found).strip() else None
