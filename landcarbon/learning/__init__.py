@@ -17,6 +17,7 @@ from landcarbon.learning.folds import (
 )
 from landcarbon.learning.mlp import MLP
 from landcarbon.learning.rivals import RIVALS, EndToEnd, Proda, WithoutProcess
+from landcarbon.learning.saving import load, save
 from landcarbon.learning.skill import (
     bootstrap_difference,
     bootstrap_score,
@@ -51,9 +52,11 @@ __all__ = [
     "group_folds",
     "hybrid",
     "leakage",
+    "load",
     "one_batch",
     "proda",
     "random_folds",
+    "save",
     "score_table",
     "scores",
     "smooth_l1",

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.geo import as_places, block_ids, nearest
 from landcarbon.learning.skill import same_length
+from landcarbon.learning.task import whole
 from landcarbon.matrix.errors import InputError
 
 if TYPE_CHECKING:
@@ -222,17 +223,14 @@ def random_folds(n_sites: int, n_folds: int = 5, rng: Rng = 0) -> Folds:
     >>> np.bincount(random_folds(10, n_folds=5).fold)
     array([2, 2, 2, 2, 2])
     """
-    return _deal(np.arange(int(n_sites)), n_folds, rng, "random", "site", "Take fewer folds.")
+    return _deal(np.arange(whole("n_sites", n_sites)), n_folds, rng, "random", "site", "Take fewer folds.")
 
 
 def _deal(
     group: NDArray[np.int64], n_folds: int, rng: Rng, kind: str, unit: str, hint: str
 ) -> Folds:
     rng = np.random.default_rng(rng)
-    if n_folds != int(n_folds) or n_folds < 2:
-        raise InputError(
-            f"n_folds must be a whole number of at least 2, but {n_folds!r} was given."
-        )
+    n_folds = whole("n_folds", n_folds, 2)
     size = np.bincount(group)
     if size.size < n_folds:
         raise InputError(

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.runs import some_jobs
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5
 from landcarbon.models.process import Model, expand, leading, observed_values
 
@@ -397,11 +397,15 @@ def numbers(
     return x
 
 
-def whole(name: str, value: Any) -> None:
-    """Refuse a count that is no whole number of at least 1."""
-    number = float(as_array(name, value, shape=()))
-    if isinstance(value, str) or number != int(number) or number < 1:
-        raise InputError(f"{name} is a whole number, at least 1, but {value!r} was given.")
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """A count as a whole number, refused where it is none or smaller than `least`."""
+    number = np.nan if isinstance(value, (str, bool)) or np.ndim(value) else value
+    try:
+        if int(number) == number and number >= least:
+            return int(number)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InputError(f"{name} is a whole number, at least {least}, but {value!r} was given.")
 
 
 def _listed(given: Any) -> Sequence[Any]:

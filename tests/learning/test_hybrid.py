@@ -210,15 +210,17 @@ def test_groups_are_never_split_between_training_and_stopping():
 
 def test_each_network_is_stopped_by_its_own_share_only():
     covariates, stream, prior = linear_world()
-    net = hybrid.fit(covariates, stream, np.zeros(12), prior, members=3, hidden=(4,), epochs=4, rng=1)
+    task = Task(stream, np.zeros(12), covariates, prior)
+    net = hybrid.fit(task, members=3, network=(4,), epochs=4, rng=1)
+    whole = hybrid.Cost(task, net.outputs)
     assert np.bincount(net.share).tolist() == [4, 4, 4]
-    x = (covariates.to_numpy() - net.centre) / net.scale
+    x = net.scaling(covariates)
     for k, member in enumerate(net.members):
         rows = np.flatnonzero(net.share == k)
-        cost = net.task.cost(member.net(x[rows]), rows)[0]
+        cost = whole(member.net(x[rows]), rows)[0]
         assert cost == pytest.approx(member.history[member.best, 1], rel=1e-12)
         rest = np.flatnonzero(net.share != k)
-        assert cost != pytest.approx(net.task.cost(member.net(x[rest]), rest)[0], rel=1e-6)
+        assert cost != pytest.approx(whole(member.net(x[rest]), rest)[0], rel=1e-6)
 
 
 def test_scatter_makes_up_for_what_residuals_exceed_their_errors():
@@ -246,7 +248,8 @@ def test_scatter_makes_up_for_what_residuals_exceed_their_errors():
 
 def test_data_closer_than_their_errors_leave_no_scatter():
     covariates, stream, prior = linear_world(sd=5.0)
-    net = hybrid.fit(covariates, stream, np.zeros(12), prior, members=2, hidden=(4,), epochs=2, rng=1)
+    task = Task(stream, np.zeros(12), covariates, prior)
+    net = hybrid.fit(task, members=2, network=(4,), epochs=2, rng=1)
     np.testing.assert_array_equal(net.scatter, np.zeros(3))
 
 
