@@ -219,41 +219,51 @@ def _inside(
     return F
 
 
-def _residence(T: Array, leave: Array, out: Array) -> None:
-    """Inverse of the outflow matrix with transfers T[i, j] ≥ 0 (j to i) and column sums `leave`.
+def eliminate(T: Array, leave: Array) -> Array:
+    """Take pools out one after the other, last first, without a subtraction; in place.
 
-    Grassmann–Taksar–Heyman elimination: pools are removed from last to first, each removal sharing
-    out what passed through the pool; sums, products and quotients of non-negative numbers only. The
-    diagonal of T is not looked at; both arguments are used up.
+    Grassmann–Taksar–Heyman: each removal shares out what passed through the pool, by sums, products and
+    quotients of non-negative numbers only. Afterwards T[i, j] is the rate from j to i when only the pools
+    up to the larger of the two are left.
+
+    Parameters
+    ----------
+    T : ndarray (q, q, ...)
+        Transfers [yr-1], T[i, j] from j to i; the diagonal is not looked at.
+    leave : ndarray (q, ...)
+        Rates [yr-1] at which carbon leaves for good.
+
+    Returns
+    -------
+    ndarray (q, ...)
+        Rate at which each pool empties when the later ones are gone [yr-1].
     """
+    empties = np.empty_like(leave)
+    for s in range(len(leave) - 1, 0, -1):
+        empties[s] = leave[s] + T[:s, s].sum(axis=0)
+        passed = T[s, :s] / empties[s]
+        T[:s, :s] += T[:s, s, None] * passed
+        leave[:s] += leave[s] * passed
+    empties[:1] = leave[:1]
+    return empties
+
+
+def _residence(T: Array, leave: Array, out: Array) -> None:
+    """Inverse of the outflow matrix with transfers T[i, j] ≥ 0 and column sums `leave`; uses both up."""
     q = len(leave)
-    t, e, res = [list(row) for row in T], list(leave), [list(row) for row in out]  # views: cheap
-    stay = list(np.empty_like(leave))  # mean time of one visit, once the later pools are removed
+    if q == 1:
+        np.divide(1.0, leave[0], out=out[0, 0])
+        return
+    empties = eliminate(T, leave)
+    out[...] = 0.0
     for s in range(q - 1, 0, -1):
-        np.add(e[s], t[0][s], out=stay[s])
-        for i in range(1, s):
-            stay[s] += t[i][s]
-        np.divide(1.0, stay[s], out=stay[s])
-        onward = e[s] * stay[s]
-        for i in range(s):
-            e[i] += onward * t[s][i]
-            share = np.multiply(t[i][s], stay[s], out=res[i][s])
-            for j in range(s):
-                if i != j:
-                    t[i][j] += share * t[s][j]
-            for k in range(s + 1, q):
-                res[i][k] += share * res[s][k]
-    np.divide(1.0, e[0], out=res[0][0])
-    for k in range(1, q):
-        res[0][k] *= res[0][0]
+        out[s, s] = 1.0
+        out[s, s:] /= empties[s]
+        out[:s, s:] += T[:s, s, None] * out[s, s:]
+    out[0, 0] = 1.0
+    out[0] /= empties[0]
     for s in range(1, q):
-        visits = t[s][0] * out[0]
-        for j in range(1, s):
-            visits += t[s][j] * out[j]
-        visits[s] += 1.0
-        for k in range(s + 1, q):
-            visits[k] += res[s][k]
-        np.multiply(visits, stay[s], out=out[s])
+        out[s] += (T[s, :s, None] * out[:s]).sum(axis=0) / empties[s]
 
 
 def _substitute(G: Array, Y: Array, moves: tuple[Array, Array] | None) -> None:

@@ -183,8 +183,8 @@ class Cycle(Repeating):
         if isinstance(passed[0].model, LayeredModel):
             columns = tuple(now.model.under(now.xi) for now in passed)
             return ColumnCycle(columns, tuple(now.u for now in passed), h, method)
-        M, u = zip(*((now.model.outflow_matrix(now.xi), now.u) for now in passed))
-        return cls(np.stack(M), np.stack(u), h, method)
+        M = np.stack([now.model.outflow_matrix(now.xi) for now in passed])
+        return cls(M, np.stack([now.u for now in passed]), h, method)
 
     @cached_property
     def propagators(self) -> tuple[Propagator, ...]:

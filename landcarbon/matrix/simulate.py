@@ -170,12 +170,14 @@ def simulate(
     stays: list[Array] = []
     passed: list[Moment] = []
     moves = Moves(method)
+    inputs: list[Array] = []
     for now in clock.walk():
-        after, stay = moves(now.model, now.xi, now.h)(states[-1], now.u)
         passed.append(now)
+        inputs.append(now.u)
+        after, stay = moves(now.model, now.xi, now.h)(states[-1], inputs[-1])
         states.append(after)
         stays.append(stay)
-    return _dataset(_trajectory(clock.t, states, stays), passed, dims, unit)
+    return _dataset(_trajectory(clock.t, states, stays), passed, inputs, dims, unit)
 
 
 def _trajectory(t: Array, states: list[Array], stays: list[Array]) -> Trajectory:
@@ -185,7 +187,11 @@ def _trajectory(t: Array, states: list[Array], stays: list[Array]) -> Trajectory
 
 
 def _dataset(
-    run: Trajectory, passed: list[Moment], dims: tuple[str, ...] | None, unit: str | None
+    run: Trajectory,
+    passed: list[Moment],
+    inputs: list[Array],
+    dims: tuple[str, ...] | None,
+    unit: str | None,
 ) -> xr.Dataset:
     import xarray as xr
 
@@ -208,7 +214,7 @@ def _dataset(
     variables: dict[str, Any] = {
         "X": (("time", *axes), run.X, {"units": unit, "long_name": "carbon in each pool"}),
         "X_mean": (per_step, mean, {"units": unit, "long_name": "mean carbon over the step"}),
-        "input": (per_step, fill(now.u for now in passed), {"units": rate, "long_name": "carbon input, B I"}),
+        "input": (per_step, fill(inputs), {"units": rate, "long_name": "carbon input, B I"}),
         "respiration": (
             per_step,
             fill(now.model.respired_fraction * (now.model.K * now.xi) for now in passed) * mean,

@@ -30,8 +30,11 @@ these forms, `changing(model, K=...)`.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,7 +75,8 @@ class Moment(NamedTuple):
     @property
     def u(self) -> Array:
         """B I, the input of each pool."""
-        return np.asarray(self.model.input(self.I), dtype=np.float64)
+        u: Array = self.model.input(self.I)
+        return u
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,10 @@ class Series:
     def __call__(self, k: int, time: float) -> Array:
         """Its value in step k, of which a function is asked at `time`."""
         if self.function is not None:
-            return as_array(f"{self.name} at t = {time:g}", self.function(time))
+            value = self.function(time)
+            if isinstance(value, float) and isfinite(value):  # asked many times: not worth a full look
+                return np.asarray(value)
+            return as_array(f"{self.name} at t = {time:g}", value)
         assert self.rows is not None
         return self.rows if self.rows.ndim == 0 else self.rows[k % len(self.rows)]
 
@@ -216,17 +223,17 @@ class Timeline:
         """Number of steps; a single time counts as one."""
         return max(len(self.t) - 1, 1)
 
-    @property
+    @cached_property
     def changes(self) -> bool:
         """Whether the model changes."""
         return callable(self.model) or bool(self.parts)
 
-    @property
+    @cached_property
     def stepwise(self) -> bool:
         """Whether something jumps from step to step."""
         return any(series.stepwise for series in (self.I, self.xi, *self.parts))
 
-    @property
+    @cached_property
     def continuous(self) -> bool:
         """Whether something is a function of time."""
         functions = any(series.function is not None for series in (self.I, self.xi, *self.parts))
@@ -234,8 +241,11 @@ class Timeline:
 
     def interval(self, time: float) -> int:
         """The step that begins at or before `time`; the last one for the last time."""
-        k = int(np.searchsorted(self.t, time, side="right")) - 1
-        return min(max(k, 0), self.steps - 1)
+        return min(max(bisect_right(self._row, time) - 1, 0), self.steps - 1)
+
+    @cached_property
+    def _row(self) -> list[float]:
+        return self.t.tolist()
 
     def model_at(self, k: int, time: float) -> Any:
         """The model in step k, of which functions are asked at `time`."""
@@ -247,7 +257,8 @@ class Timeline:
 
     def moment(self, k: int, time: float, h: float = 0.0) -> Moment:
         """What holds in step k, of which functions are asked at `time`."""
-        return Moment(h, time, self.model_at(k, time), self.xi(k, time), self.I(k, time))
+        model = self.model_at(k, time) if self.changes else self.model
+        return Moment(h, time, model, self.xi(k, time), self.I(k, time))
 
     def at(self, time: float) -> Moment:
         """What holds at any time of the run: functions at that time, arrays of the step it begins."""
@@ -259,7 +270,8 @@ class Timeline:
         middle = ((self.t[:-1] + self.t[1:]) / 2).tolist()
         for k, (h, time) in enumerate(zip(lengths(self.t), middle)):
             now = self.moment(k, time, h)
-            pools = keeps_pools(pools, now)
+            if self.changes:
+                pools = keeps_pools(pools, now)
             yield now
 
 
@@ -442,5 +454,5 @@ def lengths(t: Array) -> list[float]:
     """Step lengths, where those that differ only by the rounding of t are made equal."""
     h = np.diff(t)
     grain = 8 * np.finfo(float).eps * np.abs(t).max()
-    first: dict[int, float] = {}
-    return [first.setdefault(round(v / grain), v) for v in h.tolist()]
+    _, first, which = np.unique(np.round(h / grain), return_index=True, return_inverse=True)
+    return h[first][which].tolist()

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc
 
+from landcarbon.matrix.cascade import eliminate
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel, spread
@@ -122,15 +123,10 @@ class Chain:
     @cached_property
     def _eliminated(self) -> tuple[Array, Array]:
         """Rates when only the pools up to the larger of the two are left, and all that leaves it."""
-        G = self.rates.copy()
-        n = self.n
-        out = np.empty(self.leave.shape)
+        G, n = self.rates.copy(), self.n
+        moves = np.moveaxis(G, (-2, -1), (0, 1))
         with np.errstate(divide="ignore", invalid="ignore"):
-            for k in range(n - 1, -1, -1):
-                out[..., k] = G[..., :k, k].sum(axis=-1) + G[..., n, k]
-                row = G[..., k, :k] / out[..., k, None]
-                G[..., :k, :k] += G[..., :k, k, None] * row[..., None, :]
-                G[..., n, :k] += G[..., n, k, None] * row
+            out = np.moveaxis(eliminate(moves[:n, :n], moves[n, :n]), 0, -1)
         shut = ~(out > 0)
         if shut.any():
             raise InputError(
