@@ -133,7 +133,8 @@ def forcing_at(
             "are latitude and longitude swapped?"
         )
     j, i = j[used], i[used]
-    warmth, rain, sun = (grid[name].copy(data=values[name])[:, xr.DataArray(j), xr.DataArray(i)].T for name in NEEDED[:3])
+    at = (slice(None), xr.DataArray(j), xr.DataArray(i))
+    warmth, rain, sun = (grid[name].copy(data=values[name])[at].T for name in NEEDED[:3])
     wet = wetland[j, i]
     depth = convert("water_capacity", room[:, j, i], unit_of(grid["water_capacity"]) or "mm", "mm")
     capacity = np.where(wet, FILL_CAPACITY[:, None], depth)
