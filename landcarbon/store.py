@@ -4,7 +4,7 @@
 
     card    = everything that decides a result
     mark    = fingerprint(card)
-    file    = dataset as netCDF  +  one last line: checksum and mark
+    file    = dataset as netCDF  +  one last line: checksum, mark, order of the variables
     once    = read(file) if its mark is that of the card, else write(make())
 
 =========== =========================================== ===== ============ ======
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Shortage", "Store", "fingerprint", "fresh_folder", "put", "short", "to_netcdf"]
 
-_LAST = b"\nlandcarbon "  # begins the last line of a file: checksum and mark
+_LAST = b"\nlandcarbon "  # begins the last line of a file: checksum, mark, order of the variables
 _SHORT = {
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "ENOMEM", "EMFILE", "ENFILE")
@@ -404,13 +404,14 @@ def to_netcdf(
     return bytes(file.close())
 
 
-def _from_netcdf(content: bytes) -> xr.Dataset:
+def _from_netcdf(content: bytes, order: list[Any]) -> xr.Dataset:
+    """A Dataset, its variables in their order, which netCDF forgets of a file made in memory."""
     import netCDF4
     import xarray as xr
     from xarray.backends import NetCDF4DataStore
 
     with xr.open_dataset(NetCDF4DataStore(netCDF4.Dataset("memory", memory=content))) as data:
-        return data.load()
+        return data.load()[order]
 
 
 # the folder
@@ -572,14 +573,15 @@ class Store:
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
         data, _, last = content.rpartition(_LAST)
-        checksum, _, mark = last.decode("ascii", "replace").strip().partition(" ")
-        if _checksum(data + mark.encode()) != checksum:
+        checksum, _, rest = last.decode("ascii", "replace").strip().partition(" ")
+        if _checksum(data + rest.encode()) != checksum:
             warnings.warn(
                 f"{path} was damaged after it was written; it is left aside and its results are made anew.",
                 stacklevel=2,
             )
             return None
-        return _from_netcdf(data) if card is None or mark == _mark(card) else None
+        mark, _, order = rest.partition(" ")
+        return _from_netcdf(data, json.loads(order)) if card is None or mark == _mark(card) else None
 
     def write(
         self,
@@ -596,11 +598,11 @@ class Store:
             The disk is full, or does not take the file.
         """
         with self:
-            content = to_netcdf({"": data}, encoding)
-            path, mark = self.path(name), _mark(card)
+            content, order = to_netcdf({"": data}, encoding), list(data.variables)
+            path, rest = self.path(name), f"{_mark(card)} {json.dumps(order)}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            put(content + _LAST + f"{_checksum(content + mark.encode())} {mark}\n".encode(), path)
-            return _from_netcdf(content)
+            put(content + _LAST + f"{_checksum(content + rest.encode())} {rest}\n".encode(), path)
+            return _from_netcdf(content, order)
 
     def names(self, kind: str) -> Iterator[str]:
         """Names of the results below a part of the folder, in order."""
@@ -667,8 +669,9 @@ def _take(path: Path) -> int | None:
         with contextlib.suppress(FileNotFoundError):
             if os.path.sameopenfile(handle, there := os.open(path, os.O_RDWR)):
                 os.close(there)
-                os.truncate(handle, 0) if hasattr(os, "pread") else None
-                os.write(handle, f"{os.getpid()} on {socket.gethostname()}".encode())
+                with contextlib.suppress(OSError):  # who holds it is good to know, not needed
+                    os.ftruncate(handle, 0)
+                    os.write(handle, f"{os.getpid()} on {socket.gethostname()}".encode())
                 return handle
             os.close(there)
         os.close(handle)

@@ -162,6 +162,8 @@ def test_kept_once_and_read_back(tmp_path):
         made = store.once("deep/x", {"seed": 1}, a_dataset)
         xr.testing.assert_identical(made, store.once("deep/x", {"seed": np.int64(1)}, never))
     xr.testing.assert_identical(made, a_dataset())
+    assert list(made.variables) == list(a_dataset().variables)
+    assert list(store.read("deep/x").variables) == list(a_dataset().variables)
     xr.testing.assert_identical(made, xr.load_dataset(tmp_path / "run/deep/x.nc"))  # as anybody reads it
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["deep"]
     assert list(Store(tmp_path / "run").names("deep")) == ["deep/x"]
@@ -311,12 +313,12 @@ import resource, sys
 import xarray as xr
 from landcarbon.matrix.errors import InputError
 from landcarbon.store import Store
-with Store(sys.argv[1]) as store:
-    resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
-    try:
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
+try:
+    with Store(sys.argv[1]) as store:
         store.once("x", {{}}, lambda: xr.Dataset({{"x": ("n", [1.0])}}))
-    except InputError as error:
-        print(error)
+except InputError as error:
+    print(error)
 """
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
