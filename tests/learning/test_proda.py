@@ -12,6 +12,7 @@ from landcarbon.assimilation import Prior, ProfileObservations
 from landcarbon.learning import Evaluation, Proda, Task, Work, evaluate, one_batch, proda
 from landcarbon.learning.batch import batch_cost
 from landcarbon.learning.folds import Folds, blocked_folds, random_folds
+from landcarbon.learning.rivals import networks
 from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5
 from landcarbon.models.parameters import ParameterTable
@@ -471,3 +472,13 @@ def test_odd_numbers_and_datasets_are_named():
         summary.gap("own_profile", "default")
     with pytest.raises(InputError, match="draws is a whole number"):
         found.gap("own_profile", "default", draws=0)
+
+
+@pytest.mark.parametrize("n", [302, 378])
+def test_a_bag_whose_last_batch_has_no_weight_is_fitted(n):
+    """Sizes that a real survey had: a network without process died of them."""
+    rng = np.random.default_rng(n)
+    x = rng.standard_normal((n, 5))
+    y = x[:, 0] + 0.5 * rng.standard_normal(n)
+    network = proda.fitted(networks, x, y, int(rng.integers(2**31)))
+    assert np.corrcoef(network.predict(x), y)[0, 1] > 0.7
