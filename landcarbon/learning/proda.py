@@ -568,10 +568,23 @@ def fitted(regressor: Regressor, x: Array, y: Array, seed: int, w: Array | None 
         warnings.simplefilter("ignore", ConvergenceWarning)
         try:
             return made.fit(x, y, **weights)
+        except ZeroDivisionError:
+            # A bag leaves rows out by a weight of zero, and a batch held no others: its loss has no mean.
+            return _bag_by_rows(made).fit(x, y)
         except ValueError:
             if y.ndim == 1:
                 raise
             return MultiOutputRegressor(made).fit(x, y, **weights)
+
+
+def _bag_by_rows(made: Any) -> Any:
+    """The same, with members of bags that take no weights: each is then given the rows of its bag alone."""
+    from sklearn.ensemble import BaggingRegressor
+    from sklearn.pipeline import make_pipeline
+
+    parts = {"": made, **{f"{name}__": part for name, part in made.get_params().items()}}
+    bags = {name: part for name, part in parts.items() if isinstance(part, BaggingRegressor)}
+    return made.set_params(**{f"{name}estimator": make_pipeline(bag.estimator) for name, bag in bags.items()})
 
 
 def _shares(n: int, members: int, groups: NDArray[Any] | None, rng: np.random.Generator) -> Any:

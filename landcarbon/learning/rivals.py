@@ -241,9 +241,7 @@ def networks(n: int) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    # A pipeline takes no weights, so each member is given the rows of its bag. As weights of zero they
-    # would stay in, and a last batch that holds no others has no mean loss.
-    members = BaggingRegressor(make_pipeline(proda.perceptron(1000)), 5, max_samples=0.9, bootstrap=False)
+    members = BaggingRegressor(proda.perceptron(1000), 5, max_samples=0.9, bootstrap=False)
     return TransformedTargetRegressor(
         make_pipeline(StandardScaler(), members), transformer=StandardScaler()
     )
