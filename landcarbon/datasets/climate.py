@@ -133,12 +133,12 @@ def forcing_at(
             "are latitude and longitude swapped?"
         )
     j, i = j[used], i[used]
-    monthly = [grid[name].copy(data=values[name])[:, xr.DataArray(j), xr.DataArray(i)].T for name in NEEDED[:3]]
+    t, p, s = (grid[name].copy(data=values[name])[:, xr.DataArray(j), xr.DataArray(i)].T for name in NEEDED[:3])
     wet = wetland[j, i]
     depth = convert("water_capacity", room[:, j, i], unit_of(grid["water_capacity"]) or "mm", "mm")
     capacity = np.where(wet, FILL_CAPACITY[:, None], depth)
     above, below = as_array("water_capacity", capacity, lower=0.0, hint="The unit is mm.")
-    forcing, covariates = forcing_from_climate(*monthly, lat[used], lon[used], above + below)
+    forcing, covariates = forcing_from_climate(t, p, s, lat[used], lon[used], above + below)
     covariates["capacity_below_30cm"] = below
     covariates.attrs["units"]["capacity_below_30cm"] = "mm"
     covariates["wetland"] = wet.astype(float)

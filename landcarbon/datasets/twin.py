@@ -47,8 +47,9 @@ from scipy.special import expit
 
 from landcarbon.assimilation.observations import ProfileObservations
 from landcarbon.assimilation.parameters import Prior
+from landcarbon.datasets.bulk_density import AFSP_FIT
 from landcarbon.datasets.outlines import inside, outline
-from landcarbon.datasets.profiles import AFSP_FIT, Profiles, make_profiles
+from landcarbon.datasets.profiles import Profiles, make_profiles
 from landcarbon.geo import EARTH_RADIUS, cell_centres, unit_vectors
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.models import clm5
