@@ -11,7 +11,8 @@ import pytest
 
 from landcarbon import datasets
 from landcarbon.assimilation import Prior, ProfileObservations, SeriesObservations
-from landcarbon.datasets.profiles import make_profiles, read_profiles_csv
+from landcarbon.datasets.profile_files import read_profiles_csv
+from landcarbon.datasets.profiles import make_profiles
 from landcarbon.learning.folds import blocked_folds
 from landcarbon.matrix import MatrixModel
 from landcarbon.matrix.errors import InputError

@@ -35,7 +35,7 @@ _WHERE = {
     "forcing_at": "landcarbon.datasets.climate",
     "join_profiles": "landcarbon.datasets.profiles",
     "load_profiles": "landcarbon.datasets.profiles",
-    "read_profiles_csv": "landcarbon.datasets.profiles",
+    "read_profiles_csv": "landcarbon.datasets.profile_files",
     "twin_world": "landcarbon.datasets.twin",
 }
 

@@ -1,9 +1,13 @@
 """Soil profiles: one tidy table, whatever the source.
 
-::
+Carbon is measured. Bulk density is measured or fitted (`landcarbon.datasets.bulk_density`), coarse
+fragments are measured or taken as 0; flags say which.
 
-    C_v = C_m · ρ · (1 − v)                         carbon density of a layer
-    ln ρ = a + b √C_m + e,   e ~ Normal(0, s²)      bulk density where it was not measured
+Every profile that is read is accounted for: `Profiles.report` says for each whether it is used and,
+if not, why. A profile with a faulty layer is dropped whole, since one wrong depth makes the others
+doubtful. Layers are left out, one by one, only where nothing is wrong with the rest: no organic
+carbon or no depth given, carbon of exactly zero (below detection), organic layers above the mineral
+soil (negative depth), and exact repeats of a layer. What stands above the mineral soil is not judged.
 
 ====== ===================================== ======== ====== ========================
 symbol meaning                               shape    unit   code name
@@ -12,52 +16,34 @@ C_v    organic carbon per volume of soil     (layer,) gC m-3 layers.carbon_densi
 C_m    organic carbon per mass of fine earth (layer,) g kg-1 layers.organic_carbon
 ρ      bulk density of the fine earth        (layer,) kg m-3 layers.bulk_density
 v      coarse fragments, share of the volume (layer,) 1      layers.coarse_fragments
-a, b   fitted on the layers that have both   ()              BulkDensityFit
-s      residual standard deviation of ln ρ   ()       1      BulkDensityFit.sd
 ====== ===================================== ======== ====== ========================
-
-Carbon is measured. Bulk density is measured or fitted, coarse fragments are measured or taken as 0;
-flags say which.
-
-Every profile that is read is accounted for: `Profiles.report` says for each whether it is used and,
-if not, why. A profile with a faulty layer is dropped whole, since one wrong depth makes the others
-doubtful. Layers are left out, one by one, only where nothing is wrong with the rest: no organic
-carbon or no depth given, carbon of exactly zero (below detection), organic layers above the mineral
-soil (negative depth), and exact repeats of a layer.
 """
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.datasets.bulk_density import (
+    AFSP_FIT,
+    HIGHEST_DENSITY,
+    LOWEST_DENSITY,
+    BulkDensityFit,
+    carbon_density,
+    fit_bulk_density,
+)
 from landcarbon.datasets.readers import load
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_whole, is_mark
 
 if TYPE_CHECKING:
     from landcarbon.assimilation.observations import ProfileObservations
 
-__all__ = [
-    "AFSP_FIT",
-    "BulkDensityFit",
-    "Profiles",
-    "carbon_density",
-    "fit_bulk_density",
-    "join_profiles",
-    "load_profiles",
-    "make_profiles",
-    "read_profiles_csv",
-    "read_wosis_2019",
-    "read_wosis_2023",
-]
+__all__ = ["Profiles", "join_profiles", "load_profiles", "make_profiles"]
 
 UNITS = {
     "profile_id": "-",
@@ -75,123 +61,11 @@ UNITS = {
 }
 REQUIRED = ("profile_id", "latitude", "longitude", "upper_depth", "lower_depth", "organic_carbon")
 OPTIONAL = ("bulk_density", "coarse_fragments", "sand", "clay", "source")
-LOWEST_DENSITY, HIGHEST_DENSITY = 20.0, 2650.0  # kg m-3: loose peat, and quartz without pores
 POOR_TOPSOIL = 2.5  # g kg-1; a collection whose upper 0.3 m holds less in the median is odd
 POOR_SHARE = 0.1  # a profile with less of the median topsoil carbon may be written in percent
 HIGHEST_CARBON = 250e3  # gC m-3: dense peat holds about 140e3, organic matter without pores 750e3
-
-
-def carbon_density(
-    organic_carbon: ArrayLike, bulk_density: ArrayLike, coarse_fragments: ArrayLike = 0.0
-) -> NDArray[np.float64]:
-    """Organic carbon per volume of soil.
-
-    Parameters
-    ----------
-    organic_carbon : array_like
-        Organic carbon of the fine earth, g kg-1.
-    bulk_density : array_like
-        Bulk density of the fine earth, kg m-3.
-    coarse_fragments : array_like
-        Share of the volume taken by coarse fragments, 0 to 1.
-
-    Returns
-    -------
-    ndarray
-        gC m-3.
-
-    Raises
-    ------
-    InputError
-        NaN, carbon outside 0 to 1000 g kg-1, density not positive, fragments outside 0 to 1.
-
-    Examples
-    --------
-    >>> float(carbon_density(10.0, 1300.0, 0.2))
-    10400.0
-    """
-    c = as_array("organic_carbon", organic_carbon, lower=0.0, upper=1000.0, hint="The unit is g kg-1.")
-    rho = as_array("bulk_density", bulk_density, lower=0.0, strict=True, hint="The unit is kg m-3.")
-    v = as_array("coarse_fragments", coarse_fragments, lower=0.0, upper=1.0, hint="It is a fraction.")
-    return c * rho * (1.0 - v)
-
-
-@dataclass(frozen=True)
-class BulkDensityFit:
-    """ln(bulk density in kg m-3) = intercept + slope · √(organic carbon in g kg-1).
-
-    Parameters
-    ----------
-    intercept, slope : float
-        Coefficients, by least squares.
-    sd : float
-        Standard deviation of the residuals of ln bulk density.
-    r2 : float
-        Explained share of the variance of ln bulk density.
-    n : int
-        Layers the fit rests on.
-    source : str
-        Which layers.
-    """
-
-    intercept: float
-    slope: float
-    sd: float
-    r2: float
-    n: int
-    source: str
-
-    def predict(self, organic_carbon: ArrayLike) -> NDArray[np.float64]:
-        """Median bulk density, kg m-3, of soil with this organic carbon, g kg-1."""
-        c = as_array("organic_carbon", organic_carbon, lower=0.0, upper=1000.0)
-        return np.exp(self.intercept + self.slope * np.sqrt(c))
-
-    def __str__(self) -> str:
-        return (
-            f"ln bulk density = {self.intercept:.3f} {self.slope:+.4f} sqrt(organic carbon): "
-            f"n = {self.n}, R2 = {self.r2:.2f}, residual sd = {self.sd:.2f} ({self.source})"
-        )
-
-
-# Coefficients of `fit_bulk_density(load("afsp"))`, for files with too few measured densities.
-AFSP_FIT = BulkDensityFit(7.4040, -0.07030, 0.1727, 0.288, 7280, "Africa Soil Profiles")
-FEWEST_FOR_FIT = 50
-
-
-def fit_bulk_density(layers: pd.DataFrame, source: str = "") -> BulkDensityFit:
-    """Fit bulk density to organic carbon on the layers that have both.
-
-    Parameters
-    ----------
-    layers : pandas.DataFrame
-        Columns `organic_carbon` [g kg-1] and `bulk_density` [kg m-3].
-    source : str
-        What the layers are.
-
-    Returns
-    -------
-    BulkDensityFit
-
-    Raises
-    ------
-    InputError
-        Fewer than 50 such layers.
-    """
-    c, rho = layers["organic_carbon"].to_numpy(float), layers["bulk_density"].to_numpy(float)
-    with np.errstate(invalid="ignore"):
-        use = (c >= 0) & (c <= 1000) & (rho >= LOWEST_DENSITY) & (rho <= HIGHEST_DENSITY)
-    n = int(use.sum())
-    if n < FEWEST_FOR_FIT:
-        raise InputError(
-            f"only {n} layers have both organic carbon and bulk density; a fit needs at least "
-            f"{FEWEST_FOR_FIT}. Use AFSP_FIT, which was fitted on 7,280 African layers."
-        )
-    x, y = np.sqrt(c[use]), np.log(rho[use])
-    slope = float(np.cov(x, y, bias=True)[0, 1] / x.var())
-    intercept = float(y.mean() - slope * x.mean())
-    rest = y - intercept - slope * x
-    sd = float(np.sqrt((rest**2).sum() / (n - 2)))
-    return BulkDensityFit(intercept, slope, sd, float(1 - rest.var() / y.var()), n, source)
+PEAT = 120.0  # g kg-1; from here on a soil is organic, and relations for mineral soil make it too dense
+DEEPEST, SHALLOWEST = 8.0, 0.05  # m; a collection whose median profile ends beyond them is odd
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,7 +138,8 @@ class Profiles:
         ids = np.array(self.ids, dtype=object)
         which = np.asarray(which)
         if which.dtype.kind in "OUS":
-            unknown = [name for name in which if name not in set(ids)]
+            known = set(ids)
+            unknown = [name for name in which if name not in known]
             if unknown:
                 raise InputError(f"there is no used profile {str(unknown[0])!r}; see Profiles.ids.")
             chosen = list(which)
@@ -397,18 +272,40 @@ def make_profiles(
     InputError
         A column is missing, or not one profile can be used.
     """
+    frame, extra = _as_frame(layers, source)
+    as_whole("min_layers", min_layers, 1)
+    frame, moved = _to_the_west(frame)
+    names = pd.Index(frame["profile_id"].unique(), name="profile_id")
+    sieve = _Sieve(frame, names)
+    if frame.empty:
+        raise InputError(_none_left(sieve.report))
+    for name, reason in (unreadable or {}).items():
+        sieve.drop([name], reason)
+    for reason, broken in RULES.items():
+        sieve.drop(frame.loc[broken(frame), "profile_id"], reason)
+    good = _usable_layers(frame, sieve, min_layers)
+    good, used_fit = _with_density(good, bulk_density_fit, source)
+    too_dense = good["carbon_density"] > HIGHEST_CARBON
+    sieve.drop(good.loc[too_dense, "profile_id"], f"more than {HIGHEST_CARBON / 1000:.0f} kg carbon per m3")
+    good = sieve.left(good).reset_index(drop=True)
+    report = sieve.report
+    if good.empty:
+        raise InputError(_none_left(report))
+    report["layers_used"] = good.groupby("profile_id").size().reindex(names, fill_value=0).where(report["used"], 0)
+    notes += moved + _not_measured(good, used_fit) + _doubts(good, report)
+    good = good[[*UNITS, *extra]]
+    good.attrs = {"units": UNITS | {c: "%" for c in extra}, "synthetic": synthetic}
+    return Profiles(good, report, used_fit, synthetic, notes)
+
+
+def _as_frame(layers: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:
+    """The columns that are known, as numbers; marks for gaps become NaN."""
     lacking = [column for column in REQUIRED if column not in layers]
     if lacking:
-        raise InputError(
-            f"the table of layers has no column {lacking[0]!r}; it needs {', '.join(REQUIRED)}."
-        )
+        raise InputError(f"the table of layers has no column {lacking[0]!r}; it needs {', '.join(REQUIRED)}.")
     frame = pd.DataFrame({column: layers[column] for column in REQUIRED}).reset_index(drop=True)
     for column in OPTIONAL:
-        frame[column] = (
-            layers[column].to_numpy() if column in layers else source if column == "source" else np.nan
-        )
-    if min_layers != int(min_layers) or min_layers < 1:
-        raise InputError(f"min_layers is a whole number, at least 1, but {min_layers!r} was given.")
+        frame[column] = layers[column].to_numpy() if column in layers else source if column == "source" else np.nan
     if frame["profile_id"].isna().any():
         row = int(np.argmax(frame["profile_id"].isna().to_numpy()))
         raise InputError(f"row {row} of the table of layers has no profile name in 'profile_id'.")
@@ -416,112 +313,171 @@ def make_profiles(
     extra = [c for c in ("sand", "clay") if frame[c].notna().any()]
     for column in (*REQUIRED[1:], "bulk_density", "coarse_fragments", *extra):
         try:
-            frame[column] = frame[column].astype(float)
+            numbers = frame[column].astype(float)
         except (TypeError, ValueError) as error:
             raise InputError(f"column {column!r} of the table of layers holds more than numbers: {error}.") from None
+        frame[column] = numbers.mask(is_mark(numbers.to_numpy()) | (numbers == -999.0))
+    return frame, extra
 
-    names = pd.Index(frame["profile_id"].unique(), name="profile_id")
-    report = pd.DataFrame(index=names)
-    report["used"] = True
-    report["reason"] = ""
-    report["layers_read"] = frame.groupby("profile_id", sort=False).size()
-    report["layers_used"] = 0
-    report["note"] = ""
 
-    def drop(who: Any, reason: str) -> None:
-        where = report["used"] & report.index.isin(set(who))
-        report.loc[where, "used"] = False
-        report.loc[where, "reason"] = reason
+def _to_the_west(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Longitudes from 0 to 360 as −180 to 180, where the whole table is written so."""
+    lon = frame["longitude"]
+    if lon.min() < 0 or not lon.between(180.0, 360.0, inclusive="right").any() or frame["latitude"].abs().max() > 90:
+        return frame, ()
+    moved = frame.assign(longitude=lon.where(~lon.between(180.0, 360.0, inclusive="right"), lon - 360.0))
+    return moved, ("longitudes run from 0 to 360; those above 180 were read as west of Greenwich",)
 
-    for name, reason in (unreadable or {}).items():
-        drop([name], reason)
 
-    def faulty(rows: pd.Series) -> pd.Series:
-        return frame.loc[rows, "profile_id"]
+class _Sieve:
+    """The account of a table: which profiles are still in use, and why the others are not."""
 
-    lat, lon = frame["latitude"], frame["longitude"]
-    drop(faulty(lat.isna() | lon.isna()), "no coordinates")
-    drop(faulty((lat.abs() > 90) & (lat.abs() <= 180) & (lon.abs() <= 90)), "latitude and longitude swapped")
-    drop(faulty((lat.abs() > 90) | (lon.abs() > 180)), "coordinates out of range")
-    place = frame.groupby("profile_id")[["latitude", "longitude"]].nunique().max(axis=1)
-    drop(place.index[place > 1], "more than one place")
-    upper, lower = frame["upper_depth"], frame["lower_depth"]
-    drop(faulty((lower <= upper) & frame["organic_carbon"].notna()), "depth upside down")
-    drop(faulty(np.isinf(upper) | np.isinf(lower)), "infinite depth")
-    drop(faulty(frame["organic_carbon"] < 0), "negative carbon")
-    drop(faulty(frame["organic_carbon"] > 1000), "more than 1000 g carbon per kg")
-    drop(faulty((frame["coarse_fragments"] < 0) | (frame["coarse_fragments"] > 1)), "coarse fragments outside 0 to 1")
-    density = frame["bulk_density"]
-    drop(
-        faulty((density < LOWEST_DENSITY) | (density > HIGHEST_DENSITY)),
-        f"bulk density outside {LOWEST_DENSITY:.0f} to {HIGHEST_DENSITY:.0f} kg m-3",
-    )
+    def __init__(self, frame: pd.DataFrame, names: pd.Index) -> None:
+        self.report = pd.DataFrame(index=names)
+        self.report["used"] = True
+        self.report["reason"] = ""
+        self.report["layers_read"] = frame.groupby("profile_id", sort=False).size()
+        self.report["layers_used"] = 0
+        self.report["note"] = ""
 
+    def drop(self, who: Iterable[Any], reason: str) -> None:
+        where = self.report["used"] & self.report.index.isin(set(who))
+        self.report.loc[where, "used"] = False
+        self.report.loc[where, "reason"] = reason
+
+    def left(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[rows["profile_id"].isin(self.report.index[self.report["used"]])]
+
+
+def _mineral(f: pd.DataFrame) -> pd.Series:
+    """Not above the mineral soil: what is left out is not judged."""
+    return ~(f["upper_depth"] < 0)
+
+
+def _outside(values: pd.Series, lower: float, upper: float) -> pd.Series:
+    return (values < lower) | (values > upper)
+
+
+Rule = Callable[[pd.DataFrame], "pd.Series"]
+RULES: dict[str, Rule] = {
+    "no coordinates": lambda f: f["latitude"].isna() | f["longitude"].isna(),
+    "latitude and longitude swapped": lambda f: (
+        (f["latitude"].abs() > 90) & (f["latitude"].abs() <= 180) & (f["longitude"].abs() <= 90)
+    ),
+    "coordinates out of range": lambda f: (f["latitude"].abs() > 90) | (f["longitude"].abs() > 180),
+    "more than one place": lambda f: (
+        f.groupby("profile_id")[["latitude", "longitude"]].transform("nunique").max(axis=1) > 1
+    ),
+    "depth upside down": lambda f: (f["lower_depth"] <= f["upper_depth"]) & f["organic_carbon"].notna(),
+    "infinite depth": lambda f: np.isinf(f["upper_depth"]) | np.isinf(f["lower_depth"]),
+    "negative carbon": lambda f: f["organic_carbon"] < 0,
+    "more than 1000 g carbon per kg": lambda f: (f["organic_carbon"] > 1000) & _mineral(f),
+    "coarse fragments outside 0 to 1": lambda f: _outside(f["coarse_fragments"], 0, 1) & _mineral(f),
+    f"bulk density outside {LOWEST_DENSITY:.0f} to {HIGHEST_DENSITY:.0f} kg m-3": lambda f: (
+        _outside(f["bulk_density"], LOWEST_DENSITY, HIGHEST_DENSITY) & _mineral(f)
+    ),
+}
+"""What one layer can have that makes its whole profile doubtful, in the order in which it is asked."""
+
+
+def _usable_layers(frame: pd.DataFrame, sieve: _Sieve, min_layers: int) -> pd.DataFrame:
+    """The layers that say something of carbon, of profiles that have enough of them."""
+    names = sieve.report.index
+    upper = frame["upper_depth"]
+    carbon = frame["organic_carbon"] > 0
     complete = frame[["upper_depth", "lower_depth"]].notna().all(axis=1)
-    usable = complete & (frame["organic_carbon"] > 0) & (upper >= 0)
     # A fully stony layer holds no fine earth, so it says nothing of ln carbon.
-    usable &= ~(frame["coarse_fragments"] >= 1)
-    good = frame[usable & frame["profile_id"].isin(names[report["used"]])]
-    good = good.sort_values(["profile_id", "upper_depth", "lower_depth"], kind="stable")
+    usable = complete & carbon & (upper >= 0) & ~(frame["coarse_fragments"] >= 1)
+    good = sieve.left(frame[usable])
     key = ["profile_id", "upper_depth", "lower_depth"]
-    good = good.drop_duplicates([*key, "organic_carbon"])
-    drop(good.loc[good.duplicated(key), "profile_id"], "two values for one layer")
+    good = good.sort_values(key, kind="stable").drop_duplicates([*key, "organic_carbon"])
+    sieve.drop(good.loc[good.duplicated(key), "profile_id"], "two values for one layer")
     following = good.groupby("profile_id")["upper_depth"].shift(-1)
-    drop(good.loc[following < good["lower_depth"] - 1e-9, "profile_id"], "overlapping layers")
-    good = good[good["profile_id"].isin(names[report["used"]])]
+    sieve.drop(good.loc[following < good["lower_depth"] - 1e-9, "profile_id"], "overlapping layers")
+    good = sieve.left(good)
     count = good.groupby("profile_id").size().reindex(names, fill_value=0)
-    drop(names[count == 0], "no organic carbon")
-    drop(names[count < min_layers], f"fewer than {min_layers} layers with organic carbon")
-    good = good[good["profile_id"].isin(names[report["used"]])]
-    same = _repeated(good)
-    drop(same, "repeats another profile")
-    good = good[good["profile_id"].isin(names[report["used"]])]
-    rank = pd.Series(np.arange(len(names)), index=names)
-    good = good.assign(_rank=good["profile_id"].map(rank)).sort_values(
-        ["_rank", "upper_depth"], kind="stable"
-    )
-    good = good.drop(columns="_rank").reset_index(drop=True)
+    above = frame.loc[carbon & (upper < 0), "profile_id"]
+    without = names[count == 0]
+    sieve.drop(without[without.isin(above)], "organic carbon above the mineral soil only")
+    sieve.drop(without, "no organic carbon")
+    sieve.drop(names[count < min_layers], f"fewer than {min_layers} layers with organic carbon")
+    good = sieve.left(good)
+    sieve.drop(_repeated(good), "repeats another profile")
+    good = sieve.left(good)
     if good.empty:
-        raise InputError(_none_left(report))
-    good["bulk_density_estimated"] = good["bulk_density"].isna()
+        raise InputError(_none_left(sieve.report))
+    rank = pd.Series(np.arange(len(names)), index=names)
+    good = good.assign(_rank=good["profile_id"].map(rank)).sort_values(["_rank", "upper_depth"], kind="stable")
+    return good.drop(columns="_rank").reset_index(drop=True)
+
+
+def _with_density(
+    good: pd.DataFrame, fit: BulkDensityFit | None, source: str
+) -> tuple[pd.DataFrame, BulkDensityFit | None]:
+    """Bulk density and coarse fragments where they are missing, and carbon per volume."""
+    good = good.assign(bulk_density_estimated=good["bulk_density"].isna())
     used_fit = None
     if good["bulk_density_estimated"].any():
         try:
-            used_fit = bulk_density_fit or fit_bulk_density(good, source)
+            used_fit = fit or fit_bulk_density(good, source)
         except InputError:
             used_fit = AFSP_FIT
-        good["bulk_density"] = good["bulk_density"].fillna(
-            pd.Series(used_fit.predict(good["organic_carbon"]), index=good.index)
-        )
+        estimate = pd.Series(used_fit.predict(good["organic_carbon"]), index=good.index)
+        good["bulk_density"] = good["bulk_density"].fillna(estimate)
     good["coarse_fragments_assumed"] = good["coarse_fragments"].isna()
     good["coarse_fragments"] = good["coarse_fragments"].fillna(0.0)
-    good["carbon_density"] = carbon_density(
-        good["organic_carbon"], good["bulk_density"], good["coarse_fragments"]
-    )
-    too_dense = good["carbon_density"] > HIGHEST_CARBON
-    drop(good.loc[too_dense, "profile_id"], f"more than {HIGHEST_CARBON / 1000:.0f} kg carbon per m3")
-    good = good[good["profile_id"].isin(names[report["used"]])].reset_index(drop=True)
-    if good.empty:
-        raise InputError(_none_left(report))
-    report["layers_used"] = (
-        good.groupby("profile_id").size().reindex(names, fill_value=0).where(report["used"], 0)
-    )
+    good["carbon_density"] = carbon_density(good["organic_carbon"], good["bulk_density"], good["coarse_fragments"])
+    return good, used_fit
+
+
+def _not_measured(good: pd.DataFrame, fit: BulkDensityFit | None) -> tuple[str, ...]:
+    """What was estimated or assumed, for how many of the layers."""
+    notes: tuple[str, ...] = ()
+    if fit is not None:
+        notes += (f"bulk density of {good['bulk_density_estimated'].mean():.0%} of the layers is estimated: {fit}",)
+    if good["coarse_fragments_assumed"].any():
+        notes += (f"coarse fragments of {good['coarse_fragments_assumed'].mean():.0%} of the layers are taken as 0",)
+    return notes
+
+
+def _doubts(good: pd.DataFrame, report: pd.DataFrame) -> tuple[str, ...]:
+    """What is possible but odd: of the collection, and of single profiles into their `note`."""
+    notes: tuple[str, ...] = ()
     topsoil = good.loc[good["upper_depth"] < 0.3]
     top = topsoil["organic_carbon"].median()
-    own = topsoil.groupby("profile_id")["organic_carbon"].median().reindex(names)
+    own = topsoil.groupby("profile_id")["organic_carbon"].median().reindex(report.index)
     poor = report["used"] & (own < POOR_SHARE * top)
     report.loc[poor, "note"] = [
         f"upper 0.3 m holds {value:.2g} g kg-1 where the median profile holds {top:.2g}: in percent?"
         for value in own[poor]
     ]
+    peat = good[good["bulk_density_estimated"] & (good["organic_carbon"] >= PEAT)]
+    for name, count in peat.groupby("profile_id").size().items():
+        text = f"bulk density of {count} organic layer(s) is estimated by a relation for mineral soil: too much carbon?"
+        report.loc[name, "note"] = "; ".join(filter(None, [report.loc[name, "note"], text]))
     if top < POOR_TOPSOIL:
         notes += (
             f"the median carbon of the upper 0.3 m is {top:.2g} g kg-1, less than in most deserts: is "
             "the column in percent, not in g kg-1?",
         )
-    good = good[[*UNITS, *extra]]
-    good.attrs = {"units": UNITS | {c: "%" for c in extra}, "synthetic": synthetic}
-    return Profiles(good, report, used_fit, synthetic, notes)
+    deepest = good.groupby("profile_id")["lower_depth"].max().median()
+    if not SHALLOWEST <= deepest <= DEEPEST:
+        unit = "cm, not in m" if deepest > DEEPEST else "m, not in cm"
+        notes += (f"the median profile is {deepest:.3g} m deep: are the depths in {unit}?",)
+    return notes + _at_sea(good)
+
+
+def _at_sea(good: pd.DataFrame) -> tuple[str, ...]:
+    from landcarbon.datasets.outlines import inside
+
+    sites = good.drop_duplicates("profile_id")
+    sites = sites.iloc[:: max(1, len(sites) // 200)]
+    lat, lon = sites["latitude"].to_numpy(), sites["longitude"].to_numpy()
+    wet = ~inside(lat, lon)
+    could = wet & (np.abs(lon) <= 90)
+    if wet.mean() <= 0.5 or not could.any() or inside(lon[could], lat[could]).mean() <= 0.5:
+        return ()
+    return (f"{wet.mean():.0%} of the places lie in the sea: are latitude and longitude swapped?",)
 
 
 def _none_left(report: pd.DataFrame) -> str:
@@ -537,7 +493,7 @@ def _repeated(layers: pd.DataFrame) -> list[str]:
     seen: set[bytes] = set()
     again = []
     for name, group in layers.groupby("profile_id", sort=False):
-        mark = group[columns].to_numpy().tobytes()
+        mark = group[columns].to_numpy(float).round(9).tobytes()  # units leave rounding behind
         if mark in seen:
             again.append(str(name))
         seen.add(mark)
@@ -577,12 +533,14 @@ def join_profiles(*collections: Profiles) -> Profiles:
         layers.append(one.layers.assign(profile_id=one.layers["profile_id"].map(new)))
         reports.append(one.report.set_axis(one.report.index.map(new)))
         notes += [f"{source}: {note}" for note in one.notes]
-        notes += [f"{source}: {one.bulk_density_fit}"] if one.bulk_density_fit else []
     report = pd.concat(reports).rename_axis("profile_id")
     if report.index.has_duplicates:
         name = report.index[report.index.duplicated()][0]
         raise InputError(f"the profile {name!r} stands in two collections of one source; rename it.")
     joined = pd.concat(layers, ignore_index=True)
+    again = _repeated(joined)
+    report.loc[again, ["used", "layers_used", "reason"]] = [False, 0, "repeats another profile"]
+    joined = joined[~joined["profile_id"].isin(again)].reset_index(drop=True)
     joined.attrs = dict(collections[0].layers.attrs)
     return Profiles(joined, report, None, collections[0].synthetic, tuple(notes))
 
@@ -639,328 +597,3 @@ def _spread_bulk_density(layers: pd.DataFrame) -> pd.DataFrame:
     sums = pair.groupby("row")[["overlap", "weighted"]].sum()
     layers.loc[sums.index, "bulk_density"] = sums["weighted"] / sums["overlap"]
     return layers[~ring]
-
-
-# --- a tidy CSV of one's own ---------------------------------------------------------------------
-
-_ALIASES = {
-    "profile_id": ("profile_id", "profile", "id", "site", "site_id"),
-    "latitude": ("latitude", "lat"),
-    "longitude": ("longitude", "lon", "long"),
-    "upper_depth": ("upper_depth", "upper", "top", "upper_limit"),
-    "lower_depth": ("lower_depth", "lower", "bottom", "lower_limit"),
-    "organic_carbon": ("organic_carbon", "orgc", "oc", "soc", "carbon"),
-    "bulk_density": ("bulk_density", "bd", "bdod"),
-    "coarse_fragments": ("coarse_fragments", "coarse", "cfvo", "stones"),
-    "sand": ("sand",),
-    "clay": ("clay",),
-    "source": ("source",),
-}
-_NAMED = {alias: name for name, aliases in _ALIASES.items() for alias in aliases}
-_UNITLESS = ("profile_id", "source")
-_MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>")
-_DEGREES = {"deg": 1.0, "degree": 1.0, "degrees": 1.0, "degreesnorth": 1.0, "degreeseast": 1.0, "°": 1.0}
-_DEPTH = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001}
-_TEXTURE = {"%": 1.0, "gkg": 0.1, "fraction": 100.0}
-_FACTORS = {
-    "latitude": _DEGREES,
-    "longitude": _DEGREES,
-    "upper_depth": _DEPTH,
-    "lower_depth": _DEPTH,
-    "organic_carbon": {"gkg": 1.0, "mgg": 1.0, "permille": 1.0, "%": 10.0, "gg": 1000.0, "kgkg": 1000.0},
-    "bulk_density": {"kgm3": 1.0, "gcm3": 1000.0, "tm3": 1000.0, "mgm3": 1000.0, "kgdm3": 1000.0},
-    "coarse_fragments": {"fraction": 1.0, "%": 0.01},
-    "sand": _TEXTURE,
-    "clay": _TEXTURE,
-}
-_EXAMPLE = {
-    "upper_depth": "cm", "lower_depth": "cm", "organic_carbon": "g/kg", "bulk_density": "g/cm3",
-    "coarse_fragments": "%", "sand": "%", "clay": "%",
-}  # fmt: skip
-
-
-def _unit_key(unit: str) -> str:
-    key = re.sub(r"[\s/*^._-]|\bper\b", "", unit.strip().lower()).replace("³", "3")
-    same = {"pct": "%", "percent": "%", "vol%": "%", "mass%": "%", "1": "fraction", "gkg1": "gkg"}
-    return same.get(key, key)
-
-
-def _split_header(header: str) -> tuple[str, str | None]:
-    """Name and unit of a column: ``organic_carbon [g/kg]``, ``bd (g/cm3)``, ``orgc_pct``, ``top_cm``."""
-    bracket = re.fullmatch(r"\s*(.+?)\s*[\[(](.*)[\])]\s*", header)
-    if bracket:
-        return bracket[1].strip().lower().replace(" ", "_"), bracket[2]
-    plain = header.strip().lower().replace(" ", "_")
-    if plain in _NAMED:
-        return plain, None
-    for cut in range(1, plain.count("_") + 1):
-        parts = plain.rsplit("_", cut)
-        if parts[0] in _NAMED:
-            return parts[0], "".join(parts[1:])
-    return plain, None
-
-
-def read_profiles_csv(
-    path: str | Path,
-    units: Mapping[str, str] | None = None,
-    *,
-    min_layers: int = 3,
-    sep: str = ",",
-    decimal: str = ".",
-) -> Profiles:
-    """Read one's own profiles from a tidy CSV file: one row a layer.
-
-    Columns: `profile_id`, `latitude`, `longitude`, `upper_depth`, `lower_depth`, `organic_carbon`, and if
-    there are any `bulk_density`, `coarse_fragments`, `sand`, `clay`, `source`. Depths, carbon, density and
-    the rest carry their unit in the header: ``organic_carbon [g/kg]``, ``orgc_pct``, ``top_cm``,
-    ``bulk_density (g/cm3)``. Other columns are ignored and named in `Profiles.notes`.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    units : mapping, optional
-        Column header -> unit, for files whose header cannot be changed.
-    min_layers : int
-        Fewest layers with organic carbon a profile needs.
-    sep, decimal : str
-        Column separator and decimal mark of the file.
-
-    Returns
-    -------
-    Profiles
-        With a report that accounts for every profile.
-
-    Raises
-    ------
-    InputError
-        No such file, a missing column, two columns for one quantity, a column without a unit or with
-        one that is not known, or not one profile that can be used.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"there is no file {path}.")
-    raw = _read_text(path, sep)
-    if raw.shape[1] == 1 and any(mark in str(raw.columns[0]) for mark in ";\t,"):
-        raise InputError(
-            f"{path.name} seems to have one column only, {str(raw.columns[0])[:60]!r}. Say which mark "
-            "separates the columns, sep=';' or sep='\\t' (and decimal=',' where that is the habit), or save it "
-            "with commas between the columns."
-        )
-    given = dict(units or {})
-    unknown = [header for header in given if header not in raw.columns]
-    if unknown:
-        raise InputError(
-            f"units names the column {unknown[0]!r}, but {path.name} has {', '.join(map(str, raw.columns))}."
-        )
-    columns: dict[str, tuple[str, float]] = {}
-    ignored = []
-    for header in raw.columns:
-        once = re.sub(r"\.\d+$", "", str(header))  # pandas numbers a header that stands there twice
-        label, unit = _split_header(once if once in raw.columns else str(header))
-        name = _NAMED.get(label)
-        if name is None:
-            ignored.append(str(header))
-            continue
-        if name in columns:
-            raise InputError(
-                f"{path.name} has two columns for {name}: {columns[name][0]!r} and {header!r}. Keep one."
-            )
-        unit = given.get(header, unit)
-        if name in _UNITLESS or (name in ("latitude", "longitude") and unit is None):
-            columns[name] = (header, 1.0)
-            continue
-        known = _FACTORS[name]
-        if unit is None:
-            raise InputError(
-                f"column {header!r} of {path.name} has no unit. Name it for instance "
-                f"'{header} [{_EXAMPLE[name]}]', or pass units={{{header!r}: {_EXAMPLE[name]!r}}}."
-            )
-        if _unit_key(unit) not in known:
-            raise InputError(
-                f"column {header!r} of {path.name} is in {unit!r}, which is no unit known for {name}. "
-                f"Known are {', '.join(_readable(key) for key in known)}."
-            )
-        columns[name] = (header, known[_unit_key(unit)])
-    lacking = [name for name in REQUIRED if name not in columns]
-    if lacking:
-        alias = " or ".join(repr(a) for a in _ALIASES[lacking[0]][1:3])
-        raise InputError(
-            f"{path.name} has no column {lacking[0]!r} (also understood: {alias}). Its columns are "
-            f"{', '.join(map(repr, raw.columns)):.300}."
-        )
-    if raw.empty:
-        raise InputError(f"{path.name} has a header but no layers below it.")
-    layers = pd.DataFrame(index=raw.index)
-    unreadable: dict[str, str] = {}
-    ids = raw[columns["profile_id"][0]].fillna("").str.strip()
-    if (ids == "").any():
-        row = int(np.argmax((ids == "").to_numpy())) + 2
-        raise InputError(f"line {row} of {path.name} has no profile name in column {columns['profile_id'][0]!r}.")
-    for name, (header, factor) in columns.items():
-        if name in _UNITLESS:
-            text = raw[header].str.strip()
-            layers[name] = text.where(text != "")
-            continue
-        text = raw[header].str.strip()
-        text = text.where(~text.isin(_MISSING))
-        text = text.str.replace(decimal, ".", regex=False) if decimal != "." else text
-        number = pd.to_numeric(text, errors="coerce")
-        number = number.where(np.isfinite(number))
-        bad = number.isna() & text.notna()
-        for who in ids[bad]:
-            unreadable.setdefault(who, f"{name} is not a number")
-        layers[name] = number * factor
-    notes = (f"columns not used: {', '.join(ignored)}",) if ignored else ()
-    return make_profiles(
-        layers, min_layers=min_layers, source=path.stem, unreadable=unreadable, notes=notes
-    )
-
-
-def _read_text(path: Path, sep: str) -> pd.DataFrame:
-    """All cells as text, or a sentence why the file is no table."""
-    said = f"{path.name} cannot be read as a table"
-    options: dict[str, Any] = {
-        "sep": sep, "dtype": str, "skipinitialspace": True, "encoding": "utf-8-sig", "keep_default_na": False,
-    }  # fmt: skip
-    try:
-        raw = pd.read_csv(path, **options)
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{path.name} is empty; a header and one line a layer are expected.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{said}: byte {error.start + 1} is no UTF-8 text. Save it as CSV in the encoding UTF-8."
-        ) from None
-    except (pd.errors.ParserError, ValueError) as error:
-        why = str(error).strip().rstrip(".").removeprefix("Error tokenizing data. C error: ")
-        raise InputError(f"{said}: {why}.") from None
-    if isinstance(raw.index, pd.RangeIndex):
-        return raw
-    # Lines longer than the header: pandas takes their first cells for names of the rows.
-    if not raw.iloc[:, -raw.index.nlevels :].fillna("").eq("").all(axis=None):
-        raise InputError(
-            f"the lines of {path.name} have more cells than its header, {raw.shape[1]}. A number or a name "
-            "with a comma in it needs quotes."
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", pd.errors.ParserWarning)  # only empty cells are left out
-        return pd.read_csv(path, index_col=False, **options)
-
-
-def _readable(key: str) -> str:
-    return {
-        "gkg": "g/kg", "mgg": "mg/g", "gg": "g/g", "kgkg": "kg/kg", "kgm3": "kg/m3", "gcm3": "g/cm3",
-        "tm3": "t/m3", "mgm3": "Mg/m3", "kgdm3": "kg/dm3",
-    }.get(key, key)  # fmt: skip
-
-
-# --- WoSIS snapshots -----------------------------------------------------------------------------
-
-
-def _tsv(folder: Path, file: str, columns: list[str], required: bool = True) -> pd.DataFrame | None:
-    path = folder / file
-    if not path.is_file():
-        if not required:
-            return None
-        raise InputError(f"{folder} holds no file {file}; give the folder the snapshot was unpacked into.")
-    header = pd.read_csv(path, sep="\t", nrows=0).columns
-    lacking = [c for c in columns if c not in header]
-    if lacking:
-        raise InputError(
-            f"{file} has no column {lacking[0]!r}; is it the snapshot it is named after? It begins with "
-            f"{', '.join(header[:8])}."
-        )
-    return pd.read_csv(path, sep="\t", usecols=columns, low_memory=False)
-
-
-def read_wosis_2019(folder: str | Path, min_layers: int = 3) -> Profiles:
-    """Profiles of the WoSIS snapshot of September 2019 (doi 10.17027/isric-wdcsoils.20190901).
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where ``wosis_201909_profiles.tsv``, ``..._layers_chemical.tsv`` and, for bulk density and
-        coarse fragments, ``..._layers_physical.tsv`` were unpacked.
-    min_layers : int
-        Fewest layers with organic carbon a profile needs.
-
-    Returns
-    -------
-    Profiles
-        Depths are cm in the files, organic carbon g kg-1, bulk density (`bdfiod`, oven dry) kg dm-3,
-        coarse fragments (`cfvo`) volume percent.
-
-    Raises
-    ------
-    InputError
-        A file or a column is missing.
-    """
-    folder = Path(folder)
-    sites = _tsv(folder, "wosis_201909_profiles.tsv", ["profile_id", "latitude", "longitude"])
-    key = ["profile_id", "profile_layer_id"]
-    chemical = _tsv(
-        folder, "wosis_201909_layers_chemical.tsv", [*key, "upper_depth", "lower_depth", "orgc_value_avg"]
-    )
-    assert sites is not None and chemical is not None
-    layers = chemical.rename(columns={"orgc_value_avg": "organic_carbon"})
-    physical = _tsv(
-        folder, "wosis_201909_layers_physical.tsv", [*key, "bdfiod_value_avg", "cfvo_value_avg"], required=False
-    )
-    if physical is not None:
-        layers = layers.merge(physical, on=key, how="left")
-        layers = layers.rename(columns={"bdfiod_value_avg": "bulk_density", "cfvo_value_avg": "coarse_fragments"})
-    return _wosis(layers.merge(sites, on="profile_id", how="left"), "WoSIS 2019", min_layers)
-
-
-def read_wosis_2023(folder: str | Path, min_layers: int = 3) -> Profiles:
-    """Profiles of the WoSIS snapshot of December 2023 (doi 10.17027/isric-wdcsoils-20231130).
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where ``wosis_202312_sites.tsv``, ``..._layers.tsv``, ``..._orgc.tsv`` and, if wanted,
-        ``..._bdfiod.tsv`` and ``..._cfvo.tsv`` were unpacked.
-    min_layers : int
-        Fewest layers with organic carbon a profile needs.
-
-    Returns
-    -------
-    Profiles
-        Units as in `read_wosis_2019`.
-
-    Raises
-    ------
-    InputError
-        A file or a column is missing.
-    """
-    folder = Path(folder)
-    sites = _tsv(folder, "wosis_202312_sites.tsv", ["site_id", "latitude", "longitude"])
-    layers = _tsv(
-        folder,
-        "wosis_202312_layers.tsv",
-        ["profile_id", "layer_id", "site_id", "upper_depth", "lower_depth"],
-    )
-    assert sites is not None and layers is not None
-    layers = layers.merge(sites, on="site_id", how="left")
-    for code, name in (("orgc", "organic_carbon"), ("bdfiod", "bulk_density"), ("cfvo", "coarse_fragments")):
-        values = _tsv(
-            folder,
-            f"wosis_202312_{code}.tsv",
-            ["profile_id", "layer_id", "value_avg"],
-            required=code == "orgc",
-        )
-        if values is not None:
-            values = values.rename(columns={"value_avg": name})
-            layers = layers.merge(values, on=["profile_id", "layer_id"], how="left")
-    return _wosis(layers, "WoSIS 2023", min_layers)
-
-
-def _wosis(layers: pd.DataFrame, source: str, min_layers: int) -> Profiles:
-    layers = layers.copy()
-    for column, factor in (
-        ("upper_depth", 0.01), ("lower_depth", 0.01), ("bulk_density", 1000.0), ("coarse_fragments", 0.01),
-    ):  # fmt: skip
-        if column in layers:
-            layers[column] = pd.to_numeric(layers[column], errors="coerce") * factor
-    layers["organic_carbon"] = pd.to_numeric(layers["organic_carbon"], errors="coerce")
-    return make_profiles(layers, min_layers=min_layers, source=source)

@@ -31,7 +31,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -44,7 +44,9 @@ __all__ = ["DataChanged", "DataUnavailable", "available", "is_available", "path"
 
 PROBE_SECONDS = 2.0  # longest wait of `is_available` for a sign of the network
 PROBE_VALID = 300.0  # seconds for which that answer is kept
-DOWNLOAD_SECONDS = 60
+SILENT_SECONDS = 60  # longest silence of a server
+DOWNLOAD_SECONDS = 120.0  # longest download of a small file; a large one has more time,
+SLOWEST = 30_000.0  # at this many bytes a second
 
 
 class DataUnavailable(RuntimeError):
@@ -228,30 +230,65 @@ def _reachable(url: str) -> bool:
     return reached.is_set()
 
 
-def _download(e: Entry) -> Path:
+class _Limited:
+    """A file that takes no more bytes than are registered."""
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self.file, self.left = file, most
+
+    def write(self, piece: bytes) -> None:
+        self.left -= len(piece)
+        if self.left < 0:
+            raise OSError("the server sends more bytes than the file has")
+        self.file.write(piece)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def _fetch(e: Entry) -> Path:
     import pooch
 
+    def into(url: str, file: str, manager: Any) -> None:
+        with open(file, "wb") as stream:
+            pooch.HTTPDownloader(timeout=SILENT_SECONDS)(url, _Limited(stream, e.bytes), manager)
+
+    level = pooch.get_logger().level
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        return Path(
+            pooch.retrieve(
+                url=e.url, known_hash=f"sha256:{e.sha256}", fname=e.file, path=_cache_folder(), downloader=into
+            )
+        )
+    finally:
+        pooch.get_logger().setLevel(level)
+
+
+def _download(e: Entry) -> Path:
     reason = "LANDCARBON_OFFLINE is set"
     if not _offline():
-        if not _reachable(e.url):
-            reason = "the server cannot be reached"
-        else:
-            level = pooch.get_logger().level
-            pooch.get_logger().setLevel("WARNING")
-            try:
-                return Path(
-                    pooch.retrieve(
-                        url=e.url,
-                        known_hash=f"sha256:{e.sha256}",
-                        fname=e.file,
-                        path=_cache_folder(),
-                        downloader=pooch.HTTPDownloader(timeout=DOWNLOAD_SECONDS),
-                    )
-                )
-            except Exception as error:  # network, server, disk or hash: all end in one sentence
-                reason = f"{type(error).__name__}: {error}"
-            finally:
-                pooch.get_logger().setLevel(level)
+        reason = "the server cannot be reached"
+        if _reachable(e.url):
+            seconds = DOWNLOAD_SECONDS + e.bytes / SLOWEST
+            found: list[Path] = []
+            failed: list[Exception] = []
+
+            def work() -> None:
+                try:
+                    found.append(_fetch(e))
+                except Exception as error:  # network, server, disk or hash: all end in one sentence
+                    failed.append(error)
+
+            # A thread, because a server that sends a byte now and then keeps every other limit.
+            thread = threading.Thread(target=work, daemon=True)
+            thread.start()
+            thread.join(seconds)
+            if found:
+                return found[0]
+            reason = f"it took longer than {seconds:.0f} s"
+            if failed:
+                reason = f"{type(failed[0]).__name__}: {failed[0]}"
     raise DataUnavailable(
         f"the data set {e.name!r} is not on this machine and was not fetched ({reason}). It would "
         f"come from {e.url} ({e.bytes / 1000:.0f} kB; licence: {e.licence}). To go on: put the file "

@@ -47,10 +47,11 @@ from scipy.special import expit
 
 from landcarbon.assimilation.observations import ProfileObservations
 from landcarbon.assimilation.parameters import Prior
+from landcarbon.datasets.bulk_density import AFSP_FIT
 from landcarbon.datasets.outlines import inside, outline
-from landcarbon.datasets.profiles import AFSP_FIT, Profiles, make_profiles
+from landcarbon.datasets.profiles import Profiles, make_profiles
 from landcarbon.geo import EARTH_RADIUS, cell_centres, unit_vectors
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 from landcarbon.models import clm5
 from landcarbon.models.site_climate import forcing_from_climate
 
@@ -225,10 +226,9 @@ def twin_world(
     """
     if region not in REGIONS:
         raise InputError(f"There is no region {region!r}; choose one of {', '.join(REGIONS)}.")
-    if sites != int(sites) or sites < 1:
-        raise InputError(f"sites is the number of profiles, at least 1, but {sites!r} was given.")
+    sites = as_whole("sites", sites, 1)
     error = float(as_array("error", error, lower=0.0, strict=True, hint="0.6 stands for 60 %."))
-    nature_rng, survey = np.random.default_rng(rng).spawn(2)
+    nature_rng, survey = as_rng(rng).spawn(2)
     nature = Nature(region, nature_rng)
     spare = sites + 10 + sites // 20
     lat, lon = _random_places(region, spare, survey)

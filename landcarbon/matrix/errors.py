@@ -107,12 +107,7 @@ def as_array(
     else:
         array = _numbers(name, value, unit, tail)
     if shape is not None:
-        trailing = array.shape[array.ndim - len(shape):] if array.ndim >= len(shape) else None
-        if trailing is None or any(w not in (None, g) for w, g in zip(shape, trailing)):
-            wanted = ", ".join("any" if w is None else str(w) for w in shape)
-            raise InputError(
-                f"{name} must end in axes of length ({wanted}), but its shape is {array.shape}.{tail}"
-            )
+        _check_shape(name, array, shape, tail)
     if not array.size:
         return array
     lowest, highest = array.min(), array.max()  # NaN where one is NaN
@@ -162,6 +157,13 @@ def _first(bad: NDArray[np.bool_]) -> str:
     """Where the first one is; nothing for a single number."""
     index = tuple(int(i) for i in np.argwhere(bad)[0])
     return f" at index {index[0] if len(index) == 1 else index}" if index else ""
+
+
+def _check_shape(name: str, array: Array, shape: tuple[int | None, ...], tail: str) -> None:
+    trailing = array.shape[array.ndim - len(shape):] if array.ndim >= len(shape) else None
+    if trailing is None or any(w not in (None, g) for w, g in zip(shape, trailing)):
+        wanted = ", ".join("any" if w is None else str(w) for w in shape)
+        raise InputError(f"{name} must end in axes of length ({wanted}), but its shape is {array.shape}.{tail}")
 
 
 def _refuse_marks(name: str, array: Array, tail: str) -> None:
@@ -420,40 +422,35 @@ def as_dates(name: str, value: Any) -> NDArray[np.datetime64]:
     import pandas as pd
 
     raw = np.asarray(value)
-    texts = [one for one in raw.flat if isinstance(one, str)]
-    for text in texts:
-        if not (_ISO.fullmatch(text.strip()) or _NAMED_MONTH.fullmatch(text.strip())):
+    for text in raw.flat if raw.dtype.kind in "OU" else ():
+        if isinstance(text, str) and not (_ISO.fullmatch(text.strip()) or _NAMED_MONTH.fullmatch(text.strip())):
             raise InputError(
                 f"{name} must hold dates that can be read in one way only, such as '2004-02-05', but {str(text)!r:.40} "
                 "was given. Where the day or the month comes first, say which: "
                 "pandas.to_datetime(column, format='%d/%m/%Y')."
             )
     try:
-        if raw.dtype.kind == "M":
-            stamps = raw.astype("datetime64[ms]")
-            gaps = np.isnat(stamps)
-        else:
-            if raw.dtype == object and raw.size and type(raw.flat[0]).__module__.startswith("cftime"):
-                raw = np.array([one.isoformat() for one in raw.flat], dtype=object)
-            parsed = [pd.Timestamp(one) for one in raw.flat]
-            parsed = [one.tz_convert(None) if one is not pd.NaT and one.tz is not None else one for one in parsed]
-            stamps = np.array([one.to_datetime64() for one in parsed]).astype("datetime64[ms]")
-            gaps = np.isnat(stamps)
+        stamps = raw if raw.dtype.kind == "M" else np.array([_stamp(pd, one) for one in raw.flat], dtype="M8[us]")
     except (TypeError, ValueError, OverflowError) as error:
         first = raw.ravel()[0] if raw.size else value
         raise InputError(
             f"{name} must hold dates such as '2001-03-01', but {first!r} was given: "
             f"{str(error).split(chr(10))[0].split(', at position')[0]}."
         ) from None
-    if gaps.any():
-        raise InputError(f"{name} has {int(gaps.sum())} gap(s); each row needs a time.")
+    gaps = int(np.isnat(stamps).sum())
+    if gaps:
+        raise InputError(f"{name} has {gaps} gap(s); each row needs a time.")
     year = stamps.astype("datetime64[Y]").astype(int) + 1970
-    if ((year < 1678) | (year > 2261)).any():
-        odd = year[(year < 1678) | (year > 2261)][0]
-        raise InputError(f"{name} holds a date of the year {odd}; dates run from 1678 to 2261. Give years as numbers.")
-    if raw.dtype.kind == "M":
-        return raw.astype("datetime64[ns]")
-    return np.array([one.to_datetime64() for one in parsed]).astype("datetime64[ns]").reshape(np.shape(value))
+    odd = year[(year < 1678) | (year > 2261)]
+    if odd.size:
+        raise InputError(f"{name} holds a date of the year {odd[0]}; dates run from 1678 to 2261. Give numbers.")
+    return stamps.astype("datetime64[ns]").reshape(raw.shape)
+
+
+def _stamp(pd: Any, one: Any) -> Any:
+    """One date, at UTC; dates of cftime by their own numbers."""
+    stamp = pd.Timestamp(one.isoformat() if type(one).__module__.startswith("cftime") else one)
+    return (stamp if stamp is pd.NaT or stamp.tz is None else stamp.tz_convert(None)).to_datetime64()
 
 
 # --- whole numbers and seeds ---------------------------------------------------------------------

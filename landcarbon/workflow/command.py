@@ -80,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--summary", metavar="FILE.nc", help="also write scores, map and shares, small")
     verb.add_argument("--jobs", type=int, default=-1, help="processes; -1 for all cores (default)")
     verb.add_argument("--min-layers", type=int, default=3, help="fewest layers a profile needs (default: 3)")
+    verb.add_argument("--sep", help="mark between the columns of a CSV (default: found out)")
+    verb.add_argument("--decimal", help="decimal mark of a CSV (default: found out)")
     for field in fields(Plan):
         value = None if field.default is MISSING else field.default
         options: dict[str, Any] = {"default": value, "type": type(value) if value is not None else float}
@@ -102,7 +104,7 @@ def _proda(given: dict[str, Any]) -> None:
     some_jobs(given["jobs"])
     if given["summary"] is not None:
         _free(Path(given["summary"]), given)
-    profiles = join_profiles(*(_profiles(name, given["min_layers"]) for name in given["profiles"]))
+    profiles = join_profiles(*(_profiles(name, given) for name in given["profiles"]))
     result = run(
         profiles,
         given["out"],
@@ -116,17 +118,19 @@ def _proda(given: dict[str, Any]) -> None:
         write(summary(result), given["summary"])
 
 
-def _profiles(name: str, min_layers: int) -> Any:
-    from landcarbon.datasets import profiles
+def _profiles(name: str, given: dict[str, Any]) -> Any:
+    from landcarbon.datasets import profile_files, profiles
 
+    min_layers = given["min_layers"]
     path = Path(name)
     if path.is_dir():
-        year = 2023 if (path / "wosis_202312_layers.tsv").exists() else 2019
-        read = {2019: profiles.read_wosis_2019, 2023: profiles.read_wosis_2023}[year]
+        year = 2023 if (path / "wosis_202312_orgc.tsv").exists() else 2019
+        read = {2019: profile_files.read_wosis_2019, 2023: profile_files.read_wosis_2023}[year]
         return read(path, min_layers=min_layers)
     if name in ("isis", "afsp") and not path.exists():
         return profiles.load_profiles(name, min_layers)
-    return profiles.read_profiles_csv(path, min_layers=min_layers)
+    options = {"sep": given["sep"], "decimal": given["decimal"], "min_layers": min_layers}
+    return profile_files.read_profiles_csv(path, **options)
 
 
 def _free(path: Path, given: dict[str, Any]) -> None:

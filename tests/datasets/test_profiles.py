@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_data import needs
 
+from landcarbon.datasets import bulk_density as bd
+from landcarbon.datasets import profile_files as pf
 from landcarbon.datasets import profiles as p
 from landcarbon.matrix.errors import InputError
 
@@ -143,7 +145,7 @@ def test_the_order_of_rows_does_not_matter():
 
 def test_carbon_density_by_hand():
     # 10 g per kg, 1300 kg per m3, a fifth of the volume stones: 10.4 kg per m3.
-    assert p.carbon_density(10.0, 1300.0, 0.2) == pytest.approx(10400.0)
+    assert bd.carbon_density(10.0, 1300.0, 0.2) == pytest.approx(10400.0)
     found = p.make_profiles(table(P0=edit(None, "coarse_fragments", 0.2)))
     first = found.layers.iloc[0]
     assert first["carbon_density"] == pytest.approx(30 * 1300 * 0.8)
@@ -155,8 +157,8 @@ def test_missing_density_is_estimated_and_flagged():
     estimated = found.layers["bulk_density_estimated"]
     assert set(found.layers.loc[estimated, "profile_id"]) == {"P3"}
     # 16 measured layers are too few for a fit of their own.
-    assert found.bulk_density_fit is p.AFSP_FIT
-    own = p.BulkDensityFit(7.0, -0.05, 0.2, 0.3, 99, "mine")
+    assert found.bulk_density_fit is bd.AFSP_FIT
+    own = bd.BulkDensityFit(7.0, -0.05, 0.2, 0.3, 99, "mine")
     other = p.make_profiles(table(P3=edit(None, "bulk_density", np.nan)), bulk_density_fit=own)
     row = other.layers["bulk_density_estimated"]
     assert np.allclose(
@@ -170,7 +172,7 @@ def test_the_density_fit_recovers_what_made_the_data():
     rng = np.random.default_rng(1)
     c = rng.lognormal(2, 1, 5000)
     rho = np.exp(7.4 - 0.07 * np.sqrt(c) + 0.15 * rng.standard_normal(5000))
-    fit = p.fit_bulk_density(pd.DataFrame({"organic_carbon": c, "bulk_density": rho}), "made up")
+    fit = bd.fit_bulk_density(pd.DataFrame({"organic_carbon": c, "bulk_density": rho}), "made up")
     assert fit.intercept == pytest.approx(7.4, abs=0.01)
     assert fit.slope == pytest.approx(-0.07, abs=0.003)
     assert fit.sd == pytest.approx(0.15, abs=0.005)
@@ -181,8 +183,8 @@ def test_the_density_fit_recovers_what_made_the_data():
 def test_the_stored_density_fit_is_that_of_the_file():
     from landcarbon.datasets import load
 
-    fit = p.fit_bulk_density(load("afsp"))
-    stored = p.AFSP_FIT
+    fit = bd.fit_bulk_density(load("afsp"))
+    stored = bd.AFSP_FIT
     assert (fit.n, round(fit.r2, 3)) == (stored.n, stored.r2)
     assert fit.intercept == pytest.approx(stored.intercept, abs=1e-4)
     assert fit.slope == pytest.approx(stored.slope, abs=1e-5)
@@ -270,7 +272,7 @@ def csv(tmp_path):
     def write(header=HEADER, rows=ROWS, **options):
         file = tmp_path / "mine.csv"
         file.write_text("\n".join([header, *rows]), encoding="utf-8")
-        return p.read_profiles_csv(file, **options)
+        return pf.read_profiles_csv(file, **options)
 
     return write
 
@@ -282,7 +284,9 @@ def test_a_tidy_file_is_read_with_its_units(csv):
     assert found.layers["bulk_density"].iloc[1] == pytest.approx(1300.0)
     assert found.layers["coarse_fragments"].tolist() == [0.0, 0.05, 0.1]
     assert found.layers["source"].unique().tolist() == ["mine"]
-    assert found.notes == ("columns not used: note",)
+    assert found.notes[0] == "columns not used: note"
+    assert found.notes[1].startswith("bulk density of 33% of the layers is estimated: ln bulk density")
+    assert len(found.notes) == 2
 
 
 @pytest.mark.parametrize(
@@ -302,7 +306,7 @@ def test_grams_declared_as_percent_are_too_much(csv):
 
 
 def test_percent_declared_as_grams_is_possible_but_odd(csv):
-    assert len(csv().notes) == 1
+    assert not any("percent" in note for note in csv().notes)
     rows = [r.replace(",30,1.1", ",3,1.1").replace(",15,1.3", ",1.5,1.3") for r in ROWS]
     found = csv(rows=rows)
     assert len(found) == 1
@@ -336,17 +340,17 @@ def test_units_can_be_given_beside_the_file(csv):
         (dict(header=HEADER.replace("g/kg", "kg/ha")), r"in 'kg/ha', which is no unit known for organic"),
         (dict(header=HEADER.replace("lat,", "breite,")), "no column 'latitude'"),
         (dict(header=HEADER.replace("note", "orgc [%]")), "two columns for organic_carbon"),
-        (dict(header=HEADER.replace(",", ";"), rows=[]), "one column only"),
+        (dict(header=HEADER.replace(",", " "), rows=[]), "one column only"),
         (dict(units={"socks": "g/kg"}), "units names the column 'socks'"),
         (dict(rows=[ROWS[0][1:], *ROWS]), "line 2 of mine.csv has no profile name"),
         (dict(rows=[*ROWS, '" "' + ROWS[0][1:]]), "line 5 of mine.csv has no profile name"),
         (dict(rows=[]), "a header but no layers"),
         (dict(header="", rows=[]), "mine.csv is empty"),
         (dict(rows=['"' + r for r in ROWS[:1]]), "cannot be read as a table: EOF inside string"),
-        (dict(rows=[*ROWS, ROWS[2] + ",1"]), "cannot be read as a table: Expected 9 fields in line 5"),
+        (dict(rows=[*ROWS, ROWS[2] + ",1"]), "cannot be read as a table: line 5 has more cells"),
         (dict(rows=[ROWS[0].replace("40,", "40,5,"), *ROWS[1:]]), "more cells than its header, 9"),
         (dict(header=HEADER.replace("note", "lat")), "two columns for latitude"),
-        (dict(min_layers=0), "min_layers is a whole number, at least 1"),
+        (dict(min_layers=0), "min_layers must be a whole number, at least 1"),
         (dict(rows=ROWS[:2]), "none of the 1 profiles can be used: 1 fewer than 3 layers"),
         (dict(rows=[r.replace("40,-100", "-100,40") for r in ROWS]), "swapped"),
     ],
@@ -376,12 +380,12 @@ def test_a_file_in_another_encoding_gets_a_sentence(tmp_path):
     file = tmp_path / "mine.csv"
     file.write_bytes("\n".join([HEADER, *ROWS]).replace("dark", "Höhe").encode("latin-1"))
     with pytest.raises(InputError, match="no UTF-8 text"):
-        p.read_profiles_csv(file)
+        pf.read_profiles_csv(file)
 
 
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="there is no file"):
-        p.read_profiles_csv(tmp_path / "nowhere.csv")
+        pf.read_profiles_csv(tmp_path / "nowhere.csv")
 
 
 @pytest.mark.parametrize(
@@ -392,10 +396,10 @@ def test_a_file_that_is_not_there(tmp_path):
         (lambda f: p.make_profiles(table(P2=edit(1, "profile_id", None))), "row 9 .*no profile name"),
         (lambda f: p.make_profiles(table().astype({"latitude": object}).replace(40.0, "north")), "latitude"),
         (lambda f: p.load_profiles("wosis"), "'isis' and 'afsp'"),
-        (lambda f: p.carbon_density(1200.0, 1300.0), "at most 1000"),
-        (lambda f: p.carbon_density(10.0, 0.0), "bulk_density must be above 0"),
-        (lambda f: p.carbon_density(10.0, 1300.0, 20.0), "fraction"),
-        (lambda f: p.fit_bulk_density(table()), "only 20 layers"),
+        (lambda f: bd.carbon_density(1200.0, 1300.0), "at most 1000"),
+        (lambda f: bd.carbon_density(10.0, 0.0), "bulk_density must be above 0"),
+        (lambda f: bd.carbon_density(10.0, 1300.0, 20.0), "fraction"),
+        (lambda f: bd.fit_bulk_density(table()), "only 20 layers"),
         (lambda f: f.select(["P9"]), "no used profile 'P9'"),
         (lambda f: f.select([False] * 5), "no profile was selected"),
         (lambda f: f.to_observations(0.0), "relative_error must be above 0"),
@@ -417,14 +421,14 @@ def test_wosis_2019(tmp_path):
         "profile_id profile_layer_id upper_depth lower_depth orgc_value_avg",
         "7 1 0 10 30", "7 2 10 30 15", "7 3 30 60 6",
     )  # fmt: skip
-    found = p.read_wosis_2019(tmp_path)
+    found = pf.read_wosis_2019(tmp_path)
     assert found.layers["bulk_density_estimated"].all()
     write_tsv(
         tmp_path / "wosis_201909_layers_physical.tsv",
         "profile_id profile_layer_id bdfiod_value_avg cfvo_value_avg",
         "7 1 1.1 0", "7 2 1.3 20",
     )  # fmt: skip
-    found = p.read_wosis_2019(tmp_path)
+    found = pf.read_wosis_2019(tmp_path)
     assert found.layers["lower_depth"].tolist() == [0.1, 0.3, 0.6]
     assert found.layers["carbon_density"].iloc[1] == pytest.approx(15 * 1300 * 0.8)
     assert found.layers["bulk_density_estimated"].tolist() == [False, False, True]
@@ -438,14 +442,14 @@ def test_wosis_2023(tmp_path):
         "7 1 1 0 10", "7 2 1 10 30", "7 3 1 30 60", "8 4 1 0 20",
     )  # fmt: skip
     write_tsv(tmp_path / "wosis_202312_orgc.tsv", "profile_id layer_id value_avg", "7 1 30", "7 2 15", "7 3 6")
-    found = p.read_wosis_2023(tmp_path)
+    found = pf.read_wosis_2023(tmp_path)
     assert found.ids == ["7"]
     assert found.report.loc["8", "reason"] == "no organic carbon"
     with pytest.raises(InputError, match=r"holds no file wosis_201909_profiles\.tsv"):
-        p.read_wosis_2019(tmp_path)
+        pf.read_wosis_2019(tmp_path)
     write_tsv(tmp_path / "wosis_202312_orgc.tsv", "profile_id layer_id value", "7 1 30")
     with pytest.raises(InputError, match="no column 'value_avg'"):
-        p.read_wosis_2023(tmp_path)
+        pf.read_wosis_2023(tmp_path)
 
 
 def write_tsv(file, *lines):
@@ -487,3 +491,92 @@ def test_a_reason_can_be_given_for_those_left_out():
     found = p.make_profiles(table()).select([True] * 3 + [False] * 2, {"P3": "wet", "P4": "far"})
     assert found.report["reason"].tolist() == ["", "", "", "wet", "far"]
     assert found.summary()["profiles"].iloc[1:].sum() == 5
+
+
+def test_one_pit_in_two_collections_counts_once():
+    one = p.make_profiles(table(), source="one")
+    pit = table()
+    two = p.make_profiles(pit[pit.profile_id.isin(["P0", "P1"])].replace({"P0": "K7", "P1": "K8"}).assign(
+        latitude=lambda f: f.latitude + 10.0 * (f.profile_id == "K8")), source="two")  # fmt: skip
+    both = p.join_profiles(one, two)
+    assert both.ids == ["P0", "P1", "P2", "P3", "P4", "K8"]
+    assert both.report.loc["K7", "reason"] == "repeats another profile"
+    assert both.summary()["profiles"].iloc[1:].sum() == 7
+
+
+def test_what_stands_above_the_mineral_soil_is_not_judged():
+    litter = {"upper_depth": -0.05, "lower_depth": 0.0, "organic_carbon": 450.0, "bulk_density": 5.0}
+    found = p.make_profiles(table(P2=lambda f: pd.concat([f, f.iloc[:1].assign(**litter)])))
+    assert len(found) == 5 and found.report.loc["P2", "layers_used"] == 4
+    only = table(P2=lambda f: f.assign(upper_depth=-f.lower_depth, lower_depth=-f.upper_depth))
+    assert p.make_profiles(only).report.loc["P2", "reason"] == "organic carbon above the mineral soil only"
+
+
+def test_organic_soil_with_an_estimated_density_gets_a_note():
+    found = p.make_profiles(table(P2=lambda f: f.assign(organic_carbon=450.0 + f.lower_depth, bulk_density=np.nan)))
+    assert "4 organic layer(s)" in found.report.loc["P2", "note"]
+    assert (found.report.drop("P2")["note"] == "").all()
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(100.0, "cm, not in m"), (0.01, "m, not in cm")])
+def test_depths_in_another_unit_get_a_note(factor, unit):
+    raw = table()
+    raw[["upper_depth", "lower_depth"]] *= factor
+    assert any(unit in note for note in p.make_profiles(raw).notes)
+    assert not any("depths" in note for note in p.make_profiles(table()).notes)
+
+
+def test_longitudes_from_0_to_360_and_swapped_places_are_noticed():
+    east = p.make_profiles(table().assign(longitude=lambda f: f.longitude + 360.0))
+    assert east.sites["longitude"].tolist() == [-100.0, -99.0, -98.0, -97.0, -96.0]
+    assert any("0 to 360" in note for note in east.notes)
+    germany = table().assign(latitude=lambda f: f.latitude + 10.0, longitude=10.0)
+    assert not any("sea" in note for note in p.make_profiles(germany).notes)
+    brazil = table().assign(latitude=-48.0, longitude=-10.0 + table().index // 4)
+    assert any("swapped" in note for note in p.make_profiles(brazil).notes)
+
+
+def test_marks_for_gaps_are_gaps():
+    raw = table(P1=edit(3, "organic_carbon", -9999.0), P2=edit(3, "bulk_density", -999.0))
+    found = p.make_profiles(raw)
+    assert len(found) == 5 and found.report.loc["P1", "layers_used"] == 3
+    assert found.layers["bulk_density_estimated"].sum() == 1
+
+
+def test_selection_takes_time_in_proportion():
+    import time
+
+    seconds = []
+    for n in (1000, 8000):
+        k = np.repeat(np.arange(n), 3)
+        found = p.make_profiles(pd.DataFrame({
+            "profile_id": [f"P{i}" for i in k], "latitude": 40 + k * 1e-3, "longitude": -100.0,
+            "upper_depth": np.tile([0, 0.1, 0.2], n), "lower_depth": np.tile([0.1, 0.2, 0.3], n),
+            "organic_carbon": 20.0 + np.arange(3 * n) % 7, "bulk_density": 1300.0,
+        }))  # fmt: skip
+        start = time.process_time()
+        found.select(found.ids[:-1])
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 24 * seconds[0]  # 8 if in proportion, 64 if with the square
+
+
+def test_litter_on_the_ground_is_no_soil(tmp_path):
+    write_tsv(tmp_path / "wosis_201909_profiles.tsv", "profile_id latitude longitude", "7 61 10")
+    write_tsv(
+        tmp_path / "wosis_201909_layers_chemical.tsv",
+        "profile_id profile_layer_id upper_depth lower_depth litter orgc_value_avg",
+        "7 1 0 6 t 410", "7 2 6 15 f 38", "7 3 15 40 f 12", "7 4 40 80 f 3",
+    )  # fmt: skip
+    found = pf.read_wosis_2019(tmp_path).layers
+    assert found["organic_carbon"].tolist() == [38.0, 12.0, 3.0]
+    assert found["upper_depth"].tolist() == pytest.approx([0.0, 0.09, 0.34])
+
+
+def test_wosis_2023_from_its_property_files_alone(tmp_path):
+    head = "profile_id layer_id latitude longitude upper_depth lower_depth litter value_avg"
+    rows = ("0 40 -100 0 5 True 400", "1 40 -100 0 10 False 30", "2 40 -100 10 30 False 15", "3 40 -100 30 60 False 6")
+    write_tsv(tmp_path / "wosis_202312_orgc.tsv", head, *(f"7 {row}" for row in rows))
+    write_tsv(tmp_path / "wosis_202312_bdfiod.tsv", head, "7 1 40 -100 0 10 False 1.1")
+    found = pf.read_wosis_2023(tmp_path).layers
+    assert found["upper_depth"].tolist() == [0.0, 0.1, 0.3]
+    assert found["bulk_density"].iloc[0] == pytest.approx(1100.0)

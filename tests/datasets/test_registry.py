@@ -169,3 +169,47 @@ def test_an_unknown_name_is_answered_with_the_nearest():
     assert "datasets.available()" in str(err.value)
     with pytest.raises(InputError, match="There are: isis, afsp"):
         datasets.path("zzzzzzzz")
+
+
+@pytest.mark.parametrize(("pieces", "pause", "words"), [
+    (10_000, 0.0, "more bytes than the file has"), (10_000, 0.2, "longer than"), (1, 0.0, None),
+])  # fmt: skip
+def test_a_download_ends_by_size_and_by_time(bare, monkeypatch, pieces, pause, words):
+    """A server that sends without end, one that sends a byte now and then, and one that is honest."""
+    import threading
+    import time
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            try:
+                for _ in range(pieces):
+                    self.wfile.write(b"x" * (1 if pause else 20_000))
+                    time.sleep(pause)
+            except OSError:
+                pass
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/x"
+    content = b"x" * 20_000
+    entry = registry.Entry("small", "small.csv", 20_000, hashlib.sha256(content).hexdigest(), url, "CC0", "", "")
+    monkeypatch.setattr(registry, "registry", lambda: {"small": entry})
+    monkeypatch.setattr(registry, "_reachable", lambda url: True)
+    monkeypatch.setattr(registry, "DOWNLOAD_SECONDS", 1.0 if pause else 60.0)
+    monkeypatch.setenv("LANDCARBON_OFFLINE", "0")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    start = time.monotonic()
+    if words is None:
+        assert registry.path("small").read_bytes() == content
+    else:
+        with pytest.raises(registry.DataUnavailable, match=words):
+            registry.path("small")
+    assert time.monotonic() - start < 30.0
+    server.shutdown()

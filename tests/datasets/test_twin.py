@@ -196,7 +196,7 @@ def test_nature_is_the_same_at_any_place_and_on_the_grid(world):
     [
         (lambda w: datasets.twin_world(region="europe"), "no region 'europe'"),
         (lambda w: datasets.twin_world(sites=0), "at least 1"),
-        (lambda w: datasets.twin_world(sites=2.5), "number of profiles"),
+        (lambda w: datasets.twin_world(sites=2.5), "sites must be a whole number"),
         (lambda w: datasets.twin_world(error=0.0), "error must be above 0"),
         (lambda w: datasets.twin_world(sites=20, error=9.0), "lower the error"),
         (lambda w: w.grid(0.0), "step must be above 0"),
