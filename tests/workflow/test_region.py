@@ -239,7 +239,7 @@ def test_wrong_options_end_in_a_sentence(files, tmp_path, capsys, more, words):
         (["--box", "-40", "10", "-30", "20"], "no land cell"),
         (["--depth", "100"], "depth must be at most 8.6"),
         (["--jobs", "0"], "number of processes"),
-        (["--min-layers", "0"], "min_layers is a whole number"),
+        (["--min-layers", "0"], "min_layers must be a whole number"),
         (["--summary", "absent/small.nc"], "summary cannot be written"),
     ],
 )
