@@ -389,6 +389,11 @@ def to_netcdf(
         "" is the root of the file.
     encoding : mapping, optional
         As of :meth:`xarray.Dataset.to_netcdf`, or ``{group: that}``.
+
+    Raises
+    ------
+    Shortage
+        There was no room for it in memory.
     """
     import netCDF4
     from xarray.backends import NetCDF4DataStore
@@ -398,10 +403,16 @@ def to_netcdf(
         for name, data in groups.items():
             wanted = (encoding or {}).get(name, {}) if name else encoding or {}
             data.dump_to_store(NetCDF4DataStore(file, group=name or None, mode="a"), encoding=dict(wanted))
-    except BaseException:
-        file.close()
+        return bytes(file.close())
+    except BaseException as error:
+        with contextlib.suppress(RuntimeError):
+            file.close()
+        if isinstance(error, RuntimeError):  # no disk is involved: HDF5 found no room in memory
+            raise Shortage(
+                f"memory was short while results were made into a file ({error}). What was finished is kept; "
+                "close other programs, or take fewer processes, and call again."
+            ) from None
         raise
-    return bytes(file.close())
 
 
 def _from_netcdf(content: bytes, order: list[Any]) -> xr.Dataset:
@@ -476,14 +487,17 @@ class Store:
         self._depth -= 1
         if self._depth:
             return
-        nothing = kind is not None and not any(self.folder.rglob("*.nc"))
-        if nothing and self._claimed:
-            for card in self.folder.rglob("run.json"):
-                card.unlink(missing_ok=True)
+        nothing = False
+        with contextlib.suppress(OSError):  # tidying must not hide what went wrong
+            nothing = kind is not None and not any(self.folder.rglob("*.nc"))
+            if nothing and self._claimed:
+                for card in self.folder.rglob("run.json"):
+                    card.unlink(missing_ok=True)
         _give(self.folder / ".lock", self._lock)
         self._lock = None
         if nothing:
-            _remove_empty(self.folder)
+            with contextlib.suppress(OSError):
+                _remove_empty(self.folder)
             for folder in self._new:
                 with contextlib.suppress(OSError):
                     folder.rmdir()

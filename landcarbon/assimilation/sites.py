@@ -44,6 +44,8 @@ __all__ = ["assimilate"]
 if TYPE_CHECKING:
     import xarray as xr
 
+# A worker that died again and again; data that died with the worker which held them.
+LOST_ON_DASK = ("KilledWorker", "FutureCancelledError")
 RunChunk = Callable[[NDArray[np.int_], list[np.random.Generator]], Mapping[Any, Any]]
 
 
@@ -201,7 +203,7 @@ def _finished(work: _Work, todo: list[NDArray[np.int_]], n_jobs: int) -> Iterato
             delayed(_one_chunk)(work, positions) for positions in todo
         )
     except Exception as error:
-        if not isinstance(error, BrokenExecutor) and type(error).__name__ != "KilledWorker":
+        if not isinstance(error, BrokenExecutor) and type(error).__name__ not in LOST_ON_DASK:
             raise
         raise Shortage(
             "a process that worked for this run has died, most often because memory was short. What was "
