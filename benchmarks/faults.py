@@ -9,8 +9,6 @@ run that nothing happened to. An argument shortens everything: `python benchmark
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,7 @@ from _timing import heading, table  # first: it holds BLAS to one thread
 
 import numpy as np
 import pandas as pd
+import psutil
 import xarray as xr
 
 from landcarbon.matrix.errors import InputError
@@ -138,7 +137,7 @@ def kill_once(run: str, out: str, rng: np.random.Generator) -> bool:
         time.sleep(0.002)
     time.sleep(rng.uniform(0.0, 0.06))
     alive = process.poll() is None
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.communicate()
     return alive
 
@@ -194,7 +193,7 @@ def children(pid: int) -> list[int]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            words = stat.read_text().rpartition(")")[2].split()
+            words = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
         except OSError:
             continue
         if int(words[1]) == pid:
@@ -211,7 +210,7 @@ def dead_worker(whole: xr.Dataset, n: int) -> tuple[str, ...]:
             while pieces(out) < 2 and process.poll() is None:
                 time.sleep(0.01)
             workers = [p for p in children(process.pid) if b"popen_loky" in Path(f"/proc/{p}/cmdline").read_bytes()]
-            os.kill(workers[0], signal.SIGKILL)
+            psutil.Process(workers[0]).kill()
             clean += end(process).clean
             same += run_sites(out).identical(whole)
     return "worker killed, local", f"{n} runs, {clean} clean", f"{same} of {n} the same bits"
@@ -235,7 +234,7 @@ def dead_worker_on_dask(whole: xr.Dataset) -> tuple[str, ...]:
         def strike() -> None:
             while pieces(out) < 2:
                 time.sleep(0.01)
-            os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+            psutil.Process(next(iter(cluster.workers.values())).pid).kill()
 
         threading.Thread(target=strike, daemon=True).start()
         try:

@@ -120,10 +120,10 @@ LINES = {
     "check, hint, quiz": (["-c", SPEAK], 0),
     "course.py": (["course.py"], 0),
     "course.py, a wrong verb": (["course.py", "böök"], 2),
-    "landcarbon --help": (["-m", "landcarbon.course.command", "proda", "--help"], 0),
-    "landcarbon, wrong words": (["-m", "landcarbon.course.command", "proda", "--ξ", "−1"], 2),
+    "landcarbon --help": (["-m", "landcarbon.workflow.command", "proda", "--help"], 0),
+    "landcarbon, wrong words": (["-m", "landcarbon.workflow.command", "proda", "--ξ", "−1"], 2),
     "landcarbon, no file": (
-        ["-m", "landcarbon.course.command", "proda", "--profiles", "ξ≤.csv", "--out", "work−"], 2),
+        ["-m", "landcarbon.workflow.command", "proda", "--profiles", "ξ≤.csv", "--out", "work−"], 2),
     "course.py doctor": (["course.py", "doctor"], 0),
     "doctor": (["-m", "landcarbon.course.doctor"], 0),
     "notebooks": (["-m", "landcarbon.course.notebooks", "execute", "ξ≤.ipynb"], 1),

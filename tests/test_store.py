@@ -6,7 +6,6 @@ import dataclasses
 import errno
 import functools
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -114,7 +113,7 @@ def test_marks_are_the_same_in_another_process():
         "print(t.fingerprint(t.FRAME, t.DATA, t.Model(2.0), t.closing(1.0), {'b', 'a'}, t.Options((0, 1), 2)))"
     )
     marks = {
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True,
                        env=os.environ | {"PYTHONHASHSEED": seed}).stdout
         for seed in ("1", "2")
     }  # fmt: skip
@@ -130,7 +129,7 @@ def test_a_thing_that_holds_itself_ends():
 
 
 def test_what_cannot_be_told_apart_is_refused(tmp_path):
-    with open(tmp_path / "f", "w") as file:
+    with open(tmp_path / "f", "w", encoding="utf-8") as file:
         for thing in (file, threading.Lock(), (k for k in range(3))):
             with pytest.raises(InputError, match="nothing to tell it from another"):
                 fingerprint({"a": thing})
@@ -197,7 +196,7 @@ def test_a_folder_is_for_one_run(tmp_path):
             store.claim({"seed": 1, "model": clm5, "name": "x"} | other, "seed and model")
     with pytest.raises(InputError, match="name = x, not None"):
         store.claim({"seed": 1, "model": clm5})
-    (tmp_path / "run.json").write_text('{"err')
+    (tmp_path / "run.json").write_text('{"err', encoding="utf-8")
     with pytest.raises(InputError, match=r"run\.json cannot be read"):
         store.claim({"seed": 1})
 
@@ -241,7 +240,7 @@ def test_a_run_that_kept_something_keeps_its_folder(tmp_path):
 
 
 def test_files_of_others_are_left_alone(tmp_path):
-    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(ZeroDivisionError):
         fail_at_once(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
@@ -258,7 +257,7 @@ with Store(sys.argv[1]) as store:
 
 
 def test_one_process_at_a_time_and_none_is_left_behind(tmp_path):
-    other = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, encoding="utf-8")
     try:
         assert other.stdout is not None and other.stdout.readline() == "held\n"
         with pytest.raises(InputError, match=f"another process .{other.pid} on "), Store(tmp_path):
@@ -280,9 +279,9 @@ for _ in range(150):
     try:
         with Store(sys.argv[1]) as store:
             path = store.folder / "count"
-            n = int(path.read_text()) if path.exists() else 0
+            n = int(path.read_text(encoding="utf-8")) if path.exists() else 0
             time.sleep(0.0005)
-            path.write_text(str(n + 1))
+            path.write_text(str(n + 1), encoding="utf-8")
             print("counted")
     except InputError:
         time.sleep(0.001)
@@ -290,11 +289,11 @@ for _ in range(150):
 
 
 def test_many_processes_never_hold_it_together(tmp_path):
-    runs = [subprocess.Popen([sys.executable, "-c", RACE, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    runs = [subprocess.Popen([sys.executable, "-c", RACE, str(tmp_path)], stdout=subprocess.PIPE, encoding="utf-8")
             for _ in range(3)]  # fmt: skip
     counted = sum(run.communicate(timeout=120)[0].count("counted") for run in runs)
     assert all(run.returncode == 0 for run in runs)
-    assert int((tmp_path / "count").read_text()) == counted > 0
+    assert int((tmp_path / "count").read_text(encoding="utf-8")) == counted > 0
 
 
 def test_a_store_inside_a_store_and_one_that_is_entered_twice(tmp_path):
@@ -320,7 +319,7 @@ try:
 except InputError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert "x.nc cannot be written to" in done.stdout and "make room and call again" in done.stdout
     assert not [p for p in tmp_path.rglob("*") if p.suffix in (".nc", ".part")]
@@ -340,10 +339,10 @@ while True:
 """
     rng = np.random.default_rng()
     for _ in range(3):
-        run = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        run = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, encoding="utf-8")
         assert run.stdout is not None and run.stdout.readline() == "up\n"
         time.sleep(0.1 * rng.random())
-        run.send_signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+        run.kill()
         run.wait()
         found = Store(tmp_path).read("x", {})
         assert found is not None and np.ptp(found.x.values) == 0.0
@@ -377,7 +376,7 @@ def test_groups_of_one_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["file", "file/below", "n" * 300])
 def test_a_folder_that_cannot_be_one(tmp_path, name):
-    (tmp_path / "file").write_text("mine")
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="results cannot be written"), Store(tmp_path / name):
         pass
-    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"

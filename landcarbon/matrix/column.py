@@ -10,8 +10,8 @@ I      input                                          (..., p, L)     gC m-3 yr-
 A      transfer between pools, the same in all layers (..., p, p)     1             A
 ξ      environmental scalar                           (..., p, L)     1             xi
 K      turnover rate                                  (..., p, L)     yr-1          K
-V      mixing between layers: rates down and up,      (..., L−1)      yr-1          down, up
-       times the strength of each pool                (p,)            1             mixed
+V      mixing between layers: rates down and up       (..., L−1)      yr-1          down, up
+m      strength of the mixing of each pool            (p,)            1             mixed
 M      outflow matrix, pool-major                     (..., pL, pL)   yr-1          outflow_matrix
 λ      M⁻ᵀ ∂J/∂X: worth of a unit of input            (..., p, L)     of J          LayeredGradient.I
 ====== ============================================== =============== ============= ==============

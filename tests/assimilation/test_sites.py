@@ -337,7 +337,7 @@ try:
 except t.InputError as error:
     print(error)
 """
-    runs = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE, text=True)
+    runs = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE, encoding="utf-8")
             for _ in range(2)]  # fmt: skip
     said = [run.communicate(timeout=120)[0] for run in runs]
     assert all(run.returncode == 0 for run in runs)
@@ -391,7 +391,7 @@ assimilate(range(400), work, sys.argv[1], seed=1, chunk=1, n_jobs=2)
 
 def _runs(pid: int) -> bool:
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except OSError:
         return False
     return state != "Z"

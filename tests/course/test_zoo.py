@@ -17,8 +17,10 @@ from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5, pools, teco
 
 ROOT = Path(__file__).parents[2]
+# What models are made of, in a file of its own.
+NO_MODELS = ("__init__", "parameters", "process", "site_climate")
 MODELS = sorted(
-    p.stem for p in (ROOT / "landcarbon/models").glob("*.py") if p.stem not in ("__init__", "parameters")
+    p.stem for p in (ROOT / "landcarbon/models").glob("*.py") if p.stem not in NO_MODELS
 )
 
 

@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 
 from landcarbon import datasets
+from landcarbon.datasets import profile_files
 from landcarbon.learning import Evaluation
 from landcarbon.matrix.errors import InputError
 from landcarbon.workflow import region
@@ -371,7 +372,7 @@ def test_formulas_in_names_do_not_reach_a_spreadsheet(files, tmp_path):
     table = pd.read_csv(files / "sound.csv", dtype={"profile_id": str})
     names = {"P01": "=HYPERLINK(1)", "P02": "+1", "P03": "-1+2", "P04": "@SUM(A1)", "P05": "plain"}
     table["profile_id"] = table["profile_id"].replace(names)
-    read = datasets.profiles.read_profiles_csv
+    read = profile_files.read_profiles_csv
     table.to_csv(tmp_path / "own.csv", index=False)
     account = region._defused(read(tmp_path / "own.csv").report)
     cells = account.to_csv().replace("\n", ",").split(",")
