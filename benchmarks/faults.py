@@ -116,7 +116,7 @@ def start(name: str, out: str, limit: str = "") -> subprocess.Popen[str]:
     run = RUNS[name].__name__ if name in RUNS else name
     code = CODE.format(here=str(Path(__file__).parent), limit=limit, run=run, out=out)
     return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
     )
 
 
