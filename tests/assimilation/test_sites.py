@@ -337,7 +337,8 @@ try:
 except t.InputError as error:
     print(error)
 """
-    runs = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE, encoding="utf-8")
+    runs = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE,
+                             encoding="utf-8")
             for _ in range(2)]  # fmt: skip
     said = [run.communicate(timeout=120)[0] for run in runs]
     assert all(run.returncode == 0 for run in runs)

@@ -141,7 +141,7 @@ def test_months_of_little_demand_lose_no_water_either():
     # Six months empty the bucket; six of rain fill it again, while hardly anything is asked for.
     wet = MONTH >= 6
     need, rain = np.where(wet, 0.9, 300.0), np.where(wet, 500.0, 0.0)
-    b = c.bucket(rain, np.full(12, 10.0), need, 1000.0)
+    b = sc.bucket(rain, np.full(12, 10.0), need, 1000.0)
     np.testing.assert_allclose(
         rain, b.evapotranspiration + b.runoff + np.diff(b.storage), atol=1e-8
     )
@@ -256,8 +256,8 @@ def test_covariates_are_those_of_the_climate():
     t, p, s, lat, lon = many()
     room = np.linspace(100, 200, 5)
     _, found = c.forcing_from_climate(t, p, s, lat, lon, room)
-    demand = c.potential_evapotranspiration(t, s, lat)
-    b = c.bucket(p, t, demand, room)
+    demand = sc.potential_evapotranspiration(t, s, lat)
+    b = sc.bucket(p, t, demand, room)
     rain, need = p.sum(axis=1), demand.sum(axis=1)
     expected = {
         "latitude": lat, "longitude": lon, "mean_temperature": t.mean(axis=1), "coldest_month": t.min(axis=1),
@@ -267,7 +267,7 @@ def test_covariates_are_those_of_the_climate():
         "aridity": rain / (rain + need + 1.0), "evapotranspiration": b.evapotranspiration.sum(axis=1),
         "runoff": b.runoff.sum(axis=1), "mean_wetness": b.wetness.mean(axis=1),
         "driest_wetness": b.wetness.min(axis=1), "capacity": room,
-        "npp": c.miami_npp(t.mean(axis=1), rain),
+        "npp": sc.miami_npp(t.mean(axis=1), rain),
     }  # fmt: skip
     assert set(found.columns) == set(expected)
     for name, values in expected.items():

@@ -161,7 +161,7 @@ def test_odd_input_is_named(world, theta):
         (lambda: compare(theta[:0], world.forcing[:0], theta[0]), "at least one site and one draw"),
         (lambda: control(rounding, same), "no pattern"),
         (lambda: control(theta, world.forcing, depth="1 m"), "depth must hold numbers"),
-        (lambda: control(theta, world.forcing, level=None), "level holds 1 value"),
+        (lambda: control(theta, world.forcing, level=None), "level has a gap"),
     ):
         with pytest.raises(InputError, match=words):
             call()

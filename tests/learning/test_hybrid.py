@@ -185,14 +185,14 @@ def linear_world(sd=0.1):
 
 def test_recovery_is_the_correlation_along_each_direction():
     _, stream, prior = linear_world()
-    seen = hybrid.directions(stream, np.zeros(12), prior.table.default, prior)
+    seen = hybrid.directions(Task(stream, np.zeros(12), prior=prior), prior.table.default)
     rng = np.random.default_rng(3)
     truth = rng.normal(size=(12, 3))
     estimate = truth + 0.5 * rng.normal(size=(12, 3))
     table = hybrid.recovery(seen, truth, estimate)
-    width = np.pi / np.sqrt(3)
     for k in range(3):
-        a, b = (z @ seen.vectors[:, k] / width for z in (truth, estimate))
+        # A uniform number from 0 to 1 has the standard deviation 1/√12, and z is its logit.
+        a, b = (np.sqrt(12) / (1 + np.exp(-z)) @ seen.vectors[:, k] for z in (truth, estimate))
         np.testing.assert_allclose(seen.along(truth)[:, k], a, rtol=1e-9)
         assert table["r"].iloc[k] == pytest.approx(np.corrcoef(a, b)[0, 1])
     assert table["made of"].tolist() == ["+1.00 r", "+0.71 p +0.71 q", table["made of"].iloc[2]]
@@ -203,7 +203,8 @@ def test_recovery_is_the_correlation_along_each_direction():
 def test_groups_are_never_split_between_training_and_stopping():
     covariates, stream, prior = linear_world()
     block = np.repeat(np.arange(4), 3)
-    net = hybrid.fit(covariates, stream, np.zeros(12), prior, members=2, hidden=(4,), epochs=1, groups=block, rng=1)
+    task = Task(stream, np.zeros(12), covariates, prior, groups=block)
+    net = hybrid.fit(task, members=2, network=(4,), epochs=1, rng=1)
     assert all(len(set(net.share[block == b])) == 1 for b in range(4))
     assert set(net.share) == {0, 1}
 
@@ -227,8 +228,9 @@ def test_scatter_makes_up_for_what_residuals_exceed_their_errors():
     covariates, stream, prior = linear_world(sd=0.1)
     data = 1.0 + 0.5 * np.sin(np.arange(24.0)).reshape(12, 2)
     stream = hybrid.Stream(GaussianLikelihood(data, sd=0.1), stream.run, weight=2.0)
-    net = hybrid.fit(covariates, stream, np.zeros(12), prior, free=["p", "q"], members=2, hidden=(4,), epochs=1, rng=1)
-    x = (covariates.to_numpy() - net.centre) / net.scale
+    task = Task(stream, np.zeros(12), covariates, prior)
+    net = hybrid.fit(task, free=["p", "q"], members=2, network=(4,), epochs=1, rng=1)
+    x = net.scaling(covariates)
     y = np.array([net.members[k].net(x[[i]])[0] for i, k in enumerate(net.share)])
     width = np.pi / np.sqrt(3)  # prior sd of the logit of a uniform number
     theta = np.column_stack([1 / (1 + np.exp(-width * y)), np.full(12, 0.5)])
