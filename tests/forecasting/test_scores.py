@@ -238,6 +238,13 @@ def test_labelled_ensembles_may_have_the_member_anywhere():
         s.crps(y, x.rename(member="draw"))
 
 
+def test_two_bins_are_enough_for_a_test_of_uniformity():
+    """Nine of ten in the lower half: chi-square of 64 with one degree of freedom."""
+    values = np.r_[np.full(90, 0.25), np.full(10, 0.75)]
+    found = s.pit_uniformity(values, bins=2)
+    assert found.p_value == pytest.approx(2 * norm.sf(8.0), rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -256,6 +263,7 @@ def test_labelled_ensembles_may_have_the_member_anywhere():
         (lambda: s.skill(np.ones((3, 2)), np.zeros((3, 2))), "no error at some lead"),
         (lambda: s.skill(np.ones((3, 1)), np.ones((3, 1)), blocks=[1, 1, 1]), "one block"),
         (lambda: s.horizon(np.ones((3, 2)), np.ones((3, 2)), leads=[2, 1]), "increasing"),
+        (lambda: s.horizon(np.ones((3, 3)), np.ones((3, 3)), leads=[1, 3, 2]), "increasing"),
     ],
 )
 def test_bad_input_gets_a_sentence(call, words):

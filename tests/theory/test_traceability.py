@@ -27,6 +27,22 @@ def random_scalars(rng, n):
     return rng.uniform(0.1, 1.0, n), rng.uniform(0.1, 1.0, n)
 
 
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_no_component_may_be_zero(name):
+    one = dict.fromkeys(COMPONENTS, 1.0)
+    Components(**one)
+    with pytest.raises(InputError, match="none can be 0"):
+        Components(**one | {name: 0.0})
+
+
+def test_scalars_that_are_not_given_are_one():
+    model = MatrixModel(("litter", "soil"), A=[[1, 0], [-0.3, 1]], K=[2.0, 0.02], B=[1, 0])
+    plain, told = trace(model, 500.0), trace(model, 500.0, temperature=1.0, water=1.0)
+    for name in COMPONENTS:
+        assert getattr(plain, name) == getattr(told, name)
+    assert plain.temperature == plain.water == 1.0
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 8))
 def test_the_product_is_the_storage(seed, n):
