@@ -42,7 +42,7 @@ from landcarbon.assimilation.state_space import (
     Normal,
     StateEstimate,
     StateObservations,
-    _normal,
+    believed,
     fitting,
     log_normal,
 )
@@ -116,8 +116,8 @@ def kalman_filter(system: LinearSystem, start: Normal, data: StateObservations) 
     return StateEstimate(
         system.times,
         system.pools,
-        _normal(means, covs),
-        _normal(before, covs_before),
+        believed(means, covs),
+        believed(before, covs_before),
         log_evidence,
         innovation,
     )
@@ -168,7 +168,7 @@ def kalman_smoother(system: LinearSystem, start: Normal, data: StateObservations
             Phi = system.step(k - 1)[0]
             lam = _apply(_T(Phi), lam)
             Lam = _T(Phi) @ Lam @ Phi
-    smoothed = _normal(means, covs)
+    smoothed = believed(means, covs)
     return StateEstimate(
         system.times,
         system.pools,

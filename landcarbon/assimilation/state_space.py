@@ -123,7 +123,7 @@ class Normal:
 
     def __getitem__(self, index: Any) -> Normal:
         """Some of the leading indices (times, sites)."""
-        return _normal(self.mu[index], self.cov[index])
+        return believed(self.mu[index], self.cov[index])
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -516,7 +516,7 @@ def log_normal(r: Array, S: Array, used: ArrayLike) -> Array:
     return -0.5 * (quadratic + np.linalg.slogdet(S)[1] + np.asarray(used) * _LOG_2PI)
 
 
-def _normal(mu: Array, cov: Array) -> Normal:
+def believed(mu: Array, cov: Array) -> Normal:
     """A Normal whose parts are known to be right."""
     made = object.__new__(Normal)
     keep(made, mu=mu, cov=cov)

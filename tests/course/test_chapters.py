@@ -51,7 +51,7 @@ def test_every_number_in_the_list_of_exceptions_is_one_and_says_where_it_comes_f
     assert unprinted == set(listed)
 
 
-def test_cells_of_claims_only_assert_and_are_not_shown() -> None:
+def test_cells_of_claims_assert_with_a_sentence_and_are_not_shown() -> None:
     """What the prose claims of fits and samples is held by the page itself; see CONTRIBUTING."""
     holding = set()
     for path in CHAPTERS:
