@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.learning.task import Task
+from landcarbon.matrix.errors import as_number, as_rng, as_whole
 
 __all__ = ["OneBatch", "one_batch"]
 
@@ -96,7 +97,9 @@ def one_batch(
     from scipy.optimize import minimize
 
     began = time.perf_counter()
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
+    starts, max_iter = as_whole("starts", starts, 1), as_whole("max_iter", max_iter, 1)
+    tolerance = as_number("tolerance", tolerance, lower=0.0)
     prior, n = task.prior, len(task)
     cost = batch_cost(task)
     z = prior.to_real(prior.table.default if start is None else start)

@@ -26,9 +26,9 @@ from landcarbon.learning import proda
 from landcarbon.learning.folds import Folds
 from landcarbon.learning.rivals import RIVALS, chosen
 from landcarbon.learning.skill import Difference, bootstrap_difference, bootstrap_score, scores
-from landcarbon.learning.task import Task, whole
+from landcarbon.learning.task import Task
 from landcarbon.learning.validation import Held, Prediction, Rival, generator, held_out
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,10 +188,10 @@ def evaluate(
     InputError
         Unknown method, folds over other sites, covariates missing at a site.
     """
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     seed = int(rng.integers(2**63))
     asked = chosen(rivals)
-    whole("draws", draws)
+    draws = as_whole("draws", draws, 1)
     proda.logarithmic(task)
     _ = task.environment
     _fit_folds(folds, len(task))

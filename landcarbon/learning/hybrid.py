@@ -56,7 +56,7 @@ from landcarbon.learning.folds import group_folds, random_folds
 from landcarbon.learning.mlp import MLP, Net, Training, train
 from landcarbon.learning.proda import prior_variance
 from landcarbon.learning.task import Scaling, Stream, Task
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_rng
 from landcarbon.models import clm5
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ class Hybrid:
 
     def sample(self, covariates: pd.DataFrame, draws: int, rng: Rng = 0) -> Array:
         """Draws of the parameters, (site, draw, p), unbounded: a member each, plus `scatter`."""
-        rng = np.random.default_rng(rng)
+        rng = as_rng(rng)
         z = self.parameters(covariates)
         which = rng.permutation(np.arange(draws) % z.shape[0])
         noise = rng.standard_normal((z.shape[1], draws, z.shape[2]))
@@ -335,7 +335,7 @@ def fit(
     x = scaling(task.environment)
     n, q = len(task), outputs.free.size
     schedule = {"batch": 256, "rate": 1e-2, "decay": 0.3, "epochs": 60, "patience": 10} | schedule
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     share = _shares(n, members, task.groups, rng)
     trained = []
     for k in range(members):

@@ -39,7 +39,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +50,8 @@ from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.sites import assimilate as run_sites
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.learning.folds import group_folds
-from landcarbon.learning.task import Scaling, Task, Work, whole
-from landcarbon.matrix.errors import InputError
+from landcarbon.learning.task import Scaling, Task, Work
+from landcarbon.matrix.errors import InputError, as_number, as_rng, as_share, as_whole
 from landcarbon.models.parameters import ParameterTable
 from landcarbon.models.process import Model, expand, observed_values
 from landcarbon.store import Shortage, Store
@@ -221,16 +220,17 @@ def assimilate(
         (without `work.out`).
     """
     start = time.perf_counter()
-    whole("rounds", rounds)
+    members, n_iter = as_whole("members", members, 2), as_whole("n_iter", n_iter, 1)
+    rounds = as_whole("rounds", rounds, 1)
     logarithmic(task)
     n, names, prior = len(task), task.site, task.prior
     how = _Smoother(task.model, members, n_iter, task.work.into("sites"))
     how.claim(task, {"rng": rng, "prior": prior}, "profiles, forcing, prior and options")
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     sites = first = None
     position = np.arange(n)
     failed: dict[Any, str] = {}
-    for k in range(int(rounds)):
+    for k in range(rounds):
         tell = None if report is None else lambda done, k=k: report(k * n + done, rounds * n)
         prior = prior if sites is None else sites.population()
         draws, prediction, reason = how.run(
@@ -272,7 +272,7 @@ def again(task: Task, rows: NDArray[np.int64], fold: int = 0, *, rng: Rng = 0) -
     sites = task.known
     if sites is None:
         raise InputError("This task knows no sites: give task.knowing(proda.assimilate(task)).")
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     known = (sites.first or sites).select(rows)
     members = known.draws.shape[1]
     how = _Smoother(task.model, members, sites.n_iter, task.work.into("folds").into(f"fold{fold + 1}"))
@@ -313,7 +313,7 @@ class _Smoother:
     ) -> tuple[Array, Array, NDArray[Any]]:
         """Draws and predictions of every site from one prior, and why sites failed."""
         seed = int(rng.integers(2**63))
-        work = partial(_some_sites, task.data, task.forcing, prior, self)
+        work = _SomeSites(task.data, task.forcing, prior, self, np.arange(len(task)))
         if self.work.out is not None:
             data = run_sites(
                 list(site), work, Path(self.work.out) / folder, seed,
@@ -337,26 +337,34 @@ class _Smoother:
         return draws, prediction, np.full(n, "", dtype=object)
 
 
-def _some_sites(
-    observations: Any,
-    forcing: Any,
-    prior: Prior,
-    how: _Smoother,
-    part: NDArray[np.int_],
-    rngs: list[np.random.Generator],
-) -> dict[str, Any]:
-    """ES-MDA at the sites `part`, each with its own random stream."""
-    obs, climate = observations[part], expand(forcing[part])
-    z0 = prior.to_real(prior.sample(how.members, rngs, sites=(part.size,)))
+@dataclass(frozen=True, eq=False)
+class _SomeSites:
+    """ES-MDA at some of the sites `positions`, each with its own random stream."""
 
-    def run(z: Array) -> Array:
-        return obs.predict(observed_values(how.model, prior.from_real(z), climate))
+    observations: Any
+    forcing: Any
+    prior: Prior
+    how: _Smoother
+    positions: NDArray[np.int_]
 
-    result = es_mda(z0, run, obs, how.n_iter, rng=rngs, names=prior.names)
-    return {
-        "draws": (("site", "member", "parameter"), result.draws),
-        "prediction": (("site", "member", "obs"), result.prediction),
-    }
+    def cut(self, part: NDArray[np.int_]) -> _SomeSites:
+        """The same for `part` alone, with no data of other sites."""
+        rows = np.searchsorted(self.positions, part)
+        return replace(self, observations=self.observations[rows], forcing=self.forcing[rows], positions=part)
+
+    def __call__(self, part: NDArray[np.int_], rngs: list[np.random.Generator]) -> dict[str, Any]:
+        own = self.cut(part)
+        prior, obs, how, climate = self.prior, own.observations, self.how, expand(own.forcing)
+        z0 = prior.to_real(prior.sample(how.members, rngs, sites=(part.size,)))
+
+        def run(z: Array) -> Array:
+            return obs.predict(observed_values(how.model, prior.from_real(z), climate))
+
+        result = es_mda(z0, run, obs, how.n_iter, rng=rngs, names=prior.names)
+        return {
+            "draws": (("site", "member", "parameter"), result.draws),
+            "prediction": (("site", "member", "obs"), result.prediction),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -399,7 +407,7 @@ class Network:
         Each draw is one member's prediction plus one row of `scatter`, so that correlations between
         parameters are kept.
         """
-        rng = np.random.default_rng(rng)
+        rng, draws = as_rng(rng), as_whole("draws", draws, 1)
         z = self.parameters(covariates)
         which = rng.permutation(np.arange(draws) % z.shape[0])
         rows = rng.integers(self.scatter.shape[0], size=(z.shape[1], draws))
@@ -503,16 +511,17 @@ def train(
         A task without covariates or known sites; fewer sites than members.
     """
     start = time.perf_counter()
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     sites = task.known
     if sites is None:
         raise InputError("This task knows no sites: give task.knowing(proda.assimilate(task)).")
     if weights not in ("information", None):
         raise InputError(f"weights {weights!r} is not known; take 'information' or None.")
-    if members < 2 or len(sites) < 2 * members:
+    members, draws = as_whole("members", members, 2), as_whole("draws", draws, 1)
+    if len(sites) < 2 * members:
         raise InputError(
-            f"{members} members leave out one share of the sites each: at least 2 members and twice "
-            f"as many sites are needed, but there are {len(sites)} sites. Take fewer members."
+            f"{members} members leave out one share of the sites each: at least twice as many sites are "
+            f"needed, but there are {len(sites)} sites. Take fewer members."
         )
     scaling = Scaling.of(task.environment)
     target = sites.mean
@@ -637,16 +646,11 @@ def predict(
         Covariates that the network was trained with and that are missing, fewer than 20 draws, a
         depth outside the column.
     """
-    rng = np.random.default_rng(rng)
-    if draws < 20:
-        raise InputError(f"An interval needs at least 20 draws, but draws={draws} was given.")
-    if not 0 < level < 1:
-        raise InputError(f"level is a probability between 0 and 1, but {level!r} was given.")
+    rng = as_rng(rng)
+    draws, chunk = as_whole("draws", draws, 20), as_whole("chunk", chunk, 1)
+    level = as_share("level", level)
     bottom = np.asarray(places.model.LAYERS.bottom, float)
-    if not 0 < depth <= bottom[-1]:
-        raise InputError(
-            f"depth must lie within the column, 0 to {bottom[-1]:.1f} m, but {depth!r} was given."
-        )
+    depth = as_number("depth", depth, lower=0.0, upper=float(bottom[-1]), strict=True, unit="m")
     thickness = np.diff(np.minimum(np.concatenate([[0.0], bottom]), depth))
     theta = network.prior.from_real(network.sample(places.environment, draws, rng))
     tails = [(1 - level) / 2, 0.5, (1 + level) / 2]

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_share, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,11 +242,10 @@ def _bootstrap(
     draws: int,
     rng: Rng,
 ) -> Difference:
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     if score not in _SCORE:
         raise InputError(f"score {score!r} is not known; take one of {', '.join(_SCORE)}.")
-    if not 0 < level < 1:
-        raise InputError(f"level is a probability between 0 and 1, but {level!r} was given.")
+    level, draws = as_share("level", level), as_whole("draws", draws, 1)
     group = np.unique(np.asarray(blocks), return_inverse=True)[1].ravel()
     same_length("blocks", group.size, "observed", o.size)
     n = int(group.max()) + 1
@@ -254,8 +253,6 @@ def _bootstrap(
         raise InputError(
             "All rows lie in one block, so there is nothing to resample. Take smaller blocks."
         )
-    if draws != int(draws) or draws < 1:
-        raise InputError(f"draws is a whole number, at least 1, but {draws!r} was given.")
     counts = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
     pick = _SCORE[score]
     point, boot = np.zeros(()), np.zeros(draws)

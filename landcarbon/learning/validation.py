@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.learning.folds import Folds
 from landcarbon.learning.skill import same_length
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 
 __all__ = [
     "Held",
@@ -83,7 +83,7 @@ class Prediction:
         """
         if self.draws is None:
             raise InputError("This prediction is one number a measurement and has no interval.")
-        noise = np.random.default_rng(rng).standard_normal(self.draws.shape)
+        noise = as_rng(rng).standard_normal(self.draws.shape)
         measured = self.draws + observations.sd[:, None, :] * noise
         # Among n draws a new one falls below the k-th with probability k / (n + 1).
         tails = [(1 - level) / 2, (1 + level) / 2]
@@ -176,6 +176,7 @@ def held_out(
     ------
     Held
     """
+    draws, seed = as_whole("draws", draws, 1), as_whole("seed", seed)
     for k, (train, test) in enumerate(folds):
         known = task[train] if prepare is None else prepare(k, train)
         asked = task[test]
@@ -212,7 +213,7 @@ def baselines(rng: Rng = 0, n_jobs: int = 1) -> dict[str, Any]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     return {
         "mean": DummyRegressor(),
         "ridge": make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(-3, 5, 25))),

@@ -44,6 +44,7 @@ from landcarbon.learning.control import compare, control
 from landcarbon.learning.folds import blocked_folds
 from landcarbon.learning.rivals import RIVALS
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep_whole
 from landcarbon.models import clm5
 from landcarbon.store import Store, fingerprint, put, short, to_netcdf
 
@@ -122,10 +123,7 @@ class Plan:
         for name in ("error", "block", "depth", *(("grid",) if self.grid is not None else ())):
             as_array(name, getattr(self, name), lower=0.0, upper=limits.get(name), strict=True)
         least = {"members": 10, "steps": 1, "rounds": 1, "networks": 2, "folds": 2, "draws": 20, "seed": 0}
-        for name, low in least.items():
-            value = getattr(self, name)
-            if value != int(value) or value < low:
-                raise InputError(f"{name} is a whole number, at least {low}, but {value!r} was given.")
+        keep_whole(self, **least)
         if self.box is not None:
             west, south, east, north = (float(x) for x in as_array("box", self.box, shape=(4,)))
             if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
