@@ -98,7 +98,7 @@ def soil_respiration_stream(observations: Any) -> Stream:
     ...                     water_scalar=np.full((1, 20, 12), 0.5),
     ...                     litter_input=[[40, 120, 180, 60]])
     >>> stream = soil_respiration_stream(GaussianLikelihood([[190.0]], sd=20.0))
-    >>> stream.run(clm5.PARAMETERS.default[None], site)[0].round(1)
+    >>> stream.run(clm5.PRODA_START[None], site)[0].round(1)
     array([[194.]])
     """
     return Stream(observations, _soil_respiration)

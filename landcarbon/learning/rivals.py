@@ -47,6 +47,7 @@ from landcarbon.learning.batch import one_batch
 from landcarbon.learning.task import Scaling, Task, numbers
 from landcarbon.learning.validation import Prediction, Rival, baselines
 from landcarbon.matrix.errors import InputError
+from landcarbon.models.process import published
 
 __all__ = [
     "RIVALS",
@@ -57,6 +58,7 @@ __all__ = [
     "Mapped",
     "Pooled",
     "Proda",
+    "Published",
     "RandomSampling",
     "Regressed",
     "WithoutProcess",
@@ -71,13 +73,24 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class Default:
-    """The model as published."""
+    """The model as published, whether or not its parameters lie within the prior."""
 
     name: str = "default"
 
-    def learn(self, task: Task, rng: Generator) -> Everywhere:
+    def learn(self, task: Task, rng: Generator) -> Published:
         """Nothing is learnt."""
-        return Everywhere(task.prior, task.prior.to_real(task.prior.table.default))
+        return Published(published(task.model))
+
+
+@dataclass(frozen=True, eq=False)
+class Published:
+    """Parameters (p,) in their own units, the same at every site."""
+
+    theta: Array
+
+    def predict(self, task: Task, rng: Generator, draws: int = 100) -> Prediction:
+        """One number a measurement."""
+        return Prediction(task.predicted(np.broadcast_to(self.theta, (len(task), self.theta.size))))
 
 
 @dataclass(frozen=True)

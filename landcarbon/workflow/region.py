@@ -544,9 +544,9 @@ def _control(cells: xr.Dataset, land: _Land, plan: Plan) -> xr.Dataset:
 
 
 def _default(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
-    """Why the default parameters hold another amount of carbon than what was retrieved."""
+    """Why CLM5 as published holds another amount of carbon than what was retrieved."""
     theta = sites.prior.from_real(sites.mean)
-    default = np.broadcast_to(clm5.PARAMETERS.default, theta.shape)
+    default = np.broadcast_to(clm5.DEFAULT, theta.shape)
     found = compare(default, land.forcing, theta, depth=plan.depth).data
     return found.assign_attrs(sites=len(sites))
 

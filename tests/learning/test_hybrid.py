@@ -25,7 +25,7 @@ def world(n, follow, error=0.1, noise=0.0, seed=0):
     """Sites whose parameters `follow` ({name: slopes on three covariates}); the rest at default."""
     rng = np.random.default_rng(seed)
     c = rng.uniform(-1.5, 1.5, (n, 3))
-    z = np.tile(PRIOR.to_real(clm5.PARAMETERS.default), (n, 1))
+    z = np.tile(PRIOR.to_real(clm5.PRODA_START), (n, 1))
     for name, slopes in follow.items():
         z[:, PRIOR.names.index(name)] += c @ slopes + noise * rng.standard_normal(n)
     season = 10 * np.sin(2 * np.pi * np.arange(12) / 12)
@@ -68,7 +68,7 @@ def test_parameters_that_are_not_free_never_move():
     net = hybrid.fit(Task(obs, forcing, covariates), free=free, members=2, network=(8,), epochs=6, rng=1)
     z = net.parameters(covariates).reshape(-1, 21)
     fixed = [i for i, name in enumerate(PRIOR.names) if name not in free]
-    np.testing.assert_array_equal(z[:, fixed], np.broadcast_to(PRIOR.to_real(clm5.PARAMETERS.default)[fixed], (80, 19)))
+    np.testing.assert_array_equal(z[:, fixed], np.broadcast_to(PRIOR.to_real(clm5.PRODA_START)[fixed], (80, 19)))
     assert net.free == free
     assert (z.std(axis=0)[[i for i in range(21) if i not in fixed]] > 0.05).all()
     theta = net.predict(covariates)
@@ -294,7 +294,7 @@ CASES = {
         lambda c, o, f: fit(c, o, f, members=2, epochs=1).predict(c[["a", "b"]]), "trained with 'c'"),
     "truth of other sites": (
         lambda c, o, f: hybrid.recovery(
-            hybrid.directions(Task(o, f), clm5.PARAMETERS.default), np.zeros((8, 21)), np.zeros((7, 21))),
+            hybrid.directions(Task(o, f), clm5.PRODA_START), np.zeros((8, 21)), np.zeros((7, 21))),
         "alike"),
 }  # fmt: skip
 

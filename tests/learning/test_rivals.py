@@ -112,7 +112,7 @@ def test_an_outlier_pulls_with_bounded_force():
     blank = ProfileObservations(
         depth, np.ones((4, 3)), 0.2, clm5.LAYERS.node, clm5.LAYERS.bottom[-1], correlation_length=0.3
     )
-    carbon = clm5.observed_values(clm5.PARAMETERS.default, land)
+    carbon = clm5.observed_values(clm5.PRODA_START, land)
     far = blank.with_values(blank.predict_values(carbon) * [[1.0, 8.0, 0.9]])
     rough, robust = Stream(far, clm5.observed), Stream(far, clm5.observed, loss=smooth_l1)
     moved = carbon * 1.05
