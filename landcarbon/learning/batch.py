@@ -68,7 +68,7 @@ def one_batch(
     task: Task,
     *,
     start: ArrayLike | None = None,
-    starts: int = 4,
+    n_starts: int = 4,
     max_iter: int = 200,
     tolerance: float = 1e-6,
     rng: Rng = 0,
@@ -83,7 +83,7 @@ def one_batch(
     task : Task
     start : array_like, (p,), optional
         Physical units: start here only.
-    starts : int
+    n_starts : int
         Number of starting points otherwise.
     max_iter : int
     tolerance : float
@@ -98,20 +98,19 @@ def one_batch(
 
     began = time.perf_counter()
     rng = as_rng(rng)
-    starts, max_iter = as_whole("starts", starts, 1), as_whole("max_iter", max_iter, 1)
-    tolerance = as_number("tolerance", tolerance, lower=0.0)
+    max_iter, tolerance = as_whole("max_iter", max_iter, 1), as_number("tolerance", tolerance, lower=0.0)
     prior, n = task.prior, len(task)
     cost = batch_cost(task)
     z = prior.to_real(prior.table.default if start is None else start)
     first = cost(z)[0]
-    if start is None and starts > 1:
+    if start is None and n_starts > 1:
         few = np.sort(rng.permutation(n)[:60])
         sample = task[few]
         quick = batch_cost(sample)
         z0 = np.concatenate([z[None], prior.to_real(prior.sample(100, rng))])
         everywhere = np.broadcast_to(prior.from_real(z0), (len(few), *z0.shape))
         fit = sample.log_likelihood(everywhere).sum(axis=0)
-        best = np.argsort(-(fit + prior.log_density_real(z0)))[: starts - 1]
+        best = np.argsort(-(fit + prior.log_density_real(z0)))[: n_starts - 1]
         tried = [
             minimize(quick, z0[k], jac=True, method="L-BFGS-B", options={"maxiter": 60})
             for k in dict.fromkeys([0, *best.tolist()])

@@ -253,7 +253,7 @@ class Task:
     def __getitem__(self, rows: Any) -> Task:
         """Some of the sites. What a further round of assimilation knew of the others is dropped."""
         cut = [given[rows] for given in _listed(self.observations)]
-        known = self.known if self.known is None or self.known.rounds == 1 else None
+        known = self.known if self.known is None or self.known.n_rounds == 1 else None
         part = copy.copy(self)  # already checked
         vars(part).update(
             observations=cut if isinstance(self.observations, (list, tuple)) else (cut or [None])[0],
