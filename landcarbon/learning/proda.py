@@ -650,7 +650,9 @@ def predict(
     n_draws, chunk = as_whole("n_draws", n_draws, 20), as_whole("chunk", chunk, 1)
     level = as_share("level", level)
     bottom = np.asarray(places.model.LAYERS.bottom, float)
-    depth = as_number("depth", depth, lower=0.0, upper=float(bottom[-1]), strict=True, unit="m")
+    depth = as_number(
+        "depth", depth, lower=0.0, upper=float(bottom[-1]), strict=True, unit="m", hint="It lies within the column."
+    )
     thickness = np.diff(np.minimum(np.concatenate([[0.0], bottom]), depth))
     theta = network.prior.from_real(network.sample(places.environment, n_draws, rng))
     tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
