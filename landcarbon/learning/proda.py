@@ -53,7 +53,7 @@ from landcarbon.learning.folds import group_folds
 from landcarbon.learning.task import Scaling, Task, Work
 from landcarbon.matrix.errors import InputError, as_number, as_rng, as_share, as_whole
 from landcarbon.models.parameters import ParameterTable
-from landcarbon.models.process import Model, expand, observed_values
+from landcarbon.models.process import HIGHEST_CARBON, Model, expand, observed_values
 from landcarbon.store import Shortage, Store
 
 if TYPE_CHECKING:
@@ -639,6 +639,9 @@ def predict(
         `parameters`, `parameters_lower`, `parameters_upper` (site, parameter): median and interval.
         `carbon`, ... (site, layer) in gC m-3: exp of the mean of ln carbon, and interval.
         `stock`, ... (site,) in kgC m-2 down to `depth`: median and interval.
+        `impossible` (site,): share of the draws with more carbon than soil can hold
+        (`landcarbon.models.process.HIGHEST_CARBON` throughout). They are left out of all of the above;
+        where they are most of the draws, nothing is said: NaN.
 
     Raises
     ------
@@ -658,19 +661,41 @@ def predict(
     tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
     n = len(places)
     carbon, stock = np.empty((3, n, bottom.size)), np.empty((3, n))
+    parameters, impossible = np.quantile(theta, tails, axis=1), np.zeros(n)
     step = max(1, chunk // n_draws)
     for first in range(0, n, step):
         part = np.arange(first, min(first + step, n))
         X = observed_values(places.model, theta[part], expand(places.forcing[part]))
-        carbon[:, part] = np.quantile(X, tails, axis=1)
+        total = X @ thickness
+        possible = total <= HIGHEST_CARBON * depth
+        impossible[part] = 1.0 - possible.mean(axis=1)
+        carbon[:, part], stock[:, part] = _bands(X, total, tails)
+        for k in np.flatnonzero(~possible.all(axis=1)):
+            some = possible[k] if impossible[first + k] <= 0.5 else np.zeros(0, dtype=int)
+            carbon[:, [first + k]], stock[:, [first + k]] = _bands(X[[k]][:, some], total[[k]][:, some], tails)
+            parameters[:, first + k] = _quantiles(theta[[first + k]][:, some], tails)[:, 0]
+    bands = {"parameters": parameters, "carbon": carbon, "stock": stock}
+    data = _labelled(places, network.prior, bands, f"median, down to {depth:g} m")
+    data["impossible"] = ("site", impossible, {"units": "1", "long_name": "share of draws above what soil can hold"})
+    return data.assign_attrs(level=level, n_draws=n_draws)
+
+
+def _bands(X: Array, total: Array, tails: list[float]) -> tuple[Array, Array]:
+    """Lower, middle and upper carbon (3, site, layer) and stock (3, site) of draws; NaN where there is none."""
+    carbon, stock = _quantiles(X, tails), _quantiles(total, tails) / 1000.0
+    if X.shape[1]:
         # Below the bedrock there is no carbon and no logarithm.
         rock = np.any(X <= 0, axis=1)
         ln = np.log(np.where(rock[:, None], 1.0, X)).mean(axis=1)
-        carbon[1, part] = np.where(rock, 0.0, np.exp(ln))
-        stock[:, part] = np.quantile(X @ thickness / 1000.0, tails, axis=1)
-    bands = {"parameters": np.quantile(theta, tails, axis=1), "carbon": carbon, "stock": stock}
-    data = _labelled(places, network.prior, bands, f"median, down to {depth:g} m")
-    return data.assign_attrs(level=level, n_draws=n_draws)
+        carbon[1] = np.where(rock, 0.0, np.exp(ln))
+    return carbon, stock
+
+
+def _quantiles(draws: Array, tails: list[float]) -> Array:
+    """Over the second axis, in front; NaN where there are no draws."""
+    if not draws.shape[1]:
+        return np.full((len(tails), draws.shape[0], *draws.shape[2:]), np.nan)
+    return np.asarray(np.quantile(draws, tails, axis=1))
 
 
 def _labelled(places: Task, prior: Prior, bands: Mapping[str, Array], stock: str) -> xr.Dataset:
