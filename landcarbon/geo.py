@@ -24,7 +24,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_number, fitting
 
 __all__ = [
     "EARTH_RADIUS",
@@ -87,8 +87,7 @@ def unit_vectors(lat: ArrayLike, lon: ArrayLike) -> Array:
     >>> unit_vectors(90.0, 0.0).round(12)
     array([0., 0., 1.])
     """
-    a, b = np.deg2rad(as_array("lat", lat)), np.deg2rad(as_array("lon", lon))
-    a, b = np.broadcast_arrays(a, b)
+    a, b = fitting(lat=np.deg2rad(as_array("lat", lat)), lon=np.deg2rad(as_array("lon", lon)))
     return np.stack([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)], axis=-1)
 
 
@@ -180,9 +179,7 @@ def block_ids(lat: ArrayLike, lon: ArrayLike, size: float = 2.0) -> NDArray[np.i
     lat, lon = as_places(lat, lon)
     if not lat.size:
         raise InputError("there is no place to number: lat and lon are empty.")
-    size = float(
-        as_array("size", size, shape=(), lower=0.0, strict=True, hint="It is the edge of a block in degrees.")
-    )
+    size = as_number("size", size, lower=0.0, strict=True, hint="It is the edge of a block in degrees.")
     lon = (lon + 180.0) % 360.0 - 180.0
     cell = np.stack([np.floor(lat / size), np.floor(lon / size)], axis=-1)
     return np.unique(cell, axis=0, return_inverse=True)[1].ravel()
@@ -254,7 +251,7 @@ def cell_centres(box: ArrayLike, step: float) -> tuple[Array, Array]:
     (array([0.5, 0.5]), array([0.5, 1.5]))
     """
     west, south, east, north = as_box(box)
-    step = float(as_array("step", step, shape=(), lower=0.0, strict=True))
+    step = as_number("step", step, lower=0.0, strict=True)
     lat = np.arange(np.floor(south / step) + 0.5, north / step) * step
     lon = np.arange(np.floor(west / step) + 0.5, east / step) * step
     y, x = (a.ravel() for a in np.meshgrid(lat, lon, indexing="ij"))

@@ -64,7 +64,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_kind
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -338,6 +338,7 @@ def fresh_folder(path: str | os.PathLike[str]) -> Path:
     InputError
         No name, or nothing can be written there.
     """
+    path = as_kind("path", path, str, os.PathLike)
     if not os.fspath(path):
         raise InputError("out is empty; give the folder of this run.")
     folder = Path(path)
@@ -360,6 +361,8 @@ def put(content: bytes | str, path: Path) -> None:
     InputError
         The disk is full (:class:`Shortage`), or does not take the file.
     """
+    as_kind("path", path, Path)
+    as_kind("content", content, bytes, str)
     if isinstance(content, str):
         content = content.encode()
     part = path.with_name(path.name + ".part")
@@ -398,6 +401,7 @@ def to_netcdf(
     import netCDF4
     from xarray.backends import NetCDF4DataStore
 
+    as_kind("groups", groups, Mapping)
     file = netCDF4.Dataset("memory", "w", format="NETCDF4", memory=65536)
     try:
         for name, data in groups.items():
@@ -468,6 +472,7 @@ class Store:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
+        folder = as_kind("folder", folder, str, os.PathLike)
         self.folder = Path(folder)
         self._depth = 0
         self._lock: int | None = None
@@ -522,6 +527,7 @@ class Store:
         InputError
             The folder holds a run with another card, or one that cannot be read.
         """
+        as_kind("card", card, Mapping)
         with self:
             path = self.folder / "run.json"
             shown = {name: _shown(value) for name, value in {**card, "landcarbon": _version()}.items()}
@@ -611,6 +617,7 @@ class Store:
         InputError
             The disk is full, or does not take the file.
         """
+        as_kind("data", data, "data_vars", hint="Give an xarray.Dataset.")
         with self:
             content, order = to_netcdf({"": data}, encoding), list(data.variables)
             path, rest = self.path(name), f"{_mark(card)} {json.dumps(order)}"

@@ -36,7 +36,7 @@ from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.samplers import Sampler, sample
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -69,6 +69,7 @@ class Calibration:
         InputError
             Bins that cannot be equally wide: n_draws + 1 must be a multiple of `bins`.
         """
+        bins = as_whole("bins", bins, 2)
         if bins < 2 or (self.n_draws + 1) % bins:
             raise InputError(
                 f"{self.n_draws + 1} possible ranks cannot be put into {bins} equal bins; choose a "
@@ -146,6 +147,7 @@ def twins(posterior: Posterior, n: int, rng: Random = None) -> tuple[Any, Poster
     >>> truth.shape, many.sites
     ((5, 2), (5,))
     """
+    as_kind("posterior", posterior, Posterior)
     if posterior.observations is None or posterior.sites:
         raise InputError(
             "twins are made from a Posterior(prior, model, observations) of one site; this one has "

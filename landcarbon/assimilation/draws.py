@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_share, as_whole
 from landcarbon.matrix.labels import OF_EACH, labelled, read, write
 
 if TYPE_CHECKING:
@@ -370,7 +370,9 @@ def parameter_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
     >>> parameter_names(None, 2)
     ('x0', 'x1')
     """
-    return tuple(f"x{k}" for k in range(n)) if names is None else tuple(names)
+    if names is None:
+        return tuple(f"x{k}" for k in range(as_whole("n", n)))
+    return tuple(as_kind("names", names, list, tuple, "__iter__"))
 
 
 def tails(level: float) -> tuple[float, float]:
@@ -386,8 +388,7 @@ def tails(level: float) -> tuple[float, float]:
     >>> tails(0.5)
     (0.25, 0.75)
     """
-    if not 0.0 < level < 1.0:
-        raise InputError(f"level is a probability between 0 and 1, such as 0.9, but {level!r} was given.")
+    level = as_share("level", level)
     return (1 - level) / 2, (1 + level) / 2
 
 
@@ -414,6 +415,7 @@ def systematic(
     >>> systematic(np.array([0.5, 0.0, 0.25, 0.25]), 4, np.array([0.5]))
     array([0, 0, 2, 3])
     """
+    weight, n, start = as_array("weight", weight, lower=0.0), as_whole("n", n, 1), as_array("start", start)
     m = weight.shape[-1]
     edges = np.cumsum(weight, axis=-1)
     edges = edges / edges[..., -1:]

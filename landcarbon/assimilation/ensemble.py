@@ -68,7 +68,7 @@ from landcarbon.assimilation.state_space import (
     noisy,
 )
 from landcarbon.assimilation.streams import Random, Streams, streams
-from landcarbon.matrix.errors import InputError, as_array, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_whole
 from landcarbon.matrix.frozen import keep_whole
 
 __all__ = ["EnsembleSmoother", "enkf", "ensemble_update", "es_mda", "gaspari_cohn", "particle_filter"]
@@ -135,10 +135,11 @@ def enkf(
     >>> print(estimate.mean()[1].round(), estimate.sd()[1].round())
     [346.] [43.]
     """
+    as_kind("data", data, StateObservations)
     run = _Run(model, start, data, process, rng)
     if method not in METHODS:
         raise InputError(f"method is {method!r}; choose {' or '.join(map(repr, METHODS))}.")
-    spread = float(as_array("inflation", inflation, lower=1.0, hint="1 leaves the spread as it is."))
+    spread = as_number("inflation", inflation, lower=1.0, hint="1 leaves the spread as it is.")
     rho = None if localisation is None else _localisation(localisation, (run.n, run.n))
 
     def update(state: _State, seen: Seen) -> tuple[_State, Array, Array]:
@@ -190,6 +191,7 @@ def ensemble_update(
     >>> print(after.mean(0).round(1), after.std(0).round(1))
     [1. 1.] [0.8 0.8]
     """
+    as_kind("observations", observations, "whiten", hint="Such as GaussianLikelihood.")
     X = as_array("members", members, shape=(None, None))
     y = as_array("predicted", predicted, shape=(None, None))
     _enough_members(X)
@@ -254,6 +256,8 @@ def particle_filter(
     >>> print(estimate.mean()[1].round(), estimate.sd()[1].round())
     [346.] [43.]
     """
+    as_kind("data", data, StateObservations)
+    ess = as_number("ess", ess, lower=0.0, upper=1.0)
     run = _Run(model, start, data, process, rng)
     if not 0.0 < ess < 1.0:
         raise InputError(f"ess must lie between 0 and 1, but {ess:g} was given.")
@@ -307,7 +311,7 @@ def gaspari_cohn(distance: ArrayLike, radius: float) -> Array:
     >>> print(gaspari_cohn([0.0, 0.5, 1.0, 2.0], radius=1.0).round(3))
     [1.    0.685 0.208 0.   ]
     """
-    c = float(as_array("radius", radius, lower=0.0, strict=True))
+    c = as_number("radius", radius, lower=0.0, strict=True)
     r = as_array("distance", distance, lower=0.0) / c
     near = 1 - 5 / 3 * r**2 + 5 / 8 * r**3 + r**4 / 2 - r**5 / 4
     safe = np.maximum(r, 1.0)
@@ -366,6 +370,8 @@ def es_mda(
     >>> print(ensemble.mean().round(1), ensemble.sd().round(1))
     [0.5] [0.7]
     """
+    as_kind("predict", predict, callable)
+    as_kind("observations", observations, "predict", hint="Such as ProfileObservations.")
     z = as_array("start", start, shape=(None, None))
     *sites, n, p = z.shape
     if n < 10:
@@ -426,6 +432,7 @@ class EnsembleSmoother:
 
     def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
         """Equally weighted draws, physical, with their predictions."""
+        as_kind("posterior", posterior, Posterior)
         if posterior.observations is None:
             raise InputError(
                 "es-mda compares predictions with data, so it needs Posterior(prior, model, "

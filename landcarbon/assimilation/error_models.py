@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_gappy
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["ExponentialCorrelation", "error_sd"]
@@ -78,7 +78,7 @@ def error_sd(value: ArrayLike, absolute: ArrayLike = 0.0, relative: ArrayLike = 
     array([0.3       , 0.5       , 2.02237484])
     """
     try:
-        d = np.asarray(value, dtype=float)
+        d = as_gappy("value", value)
     except (TypeError, ValueError):
         raise InputError(f"value must hold numbers only, but {value!r:.80} was given.") from None
     a = as_array("absolute", absolute, lower=0.0)
@@ -151,7 +151,7 @@ class ExponentialCorrelation:
             hint="Leave it out where errors are independent.",
         )  # fmt: skip
         try:
-            place = np.asarray(at, dtype=float)
+            place = as_array("at", at)
         except (TypeError, ValueError):
             raise InputError(f"at must hold numbers only, but {at!r:.80} was given.") from None
         used = np.ones(place.shape, bool) if mask is None else np.asarray(mask, dtype=bool)
@@ -213,7 +213,7 @@ class ExponentialCorrelation:
 
     def whiten(self, e: ArrayLike) -> Array:
         """Independent parts u of misfits e (sites..., any..., obs) that are in units of the errors."""
-        e = np.asarray(e, dtype=float)
+        e = as_array("e", e)
         rho, scale, order, back = self._lifted(e.ndim)
         s = np.take_along_axis(e, order, axis=-1)
         before = np.concatenate([np.zeros_like(s[..., :1]), s[..., :-1]], axis=-1)

@@ -42,7 +42,16 @@ from landcarbon.assimilation.joint import JointObservations
 from landcarbon.assimilation.observations import GaussianLikelihood
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.matrix.errors import InputError, as_array, as_rng
+from landcarbon.matrix.errors import (
+    InputError,
+    as_array,
+    as_gappy,
+    as_kind,
+    as_number,
+    as_rng,
+    as_whole,
+    fitting,
+)
 from landcarbon.models import dalec
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -128,6 +137,7 @@ def forest_series(
     >>> {name: float(run[name][0].round(1)) for name in ("nee", "rt", "cw")}
     {'nee': -0.0, 'rt': 2.7, 'cw': 770.4}
     """
+    as_kind("drivers", drivers, dalec.Drivers)
     n = len(dalec.PARAMETERS)
     hint = f"In the order of forest.PRIOR: {', '.join(PRIOR.names)}."
     theta = as_array("theta", theta, shape=(len(PRIOR),), hint=hint)
@@ -147,6 +157,8 @@ def observed_days(
     >>> observed_days({"nee": [0.1, float("nan"), 0.3, 0.2]}, "nee", until=3)
     array([0, 2])
     """
+    as_kind("table", table, "keys", hint="Give a table with a column for each stream.")
+    begin, until = as_whole("begin", begin), until if until is None else as_whole("until", until)
     if stream not in STREAMS:
         raise InputError(f"{stream!r} is no stream; known are {', '.join(STREAMS)}.")
     seen = np.flatnonzero(np.isfinite(np.asarray(table[stream], dtype=float)))
@@ -197,6 +209,9 @@ def tower_posterior(
     >>> posterior.observations.data.shape, round(float(posterior.observations.sd[0]), 2)
     ((50,), 1.58)
     """
+    as_kind("table", table, "keys", hint="Give a table with a column for each stream.")
+    latitude = as_number("latitude", latitude, lower=-90.0, upper=90.0)
+    as_kind("streams", streams, list, tuple)
     extra, weight = dict(model_error or {}), dict(weight or {})
     days = {name: observed_days(table, name, 0, until) for name in streams}
     days = {name: at for name, at in days.items() if at.size}
@@ -227,6 +242,7 @@ def tower_posterior(
 
 def weather(table: Mapping[str, Any], days: int | None = None) -> dalec.Drivers:
     """Drivers of the first days of a table; what it may lack (CO₂ and such) keeps its default."""
+    as_kind("table", table, "keys", hint="Give a table with a column for each driver.")
     names = [f.name for f in fields(dalec.Drivers) if f.name in table]
     for name in ("doy", "max_temperature", "min_temperature", "radiation"):
         if name not in names:
@@ -269,6 +285,8 @@ def synthetic_tower(
     """
     import pandas as pd
 
+    days = as_whole("days", days, 1)
+    model_error = as_number("model_error", model_error, lower=0.0)
     if days < 100:
         raise InputError(f"days is {days}; a season of at least 100 days is needed.")
     rng = as_rng(rng)
@@ -316,8 +334,8 @@ def unexplained(misfit: ArrayLike, sd: ArrayLike) -> float:
     >>> round(unexplained([1.0, -1.0, float("nan")], [0.6, 0.6, 0.6]), 2)
     0.8
     """
-    misfit, sd = np.broadcast_arrays(np.asarray(misfit, dtype=float), np.asarray(sd, dtype=float))
-    seen = np.isfinite(misfit)
+    off, sd = fitting(misfit=as_gappy("misfit", misfit), sd=as_array("sd", sd, lower=0.0))
+    seen = np.isfinite(off)
     if not seen.any():
         raise InputError("the misfit holds no number; nothing was observed.")
-    return float(np.sqrt(max(0.0, (misfit[seen] ** 2 - sd[seen] ** 2).mean())))
+    return float(np.sqrt(max(0.0, (off[seen] ** 2 - sd[seen] ** 2).mean())))

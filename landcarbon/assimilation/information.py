@@ -49,7 +49,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.matrix.errors import InputError, as_array, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_whole
 
 __all__ = [
     "Design",
@@ -94,6 +94,7 @@ def jacobian(posterior: Posterior, theta: ArrayLike) -> Array:
     >>> J.shape
     (11, 5)
     """
+    as_kind("posterior", posterior, Posterior)
     if posterior.observations is None:
         raise InputError(
             "a Jacobian of predictions needs Posterior(prior, model, observations); this posterior "
@@ -136,6 +137,7 @@ def prior_width(prior: Prior, theta: ArrayLike) -> Array:
     >>> print(prior_width(Prior(table), [0.5, 0.1]).round(3))
     [0.289 0.133]
     """
+    as_kind("prior", prior, Prior)
     theta = prior.check(theta, inside=True)
     table = prior.table
     out = np.broadcast_to((table.upper - table.lower) / np.sqrt(12.0), theta.shape).copy()
@@ -164,6 +166,7 @@ def scaled_jacobian(posterior: Posterior, theta: ArrayLike, width: ArrayLike) ->
     ndarray, (sites..., any..., obs, p)
         S of the formulas above.
     """
+    as_kind("posterior", posterior, Posterior)
     J = jacobian(posterior, theta) * np.asarray(width)[..., None, :]
     sites = len(posterior.sites)
     by_parameter = np.moveaxis(J, -1, sites)  # (sites..., p, any..., obs)
@@ -204,6 +207,7 @@ def identify(posterior: Posterior, at: ArrayLike) -> Identifiability:
     >>> print(f"{report.dfs.mean():.1f} of {len(report.names)}", report.silent)
     1.8 of 21 ('cryo', 'tau_cwd')
     """
+    as_kind("posterior", posterior, Posterior)
     S = scaled_jacobian(posterior, at, prior_width(posterior.prior, at))
     return Identifiability(posterior.names, S)
 
@@ -510,6 +514,7 @@ def information_gain(posterior: Posterior, ensemble: Ensemble) -> Array:
     >>> round(float(bits), 2)                                             # 1 − 1/(2 ln 2)
     0.28
     """
+    as_kind("posterior", posterior, Posterior)
     if not isinstance(ensemble, Ensemble) or ensemble.log_evidence is None:
         raise InputError(
             "information needs the evidence, which Markov chains do not give; sample with "
@@ -551,6 +556,7 @@ def marginal_bits(before: ArrayLike, after: ArrayLike | Ensemble | Draws, bins: 
     >>> round(float(halved), 1)                                           # half as wide: one bit
     1.0
     """
+    bins = as_whole("bins", bins, 2)
     old = as_array("before", before)
     weight = None
     if isinstance(after, (Ensemble, Draws)):

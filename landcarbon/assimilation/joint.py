@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.error_models import ExponentialCorrelation
 from landcarbon.assimilation.observations import GaussianLikelihood, ObservationStream
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_kind, as_whole
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["JointObservations", "independent_share"]
@@ -138,6 +138,7 @@ class JointObservations(ObservationStream):
 
     def join(self, values: Mapping[str, ArrayLike]) -> Array:
         """Model values by stream (sites..., any..., n_s) as one array (sites..., any..., n_values)."""
+        as_kind("values", values, Mapping)
         if set(values) != set(self.parts):
             raise InputError(
                 f"model values are given for {', '.join(values)}; one entry for each stream is "
@@ -159,7 +160,7 @@ class JointObservations(ObservationStream):
 
     def split(self, model_values: ArrayLike) -> dict[str, Array]:
         """Model values (sites..., any..., n_values) by stream, the way back from `join`."""
-        values = np.asarray(model_values, dtype=float)
+        values = as_gappy("model_values", model_values)
         if values.shape[-1:] != (self.n_values,):
             raise InputError(
                 f"model values have shape {values.shape}, but their last axis must have length "
@@ -170,7 +171,7 @@ class JointObservations(ObservationStream):
 
     def with_values(self, values: ArrayLike) -> JointObservations:
         """Other values (sites..., obs), stream after stream, with the same errors and weights."""
-        values = np.asarray(values, dtype=float)
+        values = as_gappy("values", values)
         return JointObservations(
             {name: part.with_values(values[..., self.where[name]])
              for name, part in self.parts.items()},
@@ -230,7 +231,8 @@ def independent_share(residual: ArrayLike, max_lag: int = 60) -> float:
     >>> round(independent_share(white), 1), round(independent_share(red), 1)
     (1.0, 0.1)
     """
-    r = np.asarray(residual, dtype=float)
+    max_lag = as_whole("max_lag", max_lag, 1)
+    r = as_gappy("residual", residual)
     seen = np.isfinite(r)
     if r.ndim != 1 or seen.sum() < 10:
         raise InputError(

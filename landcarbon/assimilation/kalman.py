@@ -46,7 +46,7 @@ from landcarbon.assimilation.state_space import (
     fitting,
     log_normal,
 )
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_kind
 
 __all__ = ["kalman_filter", "kalman_smoother"]
 
@@ -88,6 +88,8 @@ def kalman_filter(system: LinearSystem, start: Normal, data: StateObservations) 
     >>> print(estimate.mean()[1].round(1), estimate.sd()[1].round(1))
     [346.3] [42.7]
     """
+    as_kind("system", system, LinearSystem)
+    as_kind("data", data, StateObservations)
     x, P = _begin(system, start, data)
     sites, n = x.shape[:-1], system.n
     shape = (len(system.times), *sites, n)
@@ -147,6 +149,8 @@ def kalman_smoother(system: LinearSystem, start: Normal, data: StateObservations
     >>> print(estimate.mean()[0].round(1), estimate.sd()[0].round(1))
     [312.2] [52.1]
     """
+    as_kind("system", system, LinearSystem)
+    as_kind("data", data, StateObservations)
     filtered = kalman_filter(system, start, data)
     assert isinstance(filtered.analysis, Normal) and isinstance(filtered.forecast, Normal)
     x, P = filtered.analysis.mu, filtered.analysis.cov

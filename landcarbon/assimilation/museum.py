@@ -48,7 +48,7 @@ from landcarbon.assimilation.draws import Draws
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.samplers import check_options
 from landcarbon.assimilation.streams import Random, Streams, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import as_array, as_choice, as_kind
 from landcarbon.matrix.frozen import keep_whole
 
 __all__ = ["EXHIBITS", "Exhibit", "visit"]
@@ -89,8 +89,7 @@ def visit(
     >>> bool((wrong.sd() < 0.6 * right.sd()).any())
     True
     """
-    if exhibit not in EXHIBITS:
-        raise InputError(f"there is no exhibit {exhibit!r}; the museum has {', '.join(EXHIBITS)}.")
+    as_choice("exhibit", exhibit, EXHIBITS)
     check_options(f"exhibit {exhibit!r}", Exhibit, options)
     return replace(EXHIBITS[exhibit], **options).sample(posterior, rng)
 
@@ -205,6 +204,7 @@ class Exhibit:
 
     def sample(self, posterior: Posterior, rng: Random = None) -> Draws:
         """Draws in physical units."""
+        as_kind("posterior", posterior, Posterior)
         prior, source = posterior.prior, streams(rng, posterior.sites)
         start = self.start
         if start is None:

@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit, ndtr, ndtri
 
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 from landcarbon.matrix.frozen import keep
 from landcarbon.models.parameters import ParameterTable
 
@@ -268,7 +268,7 @@ class Prior:
         -------
         ndarray, (sites..., size..., p)
         """
-        shape = (size,) if isinstance(size, (int, np.integer)) else tuple(size)
+        shape = tuple(as_whole("size", n) for n in (size if isinstance(size, (tuple, list)) else (size,)))
         return self.from_unit(streams(rng, sites).uniform((*shape, len(self))))
 
 

@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior, a_prior
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["Posterior"]
@@ -117,12 +117,13 @@ class Posterior:
 
     def run_model(self, theta: ArrayLike) -> NDArray[np.float64]:
         """The model's values at `theta` (sites..., any..., p)."""
+        theta = as_array("theta", theta)
         if self.model is None:
             raise InputError(
                 "this Posterior was built from likelihood=..., so there is no model to run; "
                 "build it with Posterior(prior, model, observations)."
             )
-        theta = np.asarray(theta, dtype=float)
+        theta = as_array("theta", theta)
         try:
             values = np.asarray(self.model(theta))
         except InputError:
@@ -150,7 +151,7 @@ class Posterior:
 
     def log_likelihood(self, theta: ArrayLike) -> NDArray[np.float64]:
         """ln L (sites..., any...) at `theta` (sites..., any..., p)."""
-        theta = np.asarray(theta, dtype=float)
+        theta = as_array("theta", theta)
         if self.likelihood is not None:
             ll = np.asarray(self.likelihood(theta), dtype=float)
         else:
@@ -189,7 +190,7 @@ class Posterior:
         InputError
             Neither `model_vjp` nor `likelihood_gradient` was given.
         """
-        theta = np.asarray(theta, dtype=float)
+        theta = as_array("theta", theta)
         if self.likelihood_gradient is not None and self.likelihood is not None:
             return self.log_likelihood(theta), np.asarray(self.likelihood_gradient(theta))
         if self.model_vjp is None:
@@ -216,7 +217,7 @@ class Posterior:
 
         Zero in a direction that leads into the impossible within one step.
         """
-        z = np.asarray(z, dtype=float)
+        z = as_array("z", z)
         moves = step * np.eye(len(self.prior))
         apart = z[..., None, :] + np.concatenate([np.zeros_like(moves[:1]), moves, -moves])
         flat = apart.reshape(*z.shape[: len(self.sites)], -1, len(self.prior))
@@ -233,5 +234,5 @@ FAR = 30.0
 
 def _near(z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Real coordinates, moved in where the map to parameters would round, and where that was."""
-    z = np.asarray(z, dtype=float)
-    return np.clip(z, -FAR, FAR), (np.abs(z) > FAR).any(-1)
+    z = as_array("z", z)
+    return np.clip(z, -FAR, FAR), np.asarray((np.abs(z) > FAR).any(-1))

@@ -34,7 +34,7 @@ from landcarbon.assimilation.calibration import twins
 from landcarbon.assimilation.observations import GaussianLikelihood, ProfileObservations
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Function, Posterior, WithPullback
-from landcarbon.matrix.errors import as_rng
+from landcarbon.matrix.errors import as_array, as_number, as_rng
 from landcarbon.models import clm5
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -57,6 +57,7 @@ def gaussian(sd: float = 0.6, seed: int = 1) -> Posterior:
     >>> sample(gaussian(), "importance", rng=1).mean().shape
     (3,)
     """
+    sd = as_number("sd", sd, lower=0.0, strict=True)
     prior = Prior(
         ParameterTable(
             [
@@ -84,6 +85,7 @@ def banana(sd: float = 0.2, seed: int = 1) -> Posterior:
     >>> posterior.names, posterior.observations.data.shape
     (('x', 'y'), (1,))
     """
+    sd = as_number("sd", sd, lower=0.0, strict=True)
     prior = Prior(
         ParameterTable([Parameter("x", "1", -1.0, 1.0, 0.0), Parameter("y", "1", -2.0, 2.0, 0.0)])
     )
@@ -114,6 +116,7 @@ def incubation(relative: float = 0.3, seed: int = 1) -> Posterior:
     >>> posterior.predict(posterior.prior.table.default).round(0)[:4]
     array([151., 133., 105.,  73.])
     """
+    relative = as_number("relative", relative, lower=0.0, strict=True)
     prior = Prior(
         ParameterTable(
             [
@@ -168,6 +171,7 @@ def soil_column(
     >>> len(posterior.names), posterior.observations.data.shape
     (21, (6,))
     """
+    error, depth = as_number("error", error, lower=0.0, strict=True), as_array("depth", depth, lower=0.0)
     month, z = np.arange(12), clm5.LAYERS.node[:, None]
     damped = np.exp(-z / 2.0)
     forcing = clm5.Forcing(

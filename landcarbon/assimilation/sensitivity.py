@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior, a_prior
-from landcarbon.matrix.errors import InputError, as_whole
+from landcarbon.matrix.errors import InputError, as_kind, as_whole
 from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def morris(
     from SALib.analyze import morris as analyse
     from SALib.sample import morris as design
 
+    as_kind("model", model, callable)
     trajectories, levels = as_whole("trajectories", trajectories, 2), as_whole("levels", levels, 2)
     seed = as_whole("seed", seed)
     if levels % 2:
@@ -136,6 +137,7 @@ def sobol(prior: Prior, model: Model, n: int = 1024, *, seed: int) -> xr.Dataset
     from SALib.analyze import sobol as analyse
     from SALib.sample import sobol as design
 
+    as_kind("model", model, callable)
     n, seed = as_whole("n", n, 2), as_whole("seed", seed)
     if n & (n - 1):
         raise InputError(f"n must be a power of 2, such as 512 or 1024, but {n} was given.")

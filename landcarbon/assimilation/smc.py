@@ -43,8 +43,8 @@ from landcarbon.assimilation.draws import Ensemble, parameter_names, systematic
 from landcarbon.assimilation.parameters import Prior, a_prior
 from landcarbon.assimilation.posterior import FAR, Posterior
 from landcarbon.assimilation.streams import Random, Streams, streams
-from landcarbon.matrix.errors import InputError, as_array, as_share, as_whole
-from landcarbon.matrix.frozen import keep_whole
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_share, as_whole
+from landcarbon.matrix.frozen import keep, keep_whole
 
 __all__ = [
     "Importance",
@@ -108,6 +108,7 @@ def importance_sampling(
     >>> print(ensemble.mean().round(2), ensemble.log_evidence.round(2))   # 2/3 and ln(1/2)
     [0.67] -0.7
     """
+    as_kind("log_likelihood", log_likelihood, callable)
     n, chunk = as_whole("n", n, 1), as_whole("chunk", chunk, 1)
     a_prior(prior)
     theta = prior.sample(n, streams(rng, sites), sites=sites)
@@ -176,6 +177,8 @@ def tempered_smc(
     >>> print(ensemble.mean().round(1), ensemble.log_evidence.round(1))
     [0.5] -1.5
     """
+    as_kind("log_likelihood", log_likelihood, callable)
+    as_kind("log_prior", log_prior, callable)
     z = as_array("start", start, shape=(None, None)).copy()
     *lead, n, p = z.shape
     sites = tuple(lead)
@@ -351,6 +354,7 @@ class Importance:
 
     def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
         """Weighted prior draws, physical."""
+        as_kind("posterior", posterior, Posterior)
         return importance_sampling(
             posterior.log_likelihood,
             posterior.prior,
@@ -385,6 +389,7 @@ class TemperedSMC:
     chunk: int = 1000
 
     def __post_init__(self) -> None:
+        keep(self, ess=as_share("ess", self.ess), forget=as_share("forget", self.forget))
         keep_whole(self, n=1, chunk=1)
 
     def real(self, posterior: Posterior, source: Streams) -> Ensemble:
@@ -407,6 +412,7 @@ class TemperedSMC:
 
     def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
         """Equally weighted draws, physical, with ln Z."""
+        as_kind("posterior", posterior, Posterior)
         ensemble = self.real(posterior, streams(rng, posterior.sites))
         return replace(ensemble, draws=posterior.prior.from_real(ensemble.draws))
 

@@ -38,7 +38,7 @@ from scipy.special import ndtri
 from landcarbon.assimilation.draws import Ensemble, parameter_names
 from landcarbon.assimilation.observations import GaussianLikelihood, ObservationStream
 from landcarbon.assimilation.streams import Random, Streams, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_whole
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
@@ -118,6 +118,7 @@ class Normal:
 
     def sample(self, size: int, rng: Random = None) -> Array:
         """Draws (..., size, n)."""
+        size = as_whole("size", size, 1)
         xi = streams(rng, self.mu.shape[:-1]).normal((size, self.mu.shape[-1]))
         return self.mu[..., None, :] + xi @ np.swapaxes(root(self.cov), -1, -2)
 
@@ -398,7 +399,7 @@ class StateObservations(ObservationStream):
 
     def with_values(self, values: ArrayLike) -> StateObservations:
         """Other values (sites..., obs) of the same measurements, with the same errors and mask."""
-        values = np.asarray(values, dtype=float)
+        values = as_gappy("values", values)
         return self._with(likelihood=self.likelihood.with_values(values))
 
     def predict(self, X: ArrayLike) -> Array:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.matrix.errors import InputError, as_rng
+from landcarbon.matrix.errors import InputError, as_kind, as_rng, as_whole
 
 __all__ = ["Random", "Streams", "site_generator", "streams"]
 
@@ -63,6 +63,7 @@ def streams(rng: Random, sites: tuple[int, ...] = ()) -> Streams:
     """Streams for a batch of sites from a generator, a seed, or one generator a site."""
     if isinstance(rng, Streams):
         return rng
+    sites = tuple(as_whole("sites", n) for n in as_kind("sites", sites, tuple, list))
     if isinstance(rng, (list, tuple)):
         if len(rng) != math.prod(sites) or not all(isinstance(g, np.random.Generator) for g in rng):
             raise InputError(

@@ -25,7 +25,15 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.geo import as_places, nearest
-from landcarbon.matrix.errors import InputError, as_array, convert, is_mark, unit_of
+from landcarbon.matrix.errors import (
+    InputError,
+    as_array,
+    as_kind,
+    as_number,
+    convert,
+    is_mark,
+    unit_of,
+)
 from landcarbon.models.site_climate import forcing_from_climate
 
 if TYPE_CHECKING:
@@ -220,6 +228,8 @@ def covariates_at(
     >>> float(table["clay"][0]), used.tolist()
     (20.0, [True, False])
     """
+    as_kind("grid", grid, "data_vars", hint="Give an xarray.Dataset with latitude and longitude.")
+    max_distance = as_number("max_distance", max_distance, lower=0.0, strict=True)
     lat, lon = as_places(latitude, longitude)
     grid = _on_grid(grid, "the environment")
     maps = {

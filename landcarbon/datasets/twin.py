@@ -52,7 +52,7 @@ from landcarbon.datasets.bulk_density import AFSP_FIT
 from landcarbon.datasets.outlines import inside, outline
 from landcarbon.datasets.profiles import Profiles, make_profiles
 from landcarbon.geo import EARTH_RADIUS, cell_centres, unit_vectors
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_choice, as_number, as_rng, as_whole
 from landcarbon.models import clm5
 from landcarbon.models.site_climate import forcing_from_climate
 
@@ -225,10 +225,9 @@ def twin_world(
     >>> world.truth["parameters"].sel(parameter="q10").shape
     (20,)
     """
-    if region not in REGIONS:
-        raise InputError(f"There is no region {region!r}; choose one of {', '.join(REGIONS)}.")
+    region = as_choice("region", region, REGIONS)
     sites = as_whole("sites", sites, 1)
-    error = float(as_array("error", error, lower=0.0, strict=True, hint="0.6 stands for 60 %."))
+    error = as_number("error", error, lower=0.0, strict=True, hint="0.6 stands for 60 %.")
     nature_rng, survey = as_rng(rng).spawn(2)
     nature = Nature(region, nature_rng)
     spare = sites + 10 + sites // 20

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_share, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +79,7 @@ def consequences(
     array([[3., 2., 1.],
            [2., 3., 2.]])
     """
+    as_kind("payoff", payoff, callable)
     y = as_array("outcomes", outcomes)
     if len(actions) == 0:
         raise InputError("There is no action to choose from; give at least one.")
@@ -153,6 +154,7 @@ def value_of_forecast(
     >>> round(value_of_forecast(off, [0, 1], y, y[None], [[0.0]] * np.ones(4)), 2)
     1.0
     """
+    as_kind("payoff", payoff, callable)
     y = as_array("observed", observed, shape=(None,))
     if y.ndim != 1:
         raise InputError(f"observed must be (case,), but its shape is {y.shape}.")
@@ -216,6 +218,7 @@ def portfolios(
     """
     import pandas as pd
 
+    low = as_share("low", low)
     r = _table(returns, "returns", "(option, member)")
     if len(options) != len(r):
         raise InputError(f"options names {len(options)}, but returns has {len(r)} rows.")

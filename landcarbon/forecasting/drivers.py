@@ -54,6 +54,7 @@ class Drivers:
 
     def at(self, t: int) -> Any:
         """Drivers of step t as the step function takes them."""
+        t = as_whole("t", t)
         now = {name: values[:, t] for name, values in self.series.items()}
         return now["drivers"] if self.single else (now or None)
 
@@ -167,6 +168,7 @@ def analogue_years(
     >>> d.shape, sorted(set(d.ravel().tolist()))
     ((5, 18), [1.0, 2.0, 3.0])
     """
+    start = as_whole("start", start)
     rng = as_rng(rng)
     steps_per_year, steps, members = (
         as_whole(name, count, 1)

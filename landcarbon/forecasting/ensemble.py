@@ -41,7 +41,8 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.forecasting.drivers import Drivers, read_drivers
 from landcarbon.forecasting.noise import ProcessError
 from landcarbon.forecasting.steps import Step, matrix_step
-from landcarbon.matrix.errors import InputError, as_array, as_rng
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_rng
+from landcarbon.matrix.frozen import keep, keep_whole
 from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 
@@ -102,10 +103,8 @@ class Steps:
     time: ArrayLike | None = None
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.dt) or self.dt <= 0:
-            raise InputError(
-                f"dt is the length of a step in years and must be above 0, but {self.dt!r} was given."
-            )
+        keep(self, dt=as_number("dt", self.dt, lower=0.0, strict=True, hint="It is the length of a step in years."))
+        keep_whole(self, every=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +174,7 @@ def forecast(
     >>> bool(f["X"].std("member").isel(time=-1).sum() < f["X"].std("member").isel(time=0).sum())
     True
     """
+    as_kind("model", model, MatrixModel, callable)
     on = _switches(sources)
     steps = steps if isinstance(steps, Steps) else Steps(steps)
     # Drawn whether used or not: switching one source off leaves the others' numbers alone.

@@ -26,7 +26,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_rng
+from landcarbon.matrix.errors import (
+    InputError,
+    as_array,
+    as_gappy,
+    as_kept,
+    as_number,
+    as_rng,
+    fitting,
+)
+from landcarbon.matrix.frozen import keep
 
 __all__ = ["ProcessError", "add_observation_error"]
 
@@ -56,6 +65,9 @@ class ProcessError:
     sd: ArrayLike
     relative: bool = True
 
+    def __post_init__(self) -> None:
+        keep(self, sd=as_kept("process_sd", self.sd, lower=0.0))
+
     def drawn(self, n_pools: int, dt: float, seed: int) -> Callable[[Array], Array] | None:
         """The disturbance of all members (member, pool) after a step; None where sd is 0.
 
@@ -64,7 +76,7 @@ class ProcessError:
         InputError
             An sd below 0, or neither one number nor one a pool.
         """
-        sd = as_array("process_sd", self.sd, lower=0.0)
+        sd, dt = np.asarray(self.sd), as_number("dt", dt, lower=0.0, strict=True)
         if sd.ndim > 1 or (sd.ndim == 1 and sd.size not in (1, n_pools)):
             raise InputError(
                 f"process_sd must be one number or one for each of the {n_pools} pools, but its shape "
@@ -72,7 +84,7 @@ class ProcessError:
             )
         if not sd.any():
             return None
-        rng = np.random.default_rng(seed)
+        rng = as_rng(seed, "seed")
         s = sd * np.sqrt(dt)
         if self.relative:
             return lambda X: X * np.exp(s * rng.standard_normal(X.shape) - s**2 / 2)
@@ -103,6 +115,10 @@ def add_observation_error(
     >>> bool(1.9 < x.std() < 2.1)
     True
     """
+    if not hasattr(ensemble, "dims"):
+        ensemble = as_gappy("ensemble", ensemble)
+    sd = as_array("sd", sd, lower=0.0)
+    fitting(ensemble=ensemble, sd=sd)
     rng = as_rng(rng)
     s = as_array("sd", sd, lower=0.0)
     z = rng.standard_normal(np.shape(ensemble))

@@ -26,7 +26,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_number, as_rng, as_whole
 
 __all__ = ["climatology", "persistence", "random_walk"]
 
@@ -65,7 +65,7 @@ def persistence(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng 
     """
     rng = as_rng(rng)
     leads, members = as_whole("leads", leads, 1), as_whole("members", members, 1)
-    y = np.asarray(history, float)
+    y = as_gappy("history", history)
     observed = np.isfinite(y)
     gaps = int(observed[::-1].argmax()) if observed.any() else 0
     _history(np.where(np.isnan(y), 0.0, y), leads + gaps + 1)
@@ -146,6 +146,7 @@ def climatology(
     >>> climatology([1.0, 2.0, 9.0], [364, 2, 180], [1, 181], members=200).mean(axis=0).round()
     array([2., 9.])
     """
+    window = as_number("window", window, lower=0.0)
     rng = as_rng(rng)
     members = as_whole("members", members, 1)
     y = _history(history, 1)

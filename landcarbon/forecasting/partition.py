@@ -30,7 +30,7 @@ from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
 from landcarbon.forecasting.ensemble import SOURCES
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_kind
 from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def partition(
     """
     import xarray as xr
 
+    as_kind("run", run, callable)
     names = tuple(sources)
     if not names or len(set(names)) < len(names):
         raise InputError(

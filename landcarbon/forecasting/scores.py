@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import tails
-from landcarbon.matrix.errors import InputError, as_array, as_rng
+from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_rng, as_whole
 from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
@@ -282,6 +282,7 @@ def pit_uniformity(values: ArrayLike, bins: int = 10) -> Uniformity:
     """
     from scipy.stats import chisquare
 
+    bins = as_whole("bins", bins, 2)
     u = as_array("values", values, lower=0.0, upper=1.0, hint="Give PIT values.").ravel()
     if bins < 2 or u.size < 5 * bins:
         raise InputError(
@@ -324,7 +325,7 @@ def reliability(
     from scipy.stats import binom
 
     y, x = _pair(observed, ensemble)
-    nominal = np.asarray(levels, float)
+    nominal = np.atleast_1d(as_array("levels", levels, lower=0.0, upper=1.0))
     found = [float(coverage(y, x, level)) for level in nominal]
     data = xr.Dataset(
         {
@@ -426,7 +427,7 @@ def skill(
 
     rng = as_rng(rng)
     hint = "Use a score of which 0 is perfect, such as the CRPS."
-    a, b = np.asarray(score, float), np.asarray(null, float)
+    a, b = as_gappy("score", score), as_gappy("null", null)
     if a.shape != b.shape or a.ndim != 2:
         raise InputError(
             f"score and null must both be (issue, lead), but their shapes are {a.shape} and "

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_choice, as_kind, as_number
 from landcarbon.matrix.layers import transport_matrix
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import propagator
@@ -78,9 +78,7 @@ def matrix_step(
         "implicit": _implicit(dt),
         "explicit": _explicit(dt),
     }
-    if method not in methods:
-        raise InputError(f"method is {method!r}; choose {', '.join(map(repr, methods))}.")
-    advance = methods[method]
+    advance = methods[as_choice("method", method, methods)]
     build: Build
     if isinstance(model, MatrixModel):
         constant = model
@@ -146,6 +144,8 @@ def layered_step(column: LayeredModel, b: ArrayLike, dt: float) -> Step:
     >>> bool(np.allclose(layered_step(column, b, dt=0.1)(X, None, None), X))
     True
     """
+    as_kind("column", column, LayeredModel)
+    dt = as_number("dt", dt, lower=0.0, strict=True, hint="It is the length of a step in years.")
     if not np.isfinite(dt) or dt <= 0:
         raise InputError(f"dt is the length of a step in years, above 0, but {dt!r} was given.")
     p, L = column.K.shape[-2:]

@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from landcarbon.learning.folds import Folds
 from landcarbon.learning.skill import same_length
 from landcarbon.learning.task import Scaling, numbers
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,6 +99,7 @@ class Applicability:
         from scipy.spatial import KDTree
         from scipy.spatial.distance import pdist
 
+        as_kind("folds", folds, Folds)
         same_length("covariates", len(covariates), "the folds", folds.fold.size)
         scaling = scaling or Scaling.of(covariates)
         known = scaling(covariates)

@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_share
 from landcarbon.models import clm5
 from landcarbon.models.process import Model, expand, leading, observed_values
 
@@ -105,6 +105,7 @@ def swap(
     >>> [str(n) for n, a, b in zip(clm5.PARAMETERS.names, swapped, theta) if a != b]
     ['tau_cwd', 'tau_l1', 'tau_l2', 'tau_s1', 'tau_s2', 'tau_s3']
     """
+    as_kind("model", model, "PARAMETERS", hint="Such as landcarbon.models.clm5.")
     chosen = (components,) if isinstance(components, str) else tuple(components)
     known: Components = model.COMPONENTS
     unknown = [name for name in chosen if name not in known]
@@ -137,6 +138,7 @@ def standard(parameters: ArrayLike, forcing: Any, *, model: Model = clm5) -> tup
         Components at their mean (the depth of thaw at its median: where nothing freezes it is only a
         large number); what belongs to no component, the bedrock, stays as it is at each site.
     """
+    as_kind("model", model, "PARAMETERS", hint="Such as landcarbon.models.clm5.")
     theta = as_array("parameters", parameters, shape=(len(model.PARAMETERS.names),))
     if theta.ndim < 2 or leading(forcing) != theta.shape[:1]:
         raise InputError(
@@ -236,6 +238,7 @@ def control(
     >>> float(found.data["share"].sum("component").round(6).item())
     1.0
     """
+    as_kind("model", model, "PARAMETERS", hint="Such as landcarbon.models.clm5.")
     theta = _draws(parameters, model)
     _level(level)
     if theta.shape[0] < 2:
@@ -343,14 +346,13 @@ def _draws(parameters: ArrayLike, model: Model) -> Array:
 
 
 def _level(level: float) -> None:
-    if not 0 < float(as_array("level", level, shape=())) < 1:
-        raise InputError(f"level is a probability between 0 and 1, but {level!r} was given.")
+    as_share("level", level)
 
 
 def _ln_stock(theta: Array, forcing: Any, model: Model, depth: float) -> Array:
     """ln carbon stock (site, draw)."""
     bottom = np.asarray(model.LAYERS.bottom, float)
-    depth = float(as_array("depth", depth, shape=()))
+    depth = as_number("depth", depth)
     if not 0 < depth <= bottom[-1]:
         raise InputError(
             f"depth must lie within the column, 0 to {bottom[-1]:.1f} m, but {depth!r} was given."

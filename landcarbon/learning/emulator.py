@@ -53,7 +53,7 @@ from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.learning.folds import random_folds
 from landcarbon.learning.mlp import MLP
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +118,7 @@ class Emulator:
         return self._each(theta).std(axis=0, ddof=1)
 
     def _each(self, theta: ArrayLike) -> Array:
-        theta = np.asarray(theta, dtype=float)
+        theta = as_array("theta", theta, shape=(len(self.prior),))
         x = _inputs(self.prior, theta.reshape(-1, len(self.prior)))
         y = np.stack([_predict(m, x) for m in self.members]) @ self.basis
         return (self.centre + self.scale * y).reshape(len(self.members), *theta.shape[:-1], -1)
@@ -206,6 +206,7 @@ def design(prior: Prior, n: int, rng: Rng = 0) -> Array:
     """
     from scipy.stats import qmc
 
+    as_kind("prior", prior, Prior)
     n = as_whole("n", n, 1)
     cube = qmc.LatinHypercube(len(prior), rng=as_rng(rng)).random(n)
     # A parameter exactly on its bound has no unbounded coordinate.
@@ -263,6 +264,8 @@ def fit(
     >>> quick([0.2, 0.5]).round(3), bool(quick.r2.min() > 0.999)
     (array([0.1 , 0.25]), True)
     """
+    as_kind("prior", prior, Prior)
+    folds = as_whole("folds", folds, 2)
     began = time.perf_counter()
     if kind not in KINDS:
         raise InputError(f"There is no emulator {kind!r}; choose one of {', '.join(KINDS)}.")

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.geo import as_places, block_ids, nearest
 from landcarbon.learning.skill import same_length
-from landcarbon.matrix.errors import InputError, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, as_kind, as_number, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -272,6 +272,8 @@ def leakage(lat: ArrayLike, lon: ArrayLike, folds: Folds, near_km: float = 50.0)
     """
     import pandas as pd
 
+    as_kind("folds", folds, Folds)
+    near_km = as_number("near_km", near_km, lower=0.0)
     lat, lon = as_places(lat, lon)
     same_length("lat", lat.size, "the folds", folds.fold.size)
     rows = []

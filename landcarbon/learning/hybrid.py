@@ -56,7 +56,7 @@ from landcarbon.learning.folds import group_folds, random_folds
 from landcarbon.learning.mlp import MLP, Net, Training, train
 from landcarbon.learning.proda import prior_variance
 from landcarbon.learning.task import Scaling, Stream, Task
-from landcarbon.matrix.errors import InputError, as_rng
+from landcarbon.matrix.errors import InputError, as_gappy, as_kind, as_rng, as_whole
 from landcarbon.models import clm5
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ class Outputs:
         cls, prior: Prior, free: Sequence[str] | None = None, start: ArrayLike | None = None
     ) -> Outputs:
         """By names of parameters (default all) and a start in their own units (default the table's)."""
+        as_kind("prior", prior, Prior)
         names = prior.names if free is None else tuple(free)
         unknown = [name for name in names if name not in prior.names]
         if unknown or not names:
@@ -167,7 +168,7 @@ class Outputs:
 
     def coordinates(self, y: ArrayLike) -> Array:
         """Unbounded coordinates z (..., p) for outputs y (..., q)."""
-        y = np.asarray(y, dtype=float)
+        y = as_gappy("y", y)
         z = np.broadcast_to(self.start, (*y.shape[:-1], self.start.size)).copy()
         z[..., self.free] += self.scale * y
         return z
@@ -327,6 +328,8 @@ def fit(
     >>> bool(np.abs(net.predict(task.covariates)[:, 0] / k - 1).max() < 0.2)
     True
     """
+    as_kind("task", task, Task)
+    n_networks = as_whole("n_networks", n_networks, 2)
     began = time.perf_counter()
     outputs = Outputs.of(task.prior, free, start)
     _ = task.data  # refuses a task without any

@@ -41,7 +41,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_rng, as_whole
 
 __all__ = ["MLP", "FromFunction", "Net", "Schedule", "Training", "train"]
 
@@ -87,6 +87,7 @@ class MLP:
         InputError
             Fewer than two widths, or a width below 1.
         """
+        last = as_number("last", last)
         if np.ndim(sizes) != 1 or len(sizes) < 2:
             raise InputError(
                 f"sizes are the widths of the layers from input to output, but {sizes!r} was given. "
@@ -199,11 +200,11 @@ class FromFunction:
 
     def __call__(self, x: ArrayLike) -> Array:
         """Output (row, out) for inputs (row, in)."""
-        return np.asarray(self.function(self.weights, np.asarray(x, float))[0], dtype=float)
+        return np.asarray(self.function(self.weights, as_array("x", x))[0], dtype=float)
 
     def forward_and_vjp(self, x: ArrayLike) -> tuple[Array, Callable[[ArrayLike], FromFunction]]:
         """Output, and a function from ∂J/∂output to ∂J/∂weights in the shape of a network."""
-        y, pull = self.function(self.weights, np.asarray(x, float))
+        y, pull = self.function(self.weights, as_array("x", x))
         return np.asarray(y, dtype=float), lambda dy: self.with_vector(pull(np.asarray(dy, float)))
 
     def vector(self) -> Array:
@@ -338,6 +339,8 @@ def train(
     >>> bool(done.history[done.best, 1] < 0.01)
     True
     """
+    as_kind("net", net, "forward_and_vjp")
+    as_kind("cost", cost, callable)
     began = time.perf_counter()
     plan = Schedule(**schedule)
     x = as_array("x", x, shape=(None, None))

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import tails
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_choice, as_kind, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -211,8 +211,7 @@ def bootstrap_score(
     (-0.9, True)
     """
     rng = as_rng(rng)
-    if score not in _SCORE:
-        raise InputError(f"score {score!r} is not known; take one of {', '.join(_SCORE)}.")
+    as_choice("score", score, _SCORE)
     low, high = tails(level)
     n_draws = as_whole("n_draws", n_draws, 1)
     o, p = _pair(observed, predicted, log)
@@ -248,6 +247,7 @@ def score_table(results: Mapping[str, Scores]) -> pd.DataFrame:
     """
     import pandas as pd
 
+    as_kind("results", results, Mapping)
     return pd.DataFrame({name: vars(s) for name, s in results.items()}).T.astype({"n": int})
 
 

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.runs import some_jobs
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_kind
 from landcarbon.matrix.frozen import keep_whole
 from landcarbon.models import clm5
 from landcarbon.models.process import Model, expand, leading, observed_values
@@ -71,6 +71,7 @@ def smooth_l1(e: Array) -> tuple[Array, Array]:
     >>> smooth_l1(np.array([0.5, -3.0]))
     (array([0.125, 2.5  ]), array([ 0.5, -1. ]))
     """
+    e = as_gappy("e", e)
     far = np.abs(e)
     return np.where(far < 1.0, 0.5 * e * e, far - 0.5), np.clip(e, -1.0, 1.0)
 
@@ -201,6 +202,7 @@ class Task:
     work: Work = field(default_factory=Work)
 
     def __post_init__(self) -> None:
+        as_kind("model", self.model, "PARAMETERS", hint="Such as landcarbon.models.clm5.")
         n = _n_sites(self.streams, self.forcing, self.covariates)
         object.__setattr__(self, "prior", _prior(self.prior, self.model, self.observations))
         if self.covariates is not None:
@@ -280,7 +282,7 @@ class Task:
         -------
         ndarray, (site, obs) or (site, draw, obs)
         """
-        theta = np.asarray(theta, dtype=float)
+        theta = as_array("theta", theta)
         return np.concatenate(
             [
                 self.data[part].predict(self._values(self.streams[0], theta[part], self.forcing[part]))
@@ -290,7 +292,7 @@ class Task:
 
     def log_likelihood(self, theta: ArrayLike) -> Array:
         """ln L of all data of each site and draw (site, draw); theta (site, draw, p)."""
-        theta = np.asarray(theta, dtype=float)
+        theta = as_array("theta", theta)
         total = np.zeros(theta.shape[:-1])
         for stream in self.streams:
             for part in self._parts():

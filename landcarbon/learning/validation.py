@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.draws import tails
 from landcarbon.learning.folds import Folds
 from landcarbon.learning.skill import same_length
-from landcarbon.matrix.errors import InputError, as_array, as_rng
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_rng, as_whole
 
 __all__ = [
     "Held",
@@ -146,6 +146,7 @@ def generator(seed: int, name: str, fold: int) -> np.random.Generator:
     >>> [int(generator(1, name, fold).integers(1000)) for name, fold in keys]
     [90, 90, 5, 764]
     """
+    seed, fold, name = as_whole("seed", seed), as_whole("fold", fold), as_kind("name", name, str)
     return np.random.default_rng([seed, KEYS.get(name, zlib.crc32(name.encode())), fold])
 
 
@@ -176,6 +177,10 @@ def held_out(
     ------
     Held
     """
+    as_kind("rivals", rivals, Mapping)
+    as_kind("folds", folds, Folds)
+    as_kind("task", task, "__getitem__")
+    seed = as_whole("seed", seed)
     for k, (train, test) in enumerate(folds):
         known = task[train] if prepare is None else prepare(k, train)
         asked = task[test]
@@ -266,6 +271,8 @@ def cross_predict(
     >>> scores(3 * x[:, 0], p).r2 > 0.99
     True
     """
+    as_kind("estimator", estimator, "fit", hint="Give an estimator of scikit-learn.")
+    as_kind("folds", folds, Folds)
     x = as_array("covariates", covariates, shape=(None, None))
     y = as_array("target", target)
     same_length("covariates", x.shape[0], "target", y.shape[0])

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_kind
 from landcarbon.matrix.layers import transport_matrix
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def blocks(model: LayeredModel) -> xr.Dataset:
     """
     import xarray as xr
 
+    as_kind("model", model, LayeredModel)
     if model.shape:
         raise InputError(
             f"The model holds columns {model.shape}; give one, such as model.replace(K=model.K[0], …)."
@@ -121,6 +122,7 @@ def block_table(model: LayeredModel, matrix: str = "A") -> pd.DataFrame:
     """
     import pandas as pd
 
+    as_kind("model", model, LayeredModel)
     if matrix not in ("A", "V", "M"):
         raise InputError(f"There is no matrix {matrix!r}; choose 'A', 'V' or 'M'.")
     array = blocks(model)[matrix].values

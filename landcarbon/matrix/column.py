@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix import cascade, solve
 from landcarbon.matrix.cascade import Plan, Rates
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
 from landcarbon.matrix.layers import SoilLayers, transport_matrix
 from landcarbon.matrix.model import (
     MatrixModel,
@@ -108,6 +108,7 @@ class LayeredModel:
 
     def __post_init__(self) -> None:
         pools = check_names(self.pools)
+        as_kind("layers", self.layers, SoilLayers)
         p, L = len(pools), len(self.layers)
         each = f"There are {p} pools ({', '.join(pools)}) and {L} layers."
         mixed = np.ones(p) if self.mixed is None else as_array("mixed", self.mixed, lower=0.0, hint=each)
@@ -276,7 +277,7 @@ class LayeredModel:
     ) -> tuple[Array, Array]:
         """State after a step of h years, and ∫ X dt over it; see `landcarbon.matrix.steps`."""
         X = as_array("X", X, shape=self.state_shape, hint=f"The pools are {', '.join(self.pools)}.")
-        h = float(as_array("h", h, lower=0.0, strict=True, hint="The length of the step in years."))
+        h = as_number("h", h, lower=0.0, strict=True, hint="The length of the step in years.")
         return stepper(method).column(self.under(xi), h)(X, self.input(I))
 
     def stepping(self, xi: ArrayLike) -> tuple[bytes | None, Callable[[Stepper, float], Move]]:

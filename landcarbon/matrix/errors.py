@@ -10,10 +10,14 @@ as_kept        the same, to be stored: a copy that cannot be written to
 aligned        what carries labels, put into the order of ours
 as_years       times in years, or dates of any calendar
 as_dates       dates, or text that can be read as a date in one way only
+as_gappy       numbers among which some may be missing: NaN
+fitting        several of these that belong together
 as_number      one number
 as_share       a number between 0 and 1
 as_whole       a whole number
 as_rng         a seed or a random generator
+as_choice      one word of several
+as_kind        an object of a kind
 convert        numbers from one unit to another
 is_mark        which numbers are marks for a missing value
 unit_of        the unit that something carries
@@ -33,7 +37,8 @@ import than all of landcarbon and knows neither gC nor ‰, cf-units needs a C l
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -41,8 +46,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "InputError", "aligned", "as_array", "as_dates", "as_kept", "as_number", "as_rng", "as_share", "as_whole",
-    "as_years", "convert", "is_mark", "unit_of",
+    "InputError", "aligned", "as_array", "as_choice", "as_dates", "as_gappy", "as_kept", "as_kind", "as_number",
+    "as_rng",
+    "as_share", "as_whole", "as_years", "convert", "fitting", "is_mark", "unit_of",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -133,6 +139,57 @@ def as_array(
             f"{name} must be at most {upper:g}, but {array[bad].flat[0]:g} was given{_first(bad)}.{tail}"
         )
     return array
+
+
+def as_gappy(name: str, value: Any, *, unit: str | None = None, hint: str = "") -> Array:
+    """Numbers among which some may be missing: NaN where they are NaN, masked or None.
+
+    Raises
+    ------
+    InputError
+        Whatever `as_array` refuses, but NaN and infinity.
+
+    Examples
+    --------
+    >>> as_gappy("carbon", np.ma.masked_array([9.0, 8.0], [True, False]))
+    array([nan,  8.])
+    """
+    if not (type(value) is np.ndarray and value.dtype == np.float64):
+        tail = f" {hint}" if hint else ""
+        if isinstance(value, np.ma.MaskedArray) and value.dtype.kind in "biuf":
+            value = np.ma.filled(value.astype(np.float64), np.nan)
+        elif str(getattr(value, "dtype", "")) == "object" or isinstance(value, (list, tuple)):
+            raw = np.asarray(value, dtype=object)
+            gap = np.array([one is None or type(one).__name__ == "NAType" for one in raw.flat], dtype=bool)
+            value = np.where(gap.reshape(raw.shape), np.nan, raw) if gap.any() else value
+        value = _numbers(name, value, unit, tail)
+    if is_mark(value).any():
+        _refuse_marks(name, value, "")
+    return np.asarray(value)
+
+
+def fitting(**arrays: Any) -> tuple[Array, ...]:
+    """Arrays broadcast to one shape.
+
+    Raises
+    ------
+    InputError
+        Shapes that do not fit, with that of each.
+
+    Examples
+    --------
+    >>> T, P = fitting(mean_temperature=np.ones((3, 1)), annual_precipitation=np.ones(12))
+    >>> T.shape
+    (3, 12)
+    """
+    shapes = {name: np.shape(array) for name, array in arrays.items()}
+    try:
+        return np.broadcast_arrays(*arrays.values())
+    except ValueError:
+        told = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise InputError(
+            f"These do not fit together: {told}. Give one number for all, or one for each along the same axes."
+        ) from None
 
 
 def as_kept(name: str, value: ArrayLike, **limits: Any) -> Array:
@@ -357,8 +414,8 @@ def as_years(name: str, value: Any, *, hint: str = "") -> Array:
     >>> as_years("t", np.array(["2000-01-01", "2001-07-02T12"], dtype="datetime64[h]"))
     array([2000. , 2001.5])
     """
-    if hasattr(value, "to_timestamp"):  # periods of pandas: their beginning
-        value = value.to_timestamp()
+    if str(getattr(value, "dtype", "")).startswith("period"):  # of pandas: their beginning
+        value = (value.dt if hasattr(value, "dt") else value).to_timestamp()
     raw = np.asarray(value)
     if raw.dtype.kind in "US" or (raw.dtype == object and all(isinstance(one, str) for one in raw.flat)):
         raw = as_dates(name, raw) if raw.size else raw
@@ -512,7 +569,7 @@ def as_whole(name: str, value: Any, lower: int = 0, upper: int | None = None) ->
     100
     """
     number = None
-    if not isinstance(value, (str, bytes, bool, np.bool_)) and np.ndim(value) == 0:
+    if not isinstance(value, (str, bytes, bool, np.bool_)) and value is not np.ma.masked and np.ndim(value) == 0:
         try:
             number = int(value)
         except (TypeError, ValueError, OverflowError):
@@ -547,6 +604,77 @@ def as_rng(value: Any, name: str = "rng") -> np.random.Generator:
             f"{name} must be a seed, a whole number such as 1, or numpy.random.default_rng(1), but {value!r:.40} "
             "was given."
         ) from None
+
+
+# --- words and objects ----------------------------------------------------------------------------
+
+
+def as_choice(name: str, value: Any, known: Iterable[str]) -> str:
+    """One word of those known.
+
+    Raises
+    ------
+    InputError
+        Another, with the nearest one and all there are.
+
+    Examples
+    --------
+    >>> as_choice("method", "exponental", ["exponential", "implicit"])
+    Traceback (most recent call last):
+        ...
+    landcarbon.matrix.errors.InputError: there is no method 'exponental'; did you mean 'exponential'? ...
+    """
+    words = [str(word) for word in known]
+    if isinstance(value, str) and value in words:
+        return value
+    near = get_close_matches(value, words, 1) if isinstance(value, str) else []
+    meant = f"did you mean {near[0]!r}? There are" if near else "there are"
+    raise InputError(f"there is no {name} {value!r:.60}; {meant} {', '.join(words)}.")
+
+
+def as_kind(name: str, value: Any, *kinds: Any, hint: str = "") -> Any:
+    """An object of one of some kinds.
+
+    Parameters
+    ----------
+    name : str
+        How the caller calls it.
+    value
+    *kinds : type, `callable` or str
+        Classes, whatever can be called, or the name of something that it must have.
+    hint : str
+        A closing sentence.
+
+    Raises
+    ------
+    InputError
+        Anything else.
+
+    Examples
+    --------
+    >>> as_kind("rule", max, callable) is max
+    True
+    >>> as_kind("model", "teco8", callable, hint="Build one with teco8().")
+    Traceback (most recent call last):
+        ...
+    landcarbon.matrix.errors.InputError: model must be a function, but a str was given. Build one with teco8().
+    """
+    for kind in kinds:
+        if kind is callable:
+            if callable(value):
+                return value
+        elif isinstance(kind, str):
+            if not isinstance(value, type) and hasattr(value, kind):
+                return value
+        elif isinstance(value, kind):
+            return value
+    words = [
+        "a function" if k is callable else f"something with `{k}`" if isinstance(k, str) else f"a {k.__name__}"
+        for k in kinds
+    ]
+    given = "nothing" if value is None else f"a {type(value).__name__}"
+    tail = f" {hint}" if hint else ""
+    raise InputError(f"{name} must be {' or '.join(words)}, but {given} was given.{tail}")
 
 
 # --- units ---------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import landcarbon
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_kind
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -75,6 +75,7 @@ def labelled(
     >>> about.attrs["title"], about.attrs["seed"], about["X"].attrs
     ('carbon', 3, {'units': 'gC m-2', 'long_name': 'carbon'})
     """
+    as_kind("data", data, "data_vars", hint="Give an xarray.Dataset.")
     data = data.copy()
     for name in map(str, data.variables):
         own = dict(data[name].attrs)

@@ -83,7 +83,7 @@ class Repeating:
 
     def __call__(self, X: ArrayLike) -> Array:
         """State after one loop that starts from X."""
-        *_, (_, _, _, end) = self.steps(np.asarray(X, dtype=float))
+        *_, (_, _, _, end) = self.steps(as_array("X", X))
         return end
 
     def map_from(self, X: Array) -> tuple[Array, Array]:
@@ -198,7 +198,7 @@ class Cycle(Repeating):
 
     def __call__(self, X: ArrayLike) -> Array:
         """State after one loop that starts from X."""
-        end = np.asarray(X, dtype=float)[..., None]
+        end = as_array("X", X, shape=(self.M.shape[-1],))[..., None]
         for keep, brought in self._moves:
             end = keep @ end + brought[..., None]
         return end[..., 0]

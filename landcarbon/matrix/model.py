@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, aligned, as_array, as_kept
+from landcarbon.matrix.errors import InputError, aligned, as_array, as_kept, as_kind
 
 if TYPE_CHECKING:
     from landcarbon.matrix.steps import Move, Stepper
@@ -277,6 +277,7 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
         raise InputError(
             f"pools is one string, {names!r}; give a sequence of names, such as ('soil',)."
         )
+    as_kind("pools", names, "__iter__", hint="Give a sequence of names, such as ('soil',).")
     pools = tuple(str(p) for p in names)
     if not pools:
         raise InputError("pools is empty; name at least one pool, such as ('soil',).")

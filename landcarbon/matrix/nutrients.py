@@ -54,7 +54,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import Propagator, propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Timeline
@@ -128,6 +128,7 @@ class Element:
 
     def share(self, m: ArrayLike) -> Array:
         """a / (a + h) (...): how far the available pool meets demand."""
+        m = as_array("m", m, lower=0.0)
         a = np.asarray(m, dtype=np.float64)[..., 0]
         return np.asarray(a / (a + self.half), dtype=np.float64)
 
@@ -186,6 +187,7 @@ class NutrientModel:
     coupling: str = "limited"
 
     def __post_init__(self) -> None:
+        as_kind("carbon", self.carbon, MatrixModel)
         elements = (self.elements,) if isinstance(self.elements, Element) else tuple(self.elements)
         names = [e.name for e in elements]
         if not elements or len(set(names)) < len(names):
@@ -215,6 +217,7 @@ class NutrientModel:
 
     def ratio(self, element: Element, m: ArrayLike) -> Array:
         """r (..., n): element per carbon of new material."""
+        as_kind("element", element, Element)
         plenty = 1.0 / element.c_to_e
         if self.coupling != "flexible" or element.c_to_e_scarce is None:
             return np.broadcast_to(plenty, (*np.shape(m)[:-1], plenty.size))
@@ -223,6 +226,7 @@ class NutrientModel:
 
     def limitation(self, m: Mapping[str, ArrayLike]) -> Array:
         """φ (...): the share of growth that the scarcest element allows; 1 unless limited."""
+        as_kind("m", m, Mapping, hint="Give the mineral amount of each element by its name.")
         shares = [e.share(m[e.name]) for e in self.elements]
         smallest = np.minimum.reduce(shares)
         return smallest if self.coupling == "limited" else np.ones_like(smallest)
@@ -237,12 +241,15 @@ class NutrientModel:
             Element per carbon that the pools hold. The poorer of this and new material counts, since
             new material keeps coming.
         """
+        as_kind("element", element, Element)
+        content = as_array("content", content)
         r = 1.0 / element.c_to_e
         need = r @ self.carbon.transfer
         return np.minimum(r, content) < need * (1 - ROUNDING)
 
     def turnover(self, state: State, xi: ArrayLike = 1.0) -> Array:
         """κ (..., n) [yr-1]: rates under the environment and, if limited, the supply of each element."""
+        as_kind("state", state, State)
         rate = self.carbon.K * self.carbon._scalar(xi)
         if self.coupling != "limited":
             return rate

@@ -49,7 +49,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_choice
 
 if TYPE_CHECKING:
     from landcarbon.matrix.column import LayeredModel
@@ -216,10 +216,7 @@ class Moves:
 
 def stepper(method: str) -> Stepper:
     """One of `STEPPERS`, by its name."""
-    if method not in STEPPERS:
-        names = " or ".join(repr(name) for name in STEPPERS)
-        raise InputError(f"method is {method!r}; choose {names}.")
-    return STEPPERS[method]
+    return STEPPERS[as_choice("method", method, STEPPERS)]
 
 
 def propagator(M: ArrayLike, dt: ArrayLike, method: Method = "exponential") -> Propagator:

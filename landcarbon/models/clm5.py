@@ -41,7 +41,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredGradient, LayeredModel
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_number
 from landcarbon.matrix.layers import CLM5_LAYERS as LAYERS
 from landcarbon.matrix.layers import SoilLayers, exchange_rates, face_diffusivity, input_profile
 from landcarbon.matrix.model import MatrixModel
@@ -469,7 +469,8 @@ class _Parts:
                 "fit together. For many parameter sets at each site, give parameters (site, member, 21) "
                 "and forcing.expand()."
             ) from None
-        self.theta, self.forcing, self.rate = theta, forcing, rate
+        self.theta, self.forcing = theta, forcing
+        self.rate = as_number("rate", rate, lower=0.0, strict=True)
 
     def __getattr__(self, name: str) -> Array:
         return self.theta[..., _INDEX[name]]

@@ -40,7 +40,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, fitting
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -247,7 +247,10 @@ def temperature_rate(max_temperature: ArrayLike, min_temperature: ArrayLike) -> 
     >>> temperature_rate([15.0, 25.0], [5.0, 15.0]).round(2)
     array([1., 2.])
     """
-    high, low = _celsius("max_temperature", max_temperature), _celsius("min_temperature", min_temperature)
+    high, low = fitting(
+        max_temperature=_celsius("max_temperature", max_temperature),
+        min_temperature=_celsius("min_temperature", min_temperature),
+    )
     return 0.5 * np.exp(WARMTH * 0.5 * (high + low))
 
 
@@ -361,6 +364,8 @@ def simulate_dalec(
     >>> float(run.nee.sum().round(1))
     -87.4
     """
+    as_kind("drivers", drivers, Drivers)
+    latitude = as_number("latitude", latitude, lower=-90.0, upper=90.0)
     p = _named(theta)
     model = dalec5(theta)
     X = as_array("X0", X0, shape=(5,), lower=0.0, hint=f"Pools: {', '.join(POOLS)}.")

@@ -24,7 +24,7 @@ from difflib import get_close_matches
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind
 
 __all__ = ["Parameter", "ParameterTable"]
 
@@ -133,6 +133,7 @@ class ParameterTable:
         return iter(self.parameters)
 
     def __getitem__(self, key: str | int) -> Parameter:
+        as_kind("key", key, str, int, np.integer, slice)
         return self.parameters[self.index(key) if isinstance(key, str) else key]
 
     def __contains__(self, name: object) -> bool:

@@ -27,7 +27,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from landcarbon.matrix.errors import as_array
+from landcarbon.matrix.errors import as_array, as_number
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.nutrients import Element, NutrientModel, State
 from landcarbon.models import carbon_nitrogen
@@ -144,7 +144,7 @@ def bare_rock(model: NutrientModel, primary: float = 500.0) -> State:
     primary : float
         Phosphorus in the rock that will weather [gP m-2]; 500 is 1 m of rock with 200 mg P per kg.
     """
-    amount = float(as_array("primary", primary, lower=0.0))
+    amount = as_number("primary", primary, lower=0.0)
     n = model.carbon.n
     m = {e.name: np.zeros(e.mineral.n) for e in model.elements}
     m["P"][-1] = amount

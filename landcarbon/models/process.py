@@ -39,7 +39,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_kind
 
 __all__ = ["HIGHEST_CARBON", "Model", "expand", "leading", "observed_values", "published"]
 
@@ -82,6 +82,7 @@ def observed_values(model: Model, theta: Any, forcing: Any) -> Array:
     >>> observed_values(pool, np.array([[0.05]]), np.array([[400.0]]))
     array([[8000.]])
     """
+    as_kind("model", model, "observed", hint="Such as landcarbon.models.clm5.")
     forward = getattr(model, "observed_values", None)
     return np.asarray(model.observed(theta, forcing)[0] if forward is None else forward(theta, forcing))
 
@@ -95,6 +96,7 @@ def published(model: Model) -> Array:
     >>> [float(published(m)[m.PARAMETERS.index("efolding")]) for m in (clm5, clm45)]
     [10.0, 0.5]
     """
+    as_kind("model", model, "PARAMETERS", hint="Such as landcarbon.models.clm5.")
     return np.asarray(getattr(model, "DEFAULT", model.PARAMETERS.default), dtype=float)
 
 

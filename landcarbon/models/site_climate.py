@@ -58,7 +58,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.geo import as_places
-from landcarbon.matrix.errors import InputError, as_array, as_whole, unit_of
+from landcarbon.matrix.errors import InputError, as_array, as_number, as_whole, fitting, unit_of
 from landcarbon.matrix.layers import CLM5_LAYERS
 from landcarbon.matrix.response import water_potential
 from landcarbon.models.clm5 import Forcing
@@ -147,7 +147,7 @@ def damping_depth(diffusivity: float = DIFFUSIVITY, harmonic: int = 1) -> float:
     >>> round(damping_depth(), 2)
     2.24
     """
-    kappa = float(as_array("diffusivity", diffusivity, lower=0.0, strict=True, hint="The unit is m2 s-1."))
+    kappa = as_number("diffusivity", diffusivity, lower=0.0, strict=True, hint="The unit is m2 s-1.")
     return float(np.sqrt(kappa * YEAR_SECONDS / (np.pi * as_whole("harmonic", harmonic, 1))))
 
 
@@ -186,7 +186,9 @@ def soil_temperature(
     """
     t = monthly_temperature(temperature)
     z = as_array("depth", _NODES if depth is None else depth, lower=0.0)
-    kappa = float(as_array("diffusivity", diffusivity, lower=0.0, strict=True))
+    if z.ndim > 1:
+        raise InputError(f"depth is one row of depths in metres, but its shape is {z.shape}.")
+    kappa = as_number("diffusivity", diffusivity, lower=0.0, strict=True)
     waves = np.fft.rfft(t, axis=-1)
     d = np.array([damping_depth(kappa, k) for k in range(1, waves.shape[-1])])
     decay = np.ones((z.size, waves.shape[-1]), dtype=complex)
@@ -215,7 +217,7 @@ def active_layer_depth(temperature: ArrayLike, diffusivity: float = DIFFUSIVITY)
     large, the second makes permafrost too widespread.
     """
     t = monthly_temperature(temperature)
-    kappa = float(as_array("diffusivity", diffusivity, lower=0.0, strict=True))
+    kappa = as_number("diffusivity", diffusivity, lower=0.0, strict=True)
     mean = t.mean(axis=-1)
     amplitude = np.abs(np.fft.rfft(t, axis=-1)[..., 1]) / 6.0
     frozen = mean <= 0
@@ -457,8 +459,10 @@ def miami_npp(
     >>> miami_npp([25.0, 10.0], [3000.0, 700.0], carbon=1.0).round()
     array([2521., 1115.])
     """
+    carbon = as_number("carbon", carbon, lower=0.0, strict=True)
     t = as_array("mean_temperature", mean_temperature, lower=-90.0, upper=60.0, unit="degC", hint="The unit is degC.")
     p = as_array("annual_precipitation", annual_precipitation, lower=0.0, unit="mm yr-1")
+    t, p = fitting(mean_temperature=t, annual_precipitation=p)
     warmth = 3000.0 / (1.0 + np.exp(1.315 - 0.119 * t))
     water = -3000.0 * np.expm1(-0.000664 * p)
     return carbon * np.minimum(warmth, water)

@@ -50,7 +50,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix import response
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_rng, as_whole, fitting
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -180,7 +180,7 @@ class Forcing:
                 f"gpp {gpp.shape}, soil_temperature {T.shape} and moisture {w.shape} must share "
                 "their first axis, the days."
             )
-        gpp, T, w = np.broadcast_arrays(gpp, T, w)
+        gpp, T, w = fitting(gpp=gpp, soil_temperature=T, moisture=w)
         for name, value in (("gpp", gpp), ("soil_temperature", T), ("moisture", w)):
             object.__setattr__(self, name, value)
 
@@ -406,6 +406,7 @@ def by_fluxes(X0: ArrayLike, forcing: Forcing, theta: ArrayLike | None = None) -
     InputError
         A state that does not fit.
     """
+    as_kind("forcing", forcing, Forcing)
     X = as_array("X0", X0, shape=(8,), lower=0.0, hint=f"Pools: {', '.join(POOLS)}.")
     states, plants, soil = [X], [], []
     for day in range(len(forcing)):
@@ -447,6 +448,7 @@ def by_matrix(X0: ArrayLike, forcing: Forcing, theta: ArrayLike | None = None) -
     >>> bool(np.allclose(one.X, other.X, rtol=1e-12))
     True
     """
+    as_kind("forcing", forcing, Forcing)
     model = teco8(theta)
     q10 = _named(theta)["q10"]
     X = as_array("X0", X0, shape=(8,), lower=0.0, hint=f"Pools: {', '.join(POOLS)}.")

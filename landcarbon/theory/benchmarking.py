@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_gappy
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,7 +70,7 @@ def benchmark(model: ArrayLike, ref: ArrayLike, weights: ArrayLike | None = None
     """
     import xarray as xr
 
-    r = np.asarray(ref, dtype=float)
+    r = as_gappy("ref", ref)
     if r.ndim != 2 or r.shape[0] < 3:
         raise InputError(f"ref has shape {r.shape}; give (site, time) with at least three places.")
     m = as_array("model", model, shape=r.shape, hint="The last axes are those of ref, (site, time).")

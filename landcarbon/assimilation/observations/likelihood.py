@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.error_models import ExponentialCorrelation
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_gappy
 from landcarbon.matrix.frozen import altered, keep
 
 __all__ = ["GaussianLikelihood", "ObservationStream"]
@@ -133,7 +133,7 @@ class GaussianLikelihood:
 
     def with_values(self, values: ArrayLike) -> GaussianLikelihood:
         """Other values (sites..., obs) with the same errors and mask."""
-        values = np.asarray(values, dtype=float)
+        values = as_gappy("values", values)
         mask = np.broadcast_to(self.mask, values.shape)
         other = GaussianLikelihood(values, np.broadcast_to(self.sd, values.shape), mask)
         return other.with_correlation(
@@ -170,7 +170,7 @@ class GaussianLikelihood:
 
         Their squares sum to twice the cost. Zero where the mask is False.
         """
-        e = np.asarray(e, dtype=float)
+        e = as_array("e", e)
         u = np.where(self._lift(self.mask, e.ndim), e / self._lift(self.sd, e.ndim), 0.0)
         return u if self.correlation is None else self.correlation.whiten(u)
 
@@ -277,7 +277,7 @@ def used_values(
     if isinstance(value, np.ma.MaskedArray):
         seen = ~np.ma.getmaskarray(value)
         mask = seen if mask is None else seen & np.asarray(mask)
-    value = numbers(name, value)
+    value = as_gappy(name, value)
     if value.ndim == 0 or value.shape[-1] == 0:
         raise InputError(f"{name} must hold at least one observation along its last axis.")
     used = np.ones(value.shape, dtype=bool)
@@ -303,24 +303,9 @@ def used_values(
     return value, used
 
 
-def numbers(name: str, value: ArrayLike, hint: str = "") -> Array:
-    """An array of numbers, NaN among them; dates and text are refused."""
-    tail = f" {hint}" if hint else ""
-    given = np.asarray(value)
-    if given.dtype.kind in "mM":
-        raise InputError(f"{name} holds dates or times where numbers are expected.{tail}")
-    try:
-        return np.asarray(given, dtype=float)
-    except (TypeError, ValueError):
-        first = given.ravel()[0] if given.size else given
-        raise InputError(
-            f"{name} must hold numbers only, but {first!r:.80} was given.{tail}"
-        ) from None
-
-
 def one_each(name: str, value: ArrayLike, shape: tuple[int, ...], hint: str = "") -> Array:
     """Numbers broadcast to the shape of the observations."""
-    array = numbers(name, value, hint)
+    array = as_gappy(name, value, hint=hint)
     try:
         return np.broadcast_to(array, shape)
     except ValueError:
@@ -345,7 +330,7 @@ def checked_values(
     values: ArrayLike, sites: tuple[int, ...], n: int, axis: str, finite: bool = True
 ) -> Array:
     """Model values (sites..., any..., n), or a sentence about their shape."""
-    array = as_array("model values", values) if finite else numbers("model values", values)
+    array = as_array("model values", values) if finite else as_gappy("model values", values)
     if array.ndim <= len(sites) or array.shape[-1] != n or array.shape[: len(sites)] != sites:
         lead = "".join(f"{s}, " for s in sites)
         hint = ""

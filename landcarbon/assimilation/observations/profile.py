@@ -40,7 +40,7 @@ from landcarbon.assimilation.observations.likelihood import (
     weigh,
 )
 from landcarbon.assimilation.streams import Random
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_gappy
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["ProfileObservations"]
@@ -149,7 +149,7 @@ class ProfileObservations(ObservationStream):
 
     def with_values(self, values: ArrayLike) -> ProfileObservations:
         """Other carbon (sites..., obs), gC m-3, at the same depths with the same errors and mask."""
-        values = np.asarray(values, dtype=float)
+        values = as_gappy("values", values)
         return self._with(
             depth=np.broadcast_to(self.depth, values.shape),
             value=np.where(self.mask, values, 0.0),

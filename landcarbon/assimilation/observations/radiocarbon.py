@@ -43,7 +43,7 @@ from landcarbon.assimilation.observations.likelihood import (
     at_site,
 )
 from landcarbon.assimilation.observations.series import SeriesObservations
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_gappy
 from landcarbon.matrix.frozen import keep
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class RadiocarbonObservations(ObservationStream):
     def pull(self, model_values: ArrayLike, g: ArrayLike) -> Array:
         """The derivative of sum_i g_i h_i with respect to `model_values`, g (sites..., any..., obs)."""
         X, X14 = self._mixed(model_values)
-        halves = np.split(np.asarray(model_values, dtype=float), 2, axis=-1)
+        halves = np.split(as_gappy("model_values", model_values), 2, axis=-1)
         slopes = (-1000.0 * X14 / X**2, 1000.0 / X)
         g = np.asarray(g, dtype=float)
         return np.concatenate(
@@ -219,7 +219,7 @@ class RadiocarbonObservations(ObservationStream):
 
     def _mixed(self, model_values: ArrayLike) -> tuple[Array, Array]:
         """Carbon and radiocarbon of each sample (sites..., any..., obs); ones where masked."""
-        values = np.asarray(model_values, dtype=float)
+        values = as_gappy("model_values", model_values)
         if values.shape[-1:] != (self.n_values,):
             raise InputError(
                 f"model values have shape {values.shape}, but their last axis must have length "
