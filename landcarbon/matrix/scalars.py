@@ -8,8 +8,8 @@ symbol meaning                                  shape unit   code name
 ====== ======================================== ===== ====== =======================
 ξ      scalar that multiplies turnover rates    (...) 1      Scalar.__call__
 T      temperature                              (...) °C     the first argument
-W      water: volumetric, share of pores, of    (...) 1, %,  the first argument, as
-       saturation, rain over evaporation …            mm     `Scalar.of` says
+W      water: volumetric, share of pores, of    (...) 1, %   the first argument, as
+       saturation, rain over evaporation …                   `Scalar.of` says
 a, b … parameters of a curve, to be changed by  ()    own    keywords
        their names
 ====== ======================================== ===== ====== =======================

@@ -560,7 +560,7 @@ def _accelerate(G: Callable[[Array], Array], X: Array, memory: int) -> Iterator[
         X = guess if trusted and np.all(guess >= 0) else end
 
 
-def _settle(loop: FeedbackCycle, X: Array) -> list[Array]:
+def _settle(loop: Repeating, X: Array) -> list[Array]:
     """States on the way to the fixed point of a loop with feedback, the last one exact."""
     states: list[Array] = []
 
@@ -626,7 +626,7 @@ def _shaped(loop: Loop) -> Callable[[Array], Array]:
     return loop.shaped if isinstance(loop, Repeating) else lambda X: X
 
 
-def _stepwise(method: str, loop: Loop) -> Cycle | FeedbackCycle:
+def _stepwise(method: str, loop: Loop) -> Repeating:
     if isinstance(loop, Repeating):
         return loop.flat
     raise InputError(

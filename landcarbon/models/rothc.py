@@ -44,7 +44,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import as_array
 from landcarbon.matrix.handover import HandOver
 from landcarbon.matrix.model import MatrixModel, folded
 
@@ -288,7 +288,7 @@ def year(
         for name, value in (("plants", plants), ("manure", manure))
     ]
     pulses = np.stack(given, axis=-1) @ _brought(dpm_rpm).T
-    return HandOver(transfer(clay), RATES, pulses, xi, np.full(months, 1 / 12))
+    return HandOver(transfer(clay), np.array(RATES), pulses, xi, np.full(months, 1 / 12))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Steps that hand over at their end: conservation, limits, the loop that repeats, sentences."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,7 +27,7 @@ def test_carbon_is_conserved_and_never_negative(seed):
     X = rng.uniform(0, 1000, 4)
     respired = 0.0
     states = [X, *year.states(X)]
-    for step, (before, after) in enumerate(zip(states, states[1:])):
+    for step, (before, after) in enumerate(itertools.pairwise(states)):
         respired += ((1 - year.transfer.sum(axis=0)) * year.decayed(step) * before).sum()
         assert np.all(after >= 0)
     assert states[-1].sum() - X.sum() == pytest.approx(year.pulses.sum() - respired, abs=1e-9 * X.sum())
@@ -98,5 +100,5 @@ def test_sentences():
         with pytest.raises(InputError, match=sentence):
             HandOver(**{**good, **change})
     for method in (accelerated, sasu):
-        with pytest.raises(InputError, match="no outflow matrix.*at_once"):
+        with pytest.raises(InputError, match="no outflow matrix"):
             method(HandOver(**good))

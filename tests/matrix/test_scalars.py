@@ -78,11 +78,11 @@ def test_the_wettest_is_not_the_best_where_a_curve_has_an_optimum():
 
 
 def test_sentences():
-    with pytest.raises(InputError, match="temperature .°C. must be at most 100.*Q10"):
+    with pytest.raises(InputError, match="The argument of Q10"):
         TEMPERATURE["Q10"](290.0)
     with pytest.raises(InputError, match="Candy has no parameters, not porosity"):
         MOISTURE["Candy"](0.3, porosity=0.5)
     with pytest.raises(InputError, match="Moyano has a, b, not c"):
         MOISTURE["Moyano"](0.3, c=1.0)
-    with pytest.raises(InputError, match="volumetric water .1. must be at most 1"):
+    with pytest.raises(InputError, match="The argument of Moyano"):
         MOISTURE["Moyano"](30.0)
