@@ -24,7 +24,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_number, fitting
+from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_number
 
 __all__ = [
     "EARTH_RADIUS",
@@ -87,7 +87,7 @@ def unit_vectors(lat: ArrayLike, lon: ArrayLike) -> Array:
     >>> unit_vectors(90.0, 0.0).round(12)
     array([0., 0., 1.])
     """
-    a, b = fitting(lat=np.deg2rad(as_array("lat", lat)), lon=np.deg2rad(as_array("lon", lon)))
+    a, b = as_broadcast(lat=np.deg2rad(as_array("lat", lat)), lon=np.deg2rad(as_array("lon", lon)))
     return np.stack([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)], axis=-1)
 
 

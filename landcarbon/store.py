@@ -642,7 +642,7 @@ def _version() -> str:
 
 
 def _mark(card: Mapping[str, Any]) -> str:
-    return fingerprint({**card, "landcarbon": _version()})
+    return fingerprint({**as_kind("card", card, Mapping), "landcarbon": _version()})
 
 
 def _checksum(content: bytes) -> str:

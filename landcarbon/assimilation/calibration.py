@@ -36,7 +36,7 @@ from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.samplers import Sampler, sample
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_kind, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -119,6 +119,7 @@ def rank(truth: NDArray[np.float64], draws: NDArray[np.float64]) -> NDArray[np.i
         NaN among truths or draws, which stands nowhere among numbers.
     """
     truth, draws = as_array("truth", truth), as_array("draws", draws)
+    as_broadcast(truth=truth[..., None, :] if truth.ndim else truth, draws=draws)
     return np.asarray((draws < truth[..., None, :]).sum(axis=-2))
 
 

@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior, a_prior
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_kind
 from landcarbon.matrix.frozen import keep
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Constraints:
     rules: dict[str, Rule]
 
     def __init__(self, prior: Prior, rules: Mapping[str, Rule]) -> None:
+        as_kind("rules", self.rules, Mapping)
         a_prior(prior)
         if not rules or not all(callable(rule) for rule in rules.values()):
             raise InputError(

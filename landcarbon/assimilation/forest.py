@@ -45,12 +45,13 @@ from landcarbon.assimilation.posterior import Posterior
 from landcarbon.matrix.errors import (
     InputError,
     as_array,
+    as_broadcast,
+    as_choice,
     as_gappy,
     as_kind,
     as_number,
     as_rng,
     as_whole,
-    fitting,
 )
 from landcarbon.models import dalec
 from landcarbon.models.parameters import Parameter, ParameterTable
@@ -159,8 +160,7 @@ def observed_days(
     """
     as_kind("table", table, "keys", hint="Give a table with a column for each stream.")
     begin, until = as_whole("begin", begin), until if until is None else as_whole("until", until)
-    if stream not in STREAMS:
-        raise InputError(f"{stream!r} is no stream; known are {', '.join(STREAMS)}.")
+    as_choice("stream", stream, STREAMS)
     seen = np.flatnonzero(np.isfinite(np.asarray(table[stream], dtype=float)))
     return seen[(seen >= begin) & (seen < (np.inf if until is None else until))]
 
@@ -334,7 +334,7 @@ def unexplained(misfit: ArrayLike, sd: ArrayLike) -> float:
     >>> round(unexplained([1.0, -1.0, float("nan")], [0.6, 0.6, 0.6]), 2)
     0.8
     """
-    off, sd = fitting(misfit=as_gappy("misfit", misfit), sd=as_array("sd", sd, lower=0.0))
+    off, sd = as_broadcast(misfit=as_gappy("misfit", misfit), sd=as_array("sd", sd, lower=0.0))
     seen = np.isfinite(off)
     if not seen.any():
         raise InputError("the misfit holds no number; nothing was observed.")

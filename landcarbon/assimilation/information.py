@@ -167,7 +167,8 @@ def scaled_jacobian(posterior: Posterior, theta: ArrayLike, width: ArrayLike) ->
         S of the formulas above.
     """
     as_kind("posterior", posterior, Posterior)
-    J = jacobian(posterior, theta) * np.asarray(width)[..., None, :]
+    width = as_array("width", width, shape=(len(posterior.prior),), lower=0.0)
+    J = jacobian(posterior, theta) * width[..., None, :]
     sites = len(posterior.sites)
     by_parameter = np.moveaxis(J, -1, sites)  # (sites..., p, any..., obs)
     return np.moveaxis(posterior.observations.whiten(by_parameter), sites, -1)
@@ -476,7 +477,9 @@ def design_bits(S: ArrayLike, picks: Sequence[int] | slice = slice(None)) -> flo
     1.661
     """
     S = as_array("S", S, shape=(None, None))
-    rows = S[..., picks, :] if isinstance(picks, slice) else S[..., np.asarray(picks, int), :]
+    if not isinstance(picks, slice):
+        picks = [as_whole("picks", k, 0, S.shape[-2] - 1) for k in as_kind("picks", picks, list, tuple, np.ndarray)]
+    rows = S[..., picks, :]
     G = np.eye(rows.shape[-2]) + rows @ np.swapaxes(rows, -1, -2)
     return float(0.5 * np.mean(np.linalg.slogdet(G)[1]) / np.log(2.0))
 

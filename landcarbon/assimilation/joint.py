@@ -85,9 +85,9 @@ class JointObservations(ObservationStream):
     def __init__(
         self, parts: Mapping[str, Any], weight: Mapping[str, float] | None = None
     ) -> None:
-        if not parts:
+        if not as_kind("parts", parts, Mapping):
             raise InputError("JointObservations needs at least one stream: {'flux': ...}.")
-        weight = dict(weight or {})
+        weight = dict(as_kind("weight", weight or {}, Mapping, hint="Give a number for each stream by its name."))
         for name in weight:
             if name not in parts:
                 raise InputError(

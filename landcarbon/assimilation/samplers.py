@@ -36,7 +36,7 @@ from landcarbon.assimilation.mcmc import DifferentialEvolution, Metropolis
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.smc import Importance, TemperedSMC
 from landcarbon.assimilation.streams import Random
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_kind
 
 __all__ = ["SAMPLERS", "Sampler", "check_options", "sample"]
 
@@ -141,6 +141,7 @@ def check_options(who: str, kind: Any, options: Iterable[str]) -> None:
     InputError
         An unknown option.
     """
+    as_kind("options", options, "__iter__", hint="Give names.")
     known = [field.name for field in fields(kind)] if is_dataclass(kind) else list(options)
     for name in options:
         if name not in known:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.geo import as_places
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_choice
 
 __all__ = ["OUTLINES", "inside", "outline"]
 
@@ -43,8 +43,7 @@ def outline(name: str = "coast_110m") -> NDArray[np.float64]:
     InputError
         Another name.
     """
-    if name not in OUTLINES:
-        raise InputError(f"There is no outline {name!r}; choose one of {', '.join(OUTLINES)}.")
+    name = as_choice("outline", name, OUTLINES)
     with (files("landcarbon.datasets") / "maps" / f"{name}.npz").open("rb") as stream:
         lonlat: NDArray[np.float64] = np.load(stream)["lonlat"].astype(float)
     lonlat.flags.writeable = False

@@ -57,7 +57,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.runs import bar
 from landcarbon.forecasting import scores as _scores
 from landcarbon.forecasting.noise import add_observation_error
-from landcarbon.matrix.errors import InputError, as_array, as_dates, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_dates, as_kind, as_rng, as_whole
 from landcarbon.store import Store, fingerprint
 
 if TYPE_CHECKING:
@@ -150,6 +150,9 @@ def observation_table(
     """
     import pandas as pd
 
+    as_kind("frame", frame, "columns", hint="Give a pandas DataFrame.")
+    as_kind("time", time, str)
+    as_kind("variables", variables, "__iter__", hint="Give the names of columns.")
     wanted = [time, *(c for v in variables for c in (v, f"{v}_sd"))]
     missing = [c for c in wanted if c not in frame]
     if missing:
@@ -193,6 +196,7 @@ def known_at(table: pd.DataFrame, date: Any) -> pd.DataFrame:
     >>> known_at(table, 3.0)["time"].tolist()
     [1.0, 3.0]
     """
+    as_kind("table", table, "columns", hint="Give a pandas DataFrame.")
     T = _stamp(date)
     return table[_not_after("time", table, T) & _not_after("available", table, T)]
 
@@ -220,6 +224,7 @@ def guard(table: pd.DataFrame, date: Any) -> None:
         ...
     landcarbon.matrix.errors.InputError: 1 of 2 rows is stamped after the issue date 1.5: ...
     """
+    as_kind("table", table, "columns", hint="Give a pandas DataFrame.")
     T = _stamp(date)
     for column, word in (("time", "stamped"), ("available", "available only")):
         late = ~_not_after(column, table, T)
@@ -313,6 +318,7 @@ def run_cycle(
     >>> score(archive, table, "carbon").observed.values.tolist()
     [[5.0, 5.2], [5.2, 4.8], [4.8, nan]]
     """
+    as_kind("forecast", forecast, callable)
     dates = _issue_dates(issues)
     seed = as_whole("seed", seed)
     ingest = observations if callable(observations) else _Table(_checked(observations))
@@ -512,6 +518,8 @@ def score(
     import pandas as pd
     import xarray as xr
 
+    as_kind("archive", archive, "data_vars", hint="Give what run_cycle returns.")
+    as_kind("variable", variable, str)
     if variable not in archive or "member" not in archive[variable].dims:
         names = [str(n) for n, v in archive.data_vars.items() if {"member", "lead"} <= {*v.dims}]
         raise InputError(f"{variable!r} was not forecast; the archive has {', '.join(names)}.")

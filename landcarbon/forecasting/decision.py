@@ -79,6 +79,7 @@ def consequences(
     array([[3., 2., 1.],
            [2., 3., 2.]])
     """
+    as_kind("actions", actions, list, tuple, np.ndarray, hint="Give a list of them.")
     as_kind("payoff", payoff, callable)
     y = as_array("outcomes", outcomes)
     if len(actions) == 0:
@@ -154,6 +155,7 @@ def value_of_forecast(
     >>> round(value_of_forecast(off, [0, 1], y, y[None], [[0.0]] * np.ones(4)), 2)
     1.0
     """
+    as_kind("actions", actions, list, tuple, np.ndarray, hint="Give a list of them.")
     as_kind("payoff", payoff, callable)
     y = as_array("observed", observed, shape=(None,))
     if y.ndim != 1:
@@ -218,6 +220,7 @@ def portfolios(
     """
     import pandas as pd
 
+    as_kind("options", options, "__iter__", hint="Give a list of names.")
     low = as_share("low", low)
     r = _table(returns, "returns", "(option, member)")
     if len(options) != len(r):

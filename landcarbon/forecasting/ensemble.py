@@ -174,6 +174,7 @@ def forecast(
     >>> bool(f["X"].std("member").isel(time=-1).sum() < f["X"].std("member").isel(time=0).sum())
     True
     """
+    as_kind("sources", sources, "__iter__", hint="Give the names of sources.")
     as_kind("model", model, MatrixModel, callable)
     on = _switches(sources)
     steps = steps if isinstance(steps, Steps) else Steps(steps)

@@ -29,11 +29,11 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.matrix.errors import (
     InputError,
     as_array,
+    as_broadcast,
     as_gappy,
     as_kept,
     as_number,
     as_rng,
-    fitting,
 )
 from landcarbon.matrix.frozen import keep
 
@@ -118,7 +118,7 @@ def add_observation_error(
     if not hasattr(ensemble, "dims"):
         ensemble = as_gappy("ensemble", ensemble)
     sd = as_array("sd", sd, lower=0.0)
-    fitting(ensemble=ensemble, sd=sd)
+    as_broadcast(ensemble=ensemble, sd=sd)
     rng = as_rng(rng)
     s = as_array("sd", sd, lower=0.0)
     z = rng.standard_normal(np.shape(ensemble))

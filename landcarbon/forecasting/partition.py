@@ -82,6 +82,7 @@ def partition(
     """
     import xarray as xr
 
+    as_kind("sources", sources, "__iter__", hint="Give the names of sources.")
     as_kind("run", run, callable)
     names = tuple(sources)
     if not names or len(set(names)) < len(names):

@@ -99,6 +99,7 @@ class Applicability:
         from scipy.spatial import KDTree
         from scipy.spatial.distance import pdist
 
+        as_kind("covariates", covariates, "columns", hint="Give a pandas DataFrame.")
         as_kind("folds", folds, Folds)
         same_length("covariates", len(covariates), "the folds", folds.fold.size)
         scaling = scaling or Scaling.of(covariates)

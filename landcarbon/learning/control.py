@@ -105,6 +105,7 @@ def swap(
     >>> [str(n) for n, a, b in zip(clm5.PARAMETERS.names, swapped, theta) if a != b]
     ['tau_cwd', 'tau_l1', 'tau_l2', 'tau_s1', 'tau_s2', 'tau_s3']
     """
+    as_kind("components", components, "__iter__", hint="Give the names of components.")
     as_kind("model", model, "PARAMETERS", hint="Such as landcarbon.models.clm5.")
     chosen = (components,) if isinstance(components, str) else tuple(components)
     known: Components = model.COMPONENTS

@@ -11,7 +11,7 @@ aligned        what carries labels, put into the order of ours
 as_years       times in years, or dates of any calendar
 as_dates       dates, or text that can be read as a date in one way only
 as_gappy       numbers among which some may be missing: NaN
-fitting        several of these that belong together
+as_broadcast   several of these that belong together
 as_number      one number
 as_share       a number between 0 and 1
 as_whole       a whole number
@@ -46,9 +46,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "InputError", "aligned", "as_array", "as_choice", "as_dates", "as_gappy", "as_kept", "as_kind", "as_number",
-    "as_rng",
-    "as_share", "as_whole", "as_years", "convert", "fitting", "is_mark", "unit_of",
+    "InputError", "aligned", "as_array", "as_broadcast", "as_choice", "as_dates", "as_gappy", "as_kept", "as_kind",
+    "as_number", "as_rng", "as_share", "as_whole", "as_years", "convert", "is_mark", "unit_of",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -168,7 +167,7 @@ def as_gappy(name: str, value: Any, *, unit: str | None = None, hint: str = "") 
     return np.asarray(value)
 
 
-def fitting(**arrays: Any) -> tuple[Array, ...]:
+def as_broadcast(**arrays: Any) -> tuple[Array, ...]:
     """Arrays broadcast to one shape.
 
     Raises
@@ -178,7 +177,7 @@ def fitting(**arrays: Any) -> tuple[Array, ...]:
 
     Examples
     --------
-    >>> T, P = fitting(mean_temperature=np.ones((3, 1)), annual_precipitation=np.ones(12))
+    >>> T, P = as_broadcast(mean_temperature=np.ones((3, 1)), annual_precipitation=np.ones(12))
     >>> T.shape
     (3, 12)
     """
@@ -246,8 +245,7 @@ def is_mark(array: Array) -> NDArray[np.bool_]:
 def _numbers(name: str, value: Any, unit: str | None, tail: str) -> Array:
     """What is no plain array of floats, as one; units converted, all else that is no number refused."""
     house = _house(value)
-    if house == "xarray" and type(value).__name__ in ("Dataset", "DataTree"):
-        raise InputError(f"{name} is a whole Dataset; choose one of its variables, such as data['x'].{tail}")
+    _refuse_dataset(name, value, tail)
     given = unit_of(value) if unit is not None else None
     if house == "pint":
         value = value.magnitude
@@ -268,6 +266,11 @@ def _numbers(name: str, value: Any, unit: str | None, tail: str) -> Array:
         raw = _from_objects(name, raw, value, tail)
     array = np.asarray(raw, dtype=np.float64)
     return array if given is None or unit is None else convert(name, array, given, unit)
+
+
+def _refuse_dataset(name: str, value: Any, tail: str = "") -> None:
+    if _house(value) == "xarray" and type(value).__name__ in ("Dataset", "DataTree"):
+        raise InputError(f"{name} is a whole Dataset; choose one of its variables, such as data['x'].{tail}")
 
 
 def _house(value: Any) -> str:
@@ -414,6 +417,7 @@ def as_years(name: str, value: Any, *, hint: str = "") -> Array:
     >>> as_years("t", np.array(["2000-01-01", "2001-07-02T12"], dtype="datetime64[h]"))
     array([2000. , 2001.5])
     """
+    _refuse_dataset(name, value)
     if str(getattr(value, "dtype", "")).startswith("period"):  # of pandas: their beginning
         value = (value.dt if hasattr(value, "dt") else value).to_timestamp()
     raw = np.asarray(value)
@@ -480,6 +484,7 @@ def as_dates(name: str, value: Any) -> NDArray[np.datetime64]:
     """
     import pandas as pd
 
+    _refuse_dataset(name, value)
     raw = np.asarray(value)
     for text in raw.flat if raw.dtype.kind in "OU" else ():
         if isinstance(text, str) and not (_ISO.fullmatch(text.strip()) or _NAMED_MONTH.fullmatch(text.strip())):

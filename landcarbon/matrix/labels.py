@@ -75,6 +75,8 @@ def labelled(
     >>> about.attrs["title"], about.attrs["seed"], about["X"].attrs
     ('carbon', 3, {'units': 'gC m-2', 'long_name': 'carbon'})
     """
+    units = as_kind("units", units or {}, Mapping)
+    names = as_kind("names", names or {}, Mapping)
     as_kind("data", data, "data_vars", hint="Give an xarray.Dataset.")
     data = data.copy()
     for name in map(str, data.variables):

@@ -40,7 +40,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 
 __all__ = [
     "Changing",
@@ -52,6 +52,7 @@ __all__ = [
     "decimal_years",
     "forcing",
     "lengths",
+    "nearest",
     "rising",
 ]
 
@@ -60,6 +61,7 @@ Forcing = ArrayLike | Callable[[float], ArrayLike]
 
 SLACK = 0.1  # of a step: the first of March is two days before two twelfths of a year
 ROUNDING = 1e-6  # of a step
+SAME = 1e-9  # of the largest time
 AXES_OF_STATE = ("pool", "layer")
 
 
@@ -294,6 +296,9 @@ def rising(name: str, t: ArrayLike, least: int = 2) -> Array:
     InputError
         Fewer than `least` times, times that stay or fall.
     """
+    least = as_whole("least", least, 1)
+    if hasattr(t, "data_vars") or isinstance(t, dict):
+        raise InputError(f"{name} is a whole {type(t).__name__}; give a row of times.")
     times = as_array(name, decimal_years(t), hint=f"{name} holds times in years.")
     if times.ndim != 1 or len(times) < least:
         few = {1: "one time", 2: "two times"}.get(least, f"{least} times")
@@ -307,7 +312,31 @@ def rising(name: str, t: ArrayLike, least: int = 2) -> Array:
     return times
 
 
-def decimal_years(times: ArrayLike) -> ArrayLike:
+def nearest(when: ArrayLike, times: Array) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Which of some times is nearest to each of `when`, and whether it is the same but for rounding.
+
+    Parameters
+    ----------
+    when : array_like, (...)
+    times : ndarray, (time,)
+
+    Returns
+    -------
+    index : ndarray of int, (...)
+    same : ndarray of bool, (...)
+        True where they differ by less than 1e-9 of the largest time.
+
+    Examples
+    --------
+    >>> nearest([0.6, 0.7], np.linspace(0, 1, 6))         # the fourth of them is 0.6000000000000001
+    (array([3, 3]), array([ True, False]))
+    """
+    t = np.asarray(when, dtype=float)
+    index = np.abs(t[..., None] - times).argmin(axis=-1)
+    return index, np.abs(t - times[index]) <= SAME * max(1.0, float(np.abs(times).max()))
+
+
+def decimal_years(times: Any) -> Any:
     """Dates as decimal years; what holds no dates comes back as it is.
 
     Parameters
@@ -320,8 +349,8 @@ def decimal_years(times: ArrayLike) -> ArrayLike:
     >>> decimal_years(np.array(["2000-01-01", "2001-07-02T12"], dtype="datetime64[h]"))
     array([2000. , 2001.5])
     """
-    if hasattr(times, "to_timestamp"):  # periods of pandas: their beginning
-        times = times.to_timestamp()
+    if str(getattr(times, "dtype", "")).startswith("period"):  # of pandas: their beginning
+        times = (times.dt if hasattr(times, "dt") else times).to_timestamp()
     values = np.asarray(times)
     if values.dtype.kind == "M":
         year = values.astype("datetime64[Y]")
@@ -452,6 +481,7 @@ def _per_step(name: str, when: Array, rows: Array, t: Array) -> Array:
 
 def lengths(t: Array) -> list[float]:
     """Step lengths, where those that differ only by the rounding of t are made equal."""
+    t = as_array("t", t, shape=(None,))
     h = np.diff(t)
     grain = 8 * np.finfo(float).eps * np.abs(t).max()
     _, first, which = np.unique(np.round(h / grain), return_index=True, return_inverse=True)

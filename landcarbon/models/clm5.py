@@ -41,7 +41,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredGradient, LayeredModel
-from landcarbon.matrix.errors import InputError, as_array, as_number
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
 from landcarbon.matrix.layers import CLM5_LAYERS as LAYERS
 from landcarbon.matrix.layers import SoilLayers, exchange_rates, face_diffusivity, input_profile
 from landcarbon.matrix.model import MatrixModel
@@ -199,6 +199,7 @@ class Forcing:
     layers: SoilLayers = LAYERS
 
     def __post_init__(self) -> None:
+        as_kind("layers", self.layers, SoilLayers)
         L = len(self.layers)
         layers_months = (L, 12)
         T = as_array("soil_temperature", self.soil_temperature, shape=layers_months)

@@ -40,7 +40,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, fitting
+from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_kind, as_number
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -247,7 +247,7 @@ def temperature_rate(max_temperature: ArrayLike, min_temperature: ArrayLike) -> 
     >>> temperature_rate([15.0, 25.0], [5.0, 15.0]).round(2)
     array([1., 2.])
     """
-    high, low = fitting(
+    high, low = as_broadcast(
         max_temperature=_celsius("max_temperature", max_temperature),
         min_temperature=_celsius("min_temperature", min_temperature),
     )

@@ -24,7 +24,7 @@ from difflib import get_close_matches
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_kind
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_whole
 
 __all__ = ["Parameter", "ParameterTable"]
 
@@ -72,8 +72,7 @@ class Parameter:
                 "Use letters, digits and underscores, such as tau_s2."
             )
         for field in ("lower", "upper", "default"):
-            value = as_array(f"{field} of parameter {self.name!r}", getattr(self, field))
-            object.__setattr__(self, field, float(value))
+            object.__setattr__(self, field, as_number(f"{field} of parameter {self.name!r}", getattr(self, field)))
         if not self.lower < self.upper:
             raise InputError(
                 f"parameter {self.name!r} has lower bound {self.lower:g} and upper bound "
@@ -115,7 +114,7 @@ class ParameterTable:
     parameters: tuple[Parameter, ...]
 
     def __init__(self, parameters: Iterable[Parameter]) -> None:
-        rows = tuple(parameters)
+        rows = tuple(as_kind("parameters", parameters, "__iter__", hint="Give a sequence of Parameter."))
         if not rows or not all(isinstance(row, Parameter) for row in rows):
             raise InputError("a ParameterTable needs at least one row, each of them a Parameter.")
         names = [row.name for row in rows]
@@ -133,8 +132,9 @@ class ParameterTable:
         return iter(self.parameters)
 
     def __getitem__(self, key: str | int) -> Parameter:
-        as_kind("key", key, str, int, np.integer, slice)
-        return self.parameters[self.index(key) if isinstance(key, str) else key]
+        if isinstance(key, str):
+            return self.parameters[self.index(key)]
+        return self.parameters[as_whole("key", key, -len(self), len(self) - 1)]
 
     def __contains__(self, name: object) -> bool:
         return name in self.names

@@ -58,7 +58,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.geo import as_places
-from landcarbon.matrix.errors import InputError, as_array, as_number, as_whole, fitting, unit_of
+from landcarbon.matrix.errors import (
+    InputError,
+    as_array,
+    as_broadcast,
+    as_number,
+    as_whole,
+    unit_of,
+)
 from landcarbon.matrix.layers import CLM5_LAYERS
 from landcarbon.matrix.response import water_potential
 from landcarbon.models.clm5 import Forcing
@@ -462,7 +469,7 @@ def miami_npp(
     carbon = as_number("carbon", carbon, lower=0.0, strict=True)
     t = as_array("mean_temperature", mean_temperature, lower=-90.0, upper=60.0, unit="degC", hint="The unit is degC.")
     p = as_array("annual_precipitation", annual_precipitation, lower=0.0, unit="mm yr-1")
-    t, p = fitting(mean_temperature=t, annual_precipitation=p)
+    t, p = as_broadcast(mean_temperature=t, annual_precipitation=p)
     warmth = 3000.0 / (1.0 + np.exp(1.315 - 0.119 * t))
     water = -3000.0 * np.expm1(-0.000664 * p)
     return carbon * np.minimum(warmth, water)

@@ -50,7 +50,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix import response
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_rng, as_whole, fitting
+from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_kind, as_rng, as_whole
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -180,7 +180,7 @@ class Forcing:
                 f"gpp {gpp.shape}, soil_temperature {T.shape} and moisture {w.shape} must share "
                 "their first axis, the days."
             )
-        gpp, T, w = fitting(gpp=gpp, soil_temperature=T, moisture=w)
+        gpp, T, w = as_broadcast(gpp=gpp, soil_temperature=T, moisture=w)
         for name, value in (("gpp", gpp), ("soil_temperature", T), ("moisture", w)):
             object.__setattr__(self, name, value)
 

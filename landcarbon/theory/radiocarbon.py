@@ -39,7 +39,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array, as_years
+from landcarbon.matrix.errors import (
+    InputError,
+    as_array,
+    as_broadcast,
+    as_kind,
+    as_number,
+    as_years,
+)
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.simulate import integrate, simulate
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
@@ -70,7 +77,7 @@ def delta_of_f14c(f14c: ArrayLike, year: ArrayLike) -> Array:
         "f14c", f14c, lower=0.0, upper=HIGHEST_F14C,
         hint="F14C is a ratio near 1: percent modern carbon is divided by 100, and per mil is another scale.",
     )  # fmt: skip
-    years = as_years("year", year)
+    f, years = as_broadcast(f14c=f, year=as_years("year", year))
     return 1000.0 * (f * np.exp((1950.0 - years) / MEAN_LIFE) - 1.0)
 
 
@@ -114,6 +121,7 @@ def steady_delta(
     >>> [round(float(steady_delta(one_pool(k), I=1.0)[0]), 1) for k in (0.01, 0.001)]
     [-12.0, -107.9]
     """
+    as_kind("model", model, MatrixModel, LayeredModel)
     F_a = _fraction("delta", delta)
     X, u = model.stocks(model.steady_state(I, xi)), model.stocks(model.input(I))
     if not u.any(axis=-1).all():
@@ -187,6 +195,7 @@ def radiocarbon(
     [629. 172.  45.]
     [147. 303. 164.]
     """
+    lag = as_number("lag", lag)
     clock = Timeline.read(model, t, I, xi)
     t = clock.t
     F_a = _over_steps(years, delta, t - lag)
@@ -267,9 +276,11 @@ def _delta(X14: Array, X: Array) -> Array:
 
 
 def _positive(mean_life: float) -> float:
-    if not mean_life > 0:
+    if isinstance(mean_life, float) and mean_life == np.inf:  # an isotope that does not decay
+        return mean_life
+    if isinstance(mean_life, (int, float)) and not mean_life > 0:
         raise InputError(f"mean_life is {mean_life:g} yr; it is above 0 ({MEAN_LIFE:g} for ¹⁴C).")
-    return mean_life
+    return as_number("mean_life", mean_life)
 
 
 def _dataset(

@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.timeline import (
     Changing,
@@ -220,6 +220,7 @@ def disequilibrium(
     >>> disequilibrium(one_pool(k=0.02), X=[20_000.0], I=500.0).round(3)
     np.float64(0.2)
     """
+    as_kind("model", model, "steady_state", hint="Give a MatrixModel or a LayeredModel.")
     held, lacking = model.total(capacity(model, I, xi)), model.total(potential(model, X, I, xi))
     if np.any(held == 0):
         raise InputError(
