@@ -156,7 +156,8 @@ def _solution(nn: str, title: str) -> list[tuple[str, str]]:
 
 def _quiz() -> list[dict[str, object]]:
     answers = [{"answer": a, "correct": a == "Yes", "feedback": "Why."} for a in ("No", "Yes", "Both")]
-    return [{"question": f"Question {k}?", "answers": answers} for k in (1, 2, 3)]
+    own = [{"concept": f"idea {k}", "question": f"Question {k}?", "answers": answers} for k in (1, 2, 3)]
+    return [{"from": "03", "concept": "an earlier idea", "question": "Still known?", "answers": answers}, *own]
 
 
 def main(arguments: list[str] | None = None) -> int:
