@@ -287,12 +287,12 @@ def test_neither_place_nor_length_gives_a_right_answer_away() -> None:
 def test_quiz_refuses(change, sentence, tmp_path: Path) -> None:
     import json
 
-    questions = json.loads((ROOT / "book/quizzes/03.json").read_text(encoding="utf-8"))
+    questions = json.loads((ROOT / "book/quizzes/02.json").read_text(encoding="utf-8"))
     questions.insert(1, questions.pop(0))  # the one from an earlier chapter comes second
     change(questions)
-    (tmp_path / "03.json").write_text(json.dumps(questions), encoding="utf-8")
+    (tmp_path / "02.json").write_text(json.dumps(questions), encoding="utf-8")
     with pytest.raises(InputError, match=sentence):
-        read_quiz(tmp_path / "03.json")
+        read_quiz(tmp_path / "02.json")
 
 
 def test_quiz_in_a_script_says_where_it_is_and_goes_on(tmp_path: Path, monkeypatch, capsys) -> None:
