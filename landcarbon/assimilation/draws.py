@@ -436,7 +436,10 @@ def systematic(
     >>> systematic(np.array([0.5, 0.0, 0.25, 0.25]), 4, np.array([0.5]))
     array([0, 0, 2, 3])
     """
-    weight, n, start = as_array("weight", weight, lower=0.0), as_whole("n", n, 1), as_array("start", start)
+    weight, n = as_array("weight", weight, shape=(None,), lower=0.0), as_whole("n", n, 1)
+    start = as_array("start", start)
+    if start.shape != (*weight.shape[:-1], 1) or not weight.size:
+        raise InputError(f"start has shape {start.shape}; give one number for each set of weights {weight.shape}.")
     m = weight.shape[-1]
     edges = np.cumsum(weight, axis=-1)
     edges = edges / edges[..., -1:]

@@ -279,6 +279,7 @@ def particle_filter(
     >>> print(estimate.mean()[1].round(), estimate.sd()[1].round())
     [346.] [43.]
     """
+    jitter = as_number("jitter", jitter, lower=0.0)
     as_kind("data", data, StateObservations)
     ess = as_number("ess", ess, lower=0.0, upper=1.0)
     run = _Run(model, start, data, process, rng)

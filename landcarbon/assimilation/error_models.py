@@ -222,7 +222,7 @@ class ExponentialCorrelation:
 
     def whiten(self, e: ArrayLike) -> Array:
         """Independent parts u of misfits e (sites..., any..., obs) that are in units of the errors."""
-        e = as_array("e", e)
+        e = as_array("e", e, shape=self.rho.shape[-1:])
         rho, scale, order, back = self._lifted(e.ndim)
         s = np.take_along_axis(e, order, axis=-1)
         before = np.concatenate([np.zeros_like(s[..., :1]), s[..., :-1]], axis=-1)

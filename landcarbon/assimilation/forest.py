@@ -212,6 +212,7 @@ def tower_posterior(
     as_kind("table", table, "keys", hint="Give a table with a column for each stream.")
     latitude = as_number("latitude", latitude, lower=-90.0, upper=90.0)
     as_kind("streams", streams, list, tuple)
+    as_kind("weight", weight or {}, Mapping, hint="Give a number for each stream by its name.")
     extra, weight = dict(model_error or {}), dict(weight or {})
     days = {name: observed_days(table, name, 0, until) for name in streams}
     days = {name: at for name, at in days.items() if at.size}

@@ -435,9 +435,11 @@ def greedy_design(
     (1, 2)
     """
     S = as_array("S", S, shape=(None, None))
-    flat = S.reshape(-1, *S.shape[-2:])
+    flat = S.reshape(S.size // max(1, S.shape[-1] * S.shape[-2]), *S.shape[-2:])
     candidates, p = flat.shape[-2:]
     n = as_whole("n", n, 1, None if repeat else candidates)
+    if not S.size:
+        raise InputError(f"S has shape {S.shape}: there is nothing to choose from.")
     C = np.broadcast_to(np.eye(p), (len(flat), p, p)).copy()
     wanted = None
     if target is not None:

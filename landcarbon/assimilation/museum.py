@@ -48,8 +48,8 @@ from landcarbon.assimilation.draws import Draws
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.samplers import check_options
 from landcarbon.assimilation.streams import Random, Streams, streams
-from landcarbon.matrix.errors import as_array, as_choice, as_kind
-from landcarbon.matrix.frozen import keep_whole
+from landcarbon.matrix.errors import as_array, as_choice, as_kept, as_kind
+from landcarbon.matrix.frozen import keep, keep_whole
 
 __all__ = ["EXHIBITS", "Exhibit", "visit"]
 
@@ -200,6 +200,7 @@ class Exhibit:
     thin: int = 1
 
     def __post_init__(self) -> None:
+        keep(self, step=as_kept("step", self.step))
         keep_whole(self, clock=0, n_chains=1, n_warmup=0, n_draws=1, thin=1)
 
     def sample(self, posterior: Posterior, rng: Random = None) -> Draws:
