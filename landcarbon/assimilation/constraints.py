@@ -76,7 +76,7 @@ class Constraints:
     rules: dict[str, Rule]
 
     def __init__(self, prior: Prior, rules: Mapping[str, Rule]) -> None:
-        as_kind("rules", self.rules, Mapping)
+        as_kind("rules", rules, Mapping)
         a_prior(prior)
         if not rules or not all(callable(rule) for rule in rules.values()):
             raise InputError(

@@ -78,6 +78,7 @@ def inside(
     >>> inside([38.5, 23.0, 30.0], [-98.0, 10.0, -40.0])
     array([ True,  True, False])
     """
+    name = as_choice("outline", name, OUTLINES)
     if name == "conus_states":
         raise InputError("'conus_states' are borders between states; take 'conus_outline'.")
     lat, lon = as_places(latitude, longitude)

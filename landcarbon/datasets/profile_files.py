@@ -202,6 +202,12 @@ def _columns(
     lacking = [name for name in REQUIRED if name not in found]
     if lacking:
         alias = " or ".join(repr(a) for a in _ALIASES[lacking[0]][1:3])
+        depths = [h for h in ignored if any(word in h.lower() for word in ("depth", "tiefe", "profondeur"))]
+        if lacking[0] == "upper_depth" and depths:
+            raise InputError(
+                f"{file} has one column of depths, {depths[0]!r}, but two are needed: where '0-10' stands, write 0 "
+                "into upper_depth and 10 into lower_depth, each with its unit, such as 'upper_depth [cm]'."
+            )
         raise InputError(
             f"{file} has no column {lacking[0]!r} (also understood: {alias}). Its columns are "
             f"{', '.join(map(repr, headers)):.300}. Say which it is: columns={{'your name': {lacking[0]!r}}}."

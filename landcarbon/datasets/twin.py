@@ -52,7 +52,15 @@ from landcarbon.datasets.bulk_density import AFSP_FIT
 from landcarbon.datasets.outlines import inside, outline
 from landcarbon.datasets.profiles import Profiles, make_profiles
 from landcarbon.geo import EARTH_RADIUS, cell_centres, unit_vectors
-from landcarbon.matrix.errors import InputError, as_array, as_choice, as_number, as_rng, as_whole
+from landcarbon.matrix.errors import (
+    InputError,
+    as_array,
+    as_choice,
+    as_kind,
+    as_number,
+    as_rng,
+    as_whole,
+)
 from landcarbon.models import clm5
 from landcarbon.models.site_climate import forcing_from_climate
 
@@ -119,6 +127,13 @@ class Places:
 
     def select(self, index: Any) -> Places:
         """Some of the places: positions or a mask."""
+        if not isinstance(index, slice):
+            given = np.asarray(as_kind("index", index, list, tuple, np.ndarray))
+            if given.ndim != 1 or given.dtype.kind not in "biu":
+                raise InputError("index holds positions, or True and False for each place.")
+            index = np.flatnonzero(given) if given.dtype.kind == "b" else given
+            for k in index:
+                as_whole("index", k, -len(self), len(self) - 1)
         covariates = self.covariates.iloc[index]
         covariates.attrs = dict(self.covariates.attrs)
         return Places(self.forcing[index], covariates, self.truth.isel(site=index))

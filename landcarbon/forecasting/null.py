@@ -152,6 +152,8 @@ def climatology(
     y = _history(history, 1)
     day = as_array("day_of_year", day_of_year, shape=(y.size,), lower=1.0, upper=367.0)
     ahead = as_array("forecast_day", forecast_day, lower=1.0, upper=367.0).ravel()
+    if day.ndim != 1:
+        raise InputError(f"day_of_year is one number for each observation, but its shape is {day.shape}.")
     out = np.empty((members, ahead.size))
     for k, d in enumerate(ahead):
         apart = np.abs(day - d)

@@ -272,6 +272,8 @@ def fit(
     theta = as_array("theta", theta, shape=(None, len(prior)))
     h = as_array("outputs", outputs, shape=(None, None),
                  hint="A run that failed must be left out, with its parameters.")  # fmt: skip
+    if h.ndim != 2 or theta.ndim != 2:
+        raise InputError(f"outputs is one row a run, but its shape is {h.shape}.")
     if len(theta) != len(h):
         raise InputError(f"theta has {len(theta)} runs and outputs {len(h)}: give one of each a run.")
     if folds < 2 or len(h) < 3 * folds:

@@ -42,6 +42,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_rng, as_whole
+from landcarbon.matrix.frozen import keep, keep_whole
 
 __all__ = ["MLP", "FromFunction", "Net", "Schedule", "Training", "train"]
 
@@ -277,6 +278,9 @@ class Schedule:
     patience: int = 20
 
     def __post_init__(self) -> None:
+        keep_whole(self, batch=1, epochs=1, patience=1)
+        for name in ("rate", "decay"):
+            keep(self, **{name: as_number(name, getattr(self, name), lower=0.0)})
         if self.batch < 1 or self.epochs < 1 or self.patience < 1:
             raise InputError(
                 f"batch, epochs and patience must be at least 1, but {self.batch}, {self.epochs} and "

@@ -254,6 +254,7 @@ class Task:
 
     def __getitem__(self, rows: Any) -> Task:
         """Some of the sites. What a further round of assimilation knew of the others is dropped."""
+        as_kind("rows", rows, slice, range, list, tuple, np.ndarray)
         cut = [given[rows] for given in _listed(self.observations)]
         known = self.known if self.known is None or self.known.n_rounds == 1 else None
         part = copy.copy(self)  # already checked

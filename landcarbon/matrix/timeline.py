@@ -331,7 +331,7 @@ def nearest(when: ArrayLike, times: Array) -> tuple[NDArray[np.intp], NDArray[np
     >>> nearest([0.6, 0.7], np.linspace(0, 1, 6))         # the fourth of them is 0.6000000000000001
     (array([3, 3]), array([ True, False]))
     """
-    t = np.asarray(when, dtype=float)
+    t, times = as_array("when", when), as_array("times", times, shape=(None,))
     index = np.abs(t[..., None] - times).argmin(axis=-1)
     return index, np.abs(t - times[index]) <= SAME * max(1.0, float(np.abs(times).max()))
 

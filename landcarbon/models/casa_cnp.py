@@ -48,7 +48,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_choice
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.nutrients import Element, NutrientModel, Ways
 from landcarbon.models.parameters import Parameter, ParameterTable
@@ -171,8 +171,7 @@ def parameters(biome: str = "deciduous needleleaf forest") -> ParameterTable:
     >>> parameters("shrub")["age_wood"].default
     40.0
     """
-    if biome not in BIOMES:
-        raise InputError(f"There is no biome {biome!r}; there are {', '.join(BIOMES)}.")
+    as_choice("biome", biome, BIOMES)
     rows = [(name, unit, value, source, meaning)
             for (name, unit, source, meaning), value in zip(_BY_BIOME, BIOMES[biome])]
     return ParameterTable(

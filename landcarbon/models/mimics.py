@@ -50,7 +50,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 
 __all__ = ["DEPTH", "POOLS", "Site", "metabolic_share", "mimics7", "steady_state"]
@@ -108,10 +109,13 @@ class Site:
     metabolic: float
 
     def __post_init__(self) -> None:
-        as_array("npp", self.npp, lower=0.0, strict=True, hint="In gC m-2 yr-1.")
-        as_array("temperature_c", self.temperature_c, lower=-60.0, upper=60.0, hint="It is in °C.")
-        as_array("clay", self.clay, lower=0.0, upper=1.0, hint="Give a fraction, not percent.")
-        as_array("metabolic", self.metabolic, lower=0.0, upper=1.0)
+        keep(
+            self,
+            npp=as_number("npp", self.npp, lower=0.0, strict=True, hint="In gC m-2 yr-1."),
+            temperature_c=as_number("temperature_c", self.temperature_c, lower=-60.0, upper=60.0, hint="It is in °C."),
+            clay=as_number("clay", self.clay, lower=0.0, upper=1.0, hint="Give a fraction, not percent."),
+            metabolic=as_number("metabolic", self.metabolic, lower=0.0, upper=1.0),
+        )
         physical, chemical, _ = _fates(self)
         if np.any(physical + chemical > 1):
             raise InputError(
@@ -166,6 +170,7 @@ def mimics7(X: ArrayLike, site: Site) -> MatrixModel:
     >>> print(f"{X.sum() * DEPTH / 1000:.1f} kgC m-2 in 30 cm, {X[2:4].sum() / X.sum():.1%} microbes")
     5.7 kgC m-2 in 30 cm, 1.1% microbes
     """
+    as_kind("site", site, Site)
     X = as_array("X", X, shape=(7,), lower=0.0, hint=f"{', '.join(POOLS)}.")
     V, H = _kinetics(site)
     microbes = X[..., 2:4]
@@ -199,6 +204,7 @@ def steady_state(site: Site) -> Array:
     """
     from scipy.optimize import least_squares
 
+    as_kind("site", site, Site)
     I = site.inputs  # noqa: E741
     model_at = lambda z: mimics7(np.exp(z), site)  # noqa: E731
     start = np.log(np.array([800.0, 4000.0, 60.0, 150.0, 5000.0, 5000.0, 3000.0]))

@@ -44,7 +44,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import as_array
+from landcarbon.matrix.errors import as_array, as_number
 from landcarbon.matrix.handover import HandOver
 from landcarbon.matrix.model import MatrixModel, folded
 
@@ -186,6 +186,7 @@ def topsoil_deficit(
     >>> topsoil_deficit(rain, pan, clay=23.4).round(2)[4:10]
     array([-10.25, -27.5 , -44.94, -44.94, -38.69,  -8.19])
     """
+    clay, start = as_number("clay", clay, lower=0.0, upper=100.0), as_number("start", start, upper=0.0)
     rain = as_array("rain", rain, shape=(None,), lower=0.0, hint="In mm a month.")
     pan = as_array("evaporation", evaporation, shape=rain.shape, hint="One number for each month.")
     under = np.broadcast_to(np.asarray(covered, dtype=bool), rain.shape)

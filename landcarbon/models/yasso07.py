@@ -37,7 +37,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_broadcast
 from landcarbon.matrix.model import MatrixModel
 
 __all__ = ["POOLS", "climate", "woody", "yasso07"]
@@ -120,6 +120,7 @@ def climate(temperature_c: ArrayLike, amplitude_c: ArrayLike, precipitation_mm: 
     T = as_array("temperature_c", temperature_c, lower=-60.0, upper=60.0, hint="It is in °C.")
     swing = as_array("amplitude_c", amplitude_c, lower=0.0, hint="Half of warmest less coldest month.")
     rain = as_array("precipitation_mm", precipitation_mm, lower=0.0, hint="In mm a year.")
+    T, swing, rain = as_broadcast(temperature_c=T, amplitude_c=swing, precipitation_mm=rain)
     near, far = 4 / np.pi * (1 - 1 / np.sqrt(2)), 4 / np.pi / np.sqrt(2)
     quarters = [T + swing * part for part in (-near, -far, near, far)]
     warm = sum(np.exp(BETA[0] * q + BETA[1] * q**2) for q in quarters) / 4

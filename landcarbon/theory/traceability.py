@@ -51,7 +51,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array, as_kind
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
 from landcarbon.matrix.loops import Cycle
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.simulate import simulate
@@ -472,7 +472,9 @@ def closure_gap(
     >>> closure_gap([100.0], [[500.0, 50.0], [540.0, 50.0]], [[0.0, 55.0]])
     array([5.])
     """
-    u, X, R, L = _outputs(npp, stocks, respiration, losses, np.shape(stocks)[-1:], dt)
+    stocks = as_array("stocks", stocks, shape=(None, None))
+    dt = as_number("dt", dt, lower=0.0, strict=True)
+    u, X, R, L = _outputs(npp, stocks, respiration, losses, stocks.shape[-1:], dt)
     return np.asarray(u - (R + L).sum(axis=-1) - (np.diff(X, axis=-2) / dt).sum(axis=-1))
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import landcarbon
 
-LEFT_OUT = ("landcarbon.course", "landcarbon.workflow.command")
+LEFT_OUT = ("landcarbon.course", "landcarbon.workflow", "landcarbon.matrix.errors", "landcarbon.matrix.frozen")
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -36,7 +36,7 @@ class Call:
 
 
 def modules(prefix: str = "landcarbon") -> list[ModuleType]:
-    """Every module that lists public names, but those of the course."""
+    """Every module that lists public names, but those of the course, the tool, and the gate itself (tests/matrix)."""
     found = [
         importlib.import_module(m.name)
         for m in pkgutil.walk_packages(landcarbon.__path__, "landcarbon.")
@@ -113,3 +113,9 @@ def _bound(name: str, function: Any, code: Any, given: dict[str, Any]) -> Call:
         args = [given[n] for n in names[: count - (first in ("self", "cls"))]] + args
         names = names[count - (first in ("self", "cls")) :]
     return Call(name, function, args, {n: given[n] for n in names} | more)
+
+
+def is_made_by_the_library(module: ModuleType, name: str) -> bool:
+    """Whether a class is a result: its docstring lists attributes to read, not parameters to give."""
+    thing = getattr(module, name, None)
+    return inspect.isclass(thing) and "Parameters\n" not in (thing.__doc__ or "")

@@ -1,4 +1,4 @@
-"""Ten spreadsheets as people send them: read, or refused in a sentence that a soil scientist understands."""
+"""Spreadsheets as people send them: read, or refused in a sentence that a soil scientist understands."""
 
 import pytest
 
@@ -31,6 +31,9 @@ SHEETS = {
     "with marks for what is missing": (
         HEAD, [*BODY, "M1,51.2,10.3,60,80,<0.5,n.d.", "M1,51.2,10.3,80,99,-9999,-999"], {},
         "read as missing: -999, -9999, <0.5, n.d."),
+    "with marks of a spreadsheet": (
+        HEAD, [*BODY, "M1,51.2,10.3,60,80,#N/A,#DIV/0!"], {}, "read as missing: #DIV/0!"),
+    "with a day-first date beside": (HEAD + ",date", [r + ",05/02/2004" for r in BODY], {}, "columns not used: date"),
     "with depths in m": (
         HEAD.replace("[cm]", "[m]"),
         [r.replace(",0,10,", ",0,0.1,").replace(",10,30,", ",0.1,0.3,").replace(",30,60,", ",0.3,0.6,") for r in BODY],
@@ -76,6 +79,9 @@ REFUSED = {
     "merged header": ("\n".join([",,,depth [cm],,carbon [g/kg],", HEAD, *BODY]), "title"),
     "decimal commas between commas": ("\n".join([HEAD, *(r.replace(".", ",") for r in BODY)]), "sep=';', decimal=','"),
     "swapped coordinates": ("\n".join([HEAD, *(r.replace("51.2,10.3", "-100.1,40.3") for r in BODY)]), "swapped"),
+    "both ends of a layer in one column": (
+        "\n".join([HEAD.replace("upper_depth [cm],lower_depth [cm]", "depth [cm]"), "M1,51.2,10.3,0-10,38.2,1.05"]),
+        "one column of depths, 'depth .cm.'.*write 0 into upper_depth and 10 into lower_depth"),
     "no units": ("\n".join([HEAD.replace(" [g/kg]", ""), *BODY]), "organic_carbon.* has no unit"),
     "a workbook": (b"PK\x03\x04" + bytes(40), "workbook"),
     "an old workbook": (b"\xd0\xcf\x11\xe0" + bytes(40), "workbook"),
