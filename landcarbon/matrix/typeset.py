@@ -130,7 +130,8 @@ def of_column(model: LayeredModel, part: str = "equation", digits: int = 3) -> s
 def card(model: MatrixModel | LayeredModel) -> str:
     """A model in five short lines."""
     p = len(model.pools)
-    names = ", ".join(model.pools[:7]) + (f", … {model.pools[-1]}" if p > 7 else "")
+    fit = max(1, int(np.sum(np.cumsum([len(name) + 2 for name in model.pools]) <= 56)))
+    names = ", ".join(model.pools[:fit]) + (f", … {model.pools[-1]}" if p > fit else "")
     lead = model.K.shape[: model.K.ndim - len(model.state_shape)]
     moving = model.K[model.K > 0]
     times = (
