@@ -11,24 +11,24 @@ what is stored and what is on its way from store to tissue: 18 pools. With the s
 
     a₃ = 2.7 / (1 + e^{−0.004 (NPP − 300)}) − 0.4     for trees; more wood where more grows
 
-====== ================================================== ===== ======= ================ =======
-symbol meaning                                            value unit    code name        source
-====== ================================================== ===== ======= ================ =======
-a₁     fine root per leaf                                 1     1       root_per_leaf    [1]
-a₂     coarse root per stem                               0.3   1       coarse_per_stem  [1]
-a₃     stem per leaf                                            1       stem_per_leaf    [1, 4]
-a₄     live part of new wood                              0.1   1       live_wood        [1]
-f_cur  growth that is displayed at once: evergreen 1,     1, 0  1       displayed        [1]
+====== ==================================================== ======= ====== ================
+symbol meaning                                              shape   unit   code name
+====== ==================================================== ======= ====== ================
+a₁     fine root per leaf                                   ()      1      root_per_leaf
+a₂     coarse root per stem                                 ()      1      coarse_per_stem
+a₃     stem per leaf [1, 4]                                 ()      1      stem_per_leaf
+a₄     live part of new wood                                ()      1      live_wood
+f_cur  growth that is displayed at once: evergreen 1,       ()      1      displayed
        deciduous 0, whose growth is stored for next year
-f_s    of the store, what is made ready each year         0.5   1       made_ready       [2]
-t_on   days in which that becomes tissue                  30    d       onset_days       [2]
-τ_leaf longevity of leaves and fine roots                       yr      leaf_longevity   chosen
-k_live live wood that turns dead                          0.7   yr-1    wood_turnover    [2]
-m      whole plants that die                              0.02  yr-1    mortality        [3]
-litter labile, cellulose and lignin of leaf and fine      0.25, 1       LITTER           [3, 5]
-       root; wood is coarse debris, stores are labile     0.5,
-                                                          0.25
-====== ================================================== ===== ======= ================ =======
+f_s    of the store, what is made ready each year           ()      1      made_ready
+t_on   days in which that becomes tissue                    ()      d      onset_days
+τ_leaf longevity of leaves and fine roots                   ()      yr     leaf_longevity
+k_live live wood that turns dead                            ()      yr-1   wood_turnover
+m      whole plants that die                                ()      yr-1   mortality
+l      litter of each pool that is cwd, litter 1, 2 and 3:  (4, 18) 1      LITTER
+       leaf and fine root 0, ¼, ½, ¼ [5]; wood all cwd and
+       stores all litter 1 [3]
+====== ==================================================== ======= ====== ================
 
 [1] CLM5 technical note, chapter on allocation (GitHub repository ESCOMP/CTSM, commit 1e1c60e0).
 [2] The same, phenology and turnover (commit 03bf03da).
@@ -55,14 +55,32 @@ from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.models.clm5 import POOLS as SOIL_POOLS
+from landcarbon.models.parameters import Parameter, ParameterTable
 
-__all__ = ["DECIDUOUS", "EVERGREEN", "LITTER", "POOLS", "TISSUES", "Plant", "ecosystem", "stem_per_leaf"]
+__all__ = ["DECIDUOUS", "EVERGREEN", "LITTER", "PARAMETERS", "POOLS", "TISSUES", "Plant", "ecosystem", "stem_per_leaf"]
 
 Array = NDArray[np.float64]
 
 TISSUES = ("leaf", "fine root", "live stem", "dead stem", "live coarse root", "dead coarse root")
 POOLS = tuple(f"{tissue}{kind}" for kind in ("", " store", " ready") for tissue in TISSUES)
 DAYS = 365.0
+
+PARAMETERS = ParameterTable(
+    Parameter(*row)
+    for row in (
+        ("displayed", "1", 0.0, 1.0, 1.0, "[1]; 0 if deciduous", "growth that is displayed at once"),
+        ("leaf_longevity", "yr", 0.3, 10.0, 3.0, "for teaching", "longevity of leaves and fine roots"),
+        ("root_per_leaf", "1", 0.2, 3.0, 1.0, "[1]", "new fine root per new leaf"),
+        ("coarse_per_stem", "1", 0.1, 0.6, 0.3, "[1]", "new coarse root per new stem"),
+        ("live_wood", "1", 0.0, 1.0, 0.1, "[1]", "live part of new wood"),
+        ("made_ready", "1", 0.1, 0.95, 0.5, "[2]", "of the store, what is made ready each year"),
+        ("onset_days", "d", 5.0, 90.0, 30.0, "[2]", "days in which that becomes tissue"),
+        ("wood_turnover", "yr-1", 0.1, 2.0, 0.7, "[2]", "live wood that turns dead"),
+        ("mortality", "yr-1", 0.005, 0.1, 0.02, "[3]", "whole plants that die"),
+    )
+)
+"""Numbers of an evergreen tree; the bounds are wide and chosen by this course."""
+_DEFAULT = {row.name: row.default for row in PARAMETERS}
 
 LITTER = np.zeros((4, len(POOLS)))
 """Of what leaves each plant pool as litter, the part that is cwd, litter 1, litter 2 and litter 3 (4, 18)."""
@@ -98,15 +116,15 @@ class Plant:
     dead stem   11995 gC m-2
     """
 
-    displayed: float = 1.0
-    leaf_longevity: float = 3.0
-    root_per_leaf: float = 1.0
-    coarse_per_stem: float = 0.3
-    live_wood: float = 0.1
-    made_ready: float = 0.5
-    onset_days: float = 30.0
-    wood_turnover: float = 0.7
-    mortality: float = 0.02
+    displayed: float = _DEFAULT["displayed"]
+    leaf_longevity: float = _DEFAULT["leaf_longevity"]
+    root_per_leaf: float = _DEFAULT["root_per_leaf"]
+    coarse_per_stem: float = _DEFAULT["coarse_per_stem"]
+    live_wood: float = _DEFAULT["live_wood"]
+    made_ready: float = _DEFAULT["made_ready"]
+    onset_days: float = _DEFAULT["onset_days"]
+    wood_turnover: float = _DEFAULT["wood_turnover"]
+    mortality: float = _DEFAULT["mortality"]
 
     def __post_init__(self) -> None:
         for name in ("displayed", "live_wood"):
