@@ -82,8 +82,8 @@ class FromCode:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """One sentence for each thing that no carbon model does."""
-        return tuple([*self._signs(), *self._balance(), *self._feedback()])
+        """One sentence for each thing that no carbon model does; of code that is not linear only that is said."""
+        return tuple(self._feedback() or [*self._signs(), *self._balance()])
 
     @property
     def model(self) -> tuple[MatrixModel, float]:

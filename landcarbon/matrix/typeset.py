@@ -16,7 +16,7 @@ h_l    conductance from layer l up to l − 1            (L−1,)   m yr-1      
 ====== =============================================== ======== ============ ==================
 
 Diffusion alone gives h_{l+1} = g_l, one number for each face. Then −g_l may as well stand above the
-diagonal and −h_l below it, as in Huang et al. (2018), doi 10.1111/gcb.13948. With a velocity q they
+diagonal and −h_l below it, as on slides. With a velocity q they
 differ, h_{l+1} = g_l − q, and only the order above conserves carbon: what leaves a layer (its column)
 is what its neighbours get.
 """

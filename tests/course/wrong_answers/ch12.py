@@ -37,6 +37,20 @@ def in_their_order(models):
     return names, spread
 
 
+def by_asking(step, n):
+    u = np.asarray(step(np.zeros(n)))
+    return u, np.stack([u - step(e) for e in np.eye(n)], axis=1)
+
+
+def one_too_many(step, n):
+    step(np.ones(n))
+    return by_asking(step, n)
+
+
+def input_left_in(step, n):
+    return by_asking(step, n)[0], np.stack([-step(e) for e in np.eye(n)], axis=1)
+
+
 WRONG = {
     "12.1": [
         (lambda npp, stocks: (npp, npp / stocks.sum(axis=1)), "units"),
@@ -53,5 +67,12 @@ WRONG = {
         (in_their_order, "value"),
         (lambda m: (list(COMPONENTS), [np.std(standardise(m, COMPONENTS[:k]).storage) for k in range(6)]), "units"),
         (lambda m: (["npp"], [0.0]), "incomplete"),
+    ],
+    "12.4": [
+        (lambda step, n: (by_asking(step, n)[0], -by_asking(step, n)[1]), "sign"),
+        (lambda step, n: (step(np.zeros(n)), np.stack([step(np.zeros(n)) - step(e) for e in np.eye(n)])), "identity"),
+        (input_left_in, "mass balance"),
+        (one_too_many, "value"),
+        (lambda step, n: by_asking(step, n)[1], "shape"),
     ],
 }
