@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def fractionation() -> tuple[Any, Any]:
         "A[target, source] = … once K is complete.",
     ),
 )
-def build(answer: Any) -> None:
+def build(answer: Callable[..., Any]) -> None:
     moves = [(0, 1, 50.0), (1, 0, 5.0), (1, 2, 0.6), (2, 0, 0.01)]
     losses = np.array([0.005, 0.0, 0.0])
     found = answer(3, moves, losses)
@@ -74,7 +75,7 @@ def build(answer: Any) -> None:
         "for _ in range(steps): m = np.linalg.solve(…, m), with a matrix made of 1, h and M.",
     ),
 )
-def implicit_steps(answer: Any) -> None:
+def implicit_steps(answer: Callable[..., Any]) -> None:
     M = phosphorus.mineral_phosphorus().outflow_matrix()
     start = np.array([0.1, 1.0, 0.0, 0.0, 500.0])
     found = np.asarray(answer(M, start.copy(), 100.0, 20), dtype=float)
@@ -105,7 +106,7 @@ def implicit_steps(answer: Any) -> None:
         "logarithms of forms(np.exp(p), ages) and of data where data > 1e-3; below that is only rounding.",
     ),
 )
-def fit(answer: Any) -> None:
+def fit(answer: Callable[..., Any]) -> None:
     ages, data = fractionation()
     rates = np.asarray(answer(ages, data.copy()), dtype=float)
     expect(rates.shape == (3,), "shape", "Return three rates: weathering, occlusion, erosion.")
