@@ -162,7 +162,7 @@ def grade(key: str, answer: Any) -> Outcome:
                 )
             found.test(watch.over(answer))
     except Miss as miss:
-        return Outcome(found, False, miss.kind, miss.message + watch.seen(miss.kind))
+        return Outcome(found, False, miss.kind, miss.message + watch.seen(miss.kind, miss.message))
     except NotImplementedError:
         return Outcome(found, None)
     except Exception as error:
@@ -259,9 +259,9 @@ class _Watch:
 
         return function
 
-    def seen(self, kind: str) -> str:
+    def seen(self, kind: str, message: str) -> str:
         """The last call in a sentence where it is small enough to be read; else what came back."""
-        if self.returned is _NOTHING or self.returned is None:
+        if self.returned is _NOTHING or self.returned is None or "you gave" in message:
             return ""
         given = [(name, _brief(value)) for name, value in self.given.items()]
         returned = _brief(self.returned)
@@ -332,8 +332,14 @@ def _brief(value: Any) -> str:
 
 def _sentence(error: Exception) -> str:
     """Where the learner's code stopped, and why."""
-    here = Path(__file__).parent
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if here not in Path(f.filename).parents]
-    # What is left are the lines of the learner, and of libraries called from there.
+    # The last line that is the learner's own: not of this library, nor of an installed one.
+    ours = Path(__file__).parents[1]
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__)
+        if ours not in Path(f.filename).parents and not {"site-packages", "dist-packages"} & {*Path(f.filename).parts}
+    ]
     line = f" at the line `{frames[-1].line}`" if frames and frames[-1].line else ""
-    return f"Your code stopped with {type(error).__name__}{line}: {error}"
+    shapes = "gufunc signature" in str(error) or "broadcast" in str(error)
+    return f"Your code stopped with {type(error).__name__}{line}: {error}" + (
+        " Print the `.shape` of both arrays; `u[..., None]` makes columns of vectors." if shapes else ""
+    )

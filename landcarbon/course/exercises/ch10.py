@@ -85,6 +85,8 @@ def implicit_steps(answer: Callable[..., Any]) -> None:
     expect(not np.allclose(found, back), "sign", "The sign of M is turned round: that goes backwards in time.")
     expect(np.abs(found).max() < 1e3, "limit",
            "The state explodes: that is an explicit step, which may be two weeks long here.")
+    turned = np.linalg.matrix_power(np.linalg.inv(np.eye(5) + 100.0 * M.T), 20) @ start
+    expect(not np.allclose(found, turned), "transposed", "You solved with Mᵀ: row i of M is the balance of pool i.")
     one = np.linalg.solve(np.eye(5) + 100.0 * M, start)
     expect(not np.allclose(found, one), "off by one", "Only one step was made; repeat it.")
     nineteen = np.linalg.matrix_power(np.linalg.inv(np.eye(5) + 100.0 * M), 19) @ start
@@ -112,6 +114,8 @@ def fit(answer: Callable[..., Any]) -> None:
     expect(rates.shape == (3,), "shape", "Return three rates: weathering, occlusion, erosion.")
     expect(np.isfinite(rates), "not finite", "A rate is NaN or infinite.")
     expect(rates > 0, "sign", "Rates are above 0; fit their logarithms.")
+    expect(not (rates[0] < rates[2] and rates[2] > 1e-5), "transposed",
+           "Weathering, occlusion, erosion, in this order; erosion is by far the slowest.")
     known = np.maximum(data, 1e-6)
     residual = np.log(np.maximum(forms(rates), 1e-6) / known)[data > 1e-3]
     expect(np.sqrt(np.mean(residual**2)) < 0.15, "value",

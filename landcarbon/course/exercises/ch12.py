@@ -31,8 +31,9 @@ def place(answer: Callable[..., Any]) -> None:
     x, tau = (np.asarray(v, dtype=float) for v in found)
     expect(x.shape == (6,) and tau.shape == (6,), "shape", "There is one point per model: two arrays of length 6.")
     expect(np.isfinite(x) & np.isfinite(tau), "not finite", "A coordinate is NaN or infinite.")
-    expect(np.allclose(x, npp), "identity", "The first coordinate is the input itself.")
     total = stocks.sum(axis=1)
+    expect(not np.allclose(tau, npp), "transposed", "The two are exchanged: input first, residence time second.")
+    expect(np.allclose(x, npp), "identity", "The first coordinate is the input itself.")
     expect(not np.allclose(tau, npp / total), "units", "That is flux over stock, a rate; a time is its inverse.")
     expect(np.allclose(x * tau, total), "identity",
            "Input times residence time must be all the carbon of a model, summed over its pools.")

@@ -29,7 +29,8 @@ def bias_score(answer: Callable[..., Any]) -> None:
     expect(np.isclose(perfect, 1), "limit", "A model equal to the reference scores 1.")
     shift = ref + ref.std(axis=1, keepdims=True)
     found = float(answer(shift, ref))
-    expect(0 <= found <= 1, "limit", "A score lies between 0 and 1.")
+    expect(-1e-9 <= found <= 1, "limit", f"A score lies between 0 and 1, and for a bias of one standard deviation "
+           f"you gave {found:.3g}.")
     expect(np.isclose(found, float(answer(ref - ref.std(axis=1, keepdims=True), ref))), "sign",
            "Too high and too low by the same amount are equally wrong.")
     expect(np.isclose(found, float(answer(1000 * shift, 1000 * ref))), "units",

@@ -28,6 +28,7 @@ def information(answer: Callable[..., Any]) -> None:
     expect(found.shape == (3,), "shape", "Give one number for each parameter, the members averaged away.")
     expect(np.isfinite(found), "not finite", "A share is NaN or infinite.")
     expect(np.isclose(found[1], 0.0, atol=1e-9), "limit", "Where nothing changed, nothing was learned: 0.")
+    expect(not np.isclose(found[0], -3.0), "transposed", "The ratio is turned round: after over before.")
     expect(not np.isclose(found[0], 0.5), "units", "That is about the standard deviation; variances were asked for.")
     expect(not np.isclose(found[0], 0.25), "limit", "That is the share that is left; asked for is the share removed.")
     expect(np.allclose(found, [0.75, 0.0, 0.99], atol=1e-6), "value",
