@@ -88,6 +88,7 @@ WRONG = {
             "identity",
         ),
         (lambda: True, "shape"),
+        (lambda: {"mean carbon": True}, "incomplete"),
     ],
     "07.5": [
         (lambda X, F, K, xi, p: rothc_month(X, F, 12 * K, xi, p), "units"),
