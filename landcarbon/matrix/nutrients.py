@@ -243,11 +243,7 @@ class Element:
 
     def steady_mineral(self) -> Array:
         """m* (..., k) where supply and loss balance: the steady state if the element `follows` carbon."""
-        if not self.supply.any():
-            return np.zeros(self.mineral.n)
-        M = self.mineral.outflow_matrix()
-        self.mineral._check_ways_out(M)
-        return np.asarray(np.linalg.solve(M, self.supply[..., None])[..., 0], dtype=np.float64)
+        return self.mineral.chased(self.supply)
 
 
 class _Flows(NamedTuple):
@@ -502,8 +498,8 @@ class NutrientModel:
                 # What cycles within the land cancels; what is left is lost, or moves between layers.
                 taken = f.gas + f.uptake - f.net
                 sink, gained = np.maximum(taken, 0.0), e.supply + f.fixed + np.maximum(-taken, 0.0)
-                M = e.mineral.outflow_matrix() + (sink / there)[..., None] * np.eye(e.mineral.n)
-                e.mineral._check_ways_out(M)
+                held = e.mineral.outflow_matrix() + (sink / there)[..., None] * np.eye(e.mineral.n)
+                M = e.mineral._with_ways_out(held, gained)
                 last[e.name] = np.asarray(np.linalg.solve(M, gained[..., None])[..., 0], dtype=np.float64)
             return dict(last)
 
