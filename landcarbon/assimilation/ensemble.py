@@ -281,7 +281,7 @@ def particle_filter(
     """
     jitter = as_number("jitter", jitter, lower=0.0)
     as_kind("data", data, StateObservations)
-    ess = as_number("ess", ess, lower=0.0, upper=1.0)
+    ess = as_number("ess", ess)
     run = _Run(model, start, data, process, rng)
     if not 0.0 < ess < 1.0:
         raise InputError(f"ess must lie between 0 and 1, but {ess:g} was given.")
@@ -319,8 +319,9 @@ def particle_filter(
 
     estimate = run.filtered(_State(run.start, even), update, redraw)
     assert isinstance(estimate.analysis, Ensemble)
-    left = int(estimate.analysis[1:].distinct.min(initial=run.members))
-    if left < min(run.members, max(20, run.members // 50)):
+    begun, *then = estimate.analysis.distinct.reshape(run.steps + 1, -1).min(-1)
+    left, limit = int(min(then)), min(run.members, max(20, run.members // 50))
+    if left < limit <= begun:  # members that were alike from the start have not died
         warnings.warn(
             f"of {run.members} particles only {left} still differ at some time, so the estimate knows next to "
             "nothing of its error. Give noise to the model (process=...), or jitter=0.2, or take more particles.",

@@ -158,10 +158,7 @@ class ExponentialCorrelation:
             "correlation_length", length, shape=(), lower=0.0, strict=True,
             hint="Leave it out where errors are independent.",
         )  # fmt: skip
-        try:
-            place = as_array("at", at)
-        except (TypeError, ValueError):
-            raise InputError(f"at must hold numbers only, but {at!r:.80} was given.") from None
+        place = as_gappy("at", at)
         used = np.ones(place.shape, bool) if mask is None else np.asarray(mask, dtype=bool)
         if used.shape != place.shape:
             raise InputError(f"mask has shape {used.shape}, but at has {place.shape}; give one for each datum.")

@@ -335,8 +335,9 @@ def unexplained(misfit: ArrayLike, sd: ArrayLike) -> float:
     >>> round(unexplained([1.0, -1.0, float("nan")], [0.6, 0.6, 0.6]), 2)
     0.8
     """
-    off, sd = as_broadcast(misfit=as_gappy("misfit", misfit), sd=as_array("sd", sd, lower=0.0))
+    off, sd = as_broadcast(misfit=as_gappy("misfit", misfit), sd=as_gappy("sd", sd))
     seen = np.isfinite(off)
     if not seen.any():
         raise InputError("the misfit holds no number; nothing was observed.")
+    as_array("sd", sd[seen], lower=0.0, hint="Each value that was observed needs its error.")
     return float(np.sqrt(max(0.0, (off[seen] ** 2 - sd[seen] ** 2).mean())))

@@ -344,7 +344,6 @@ def train(
     True
     """
     as_kind("net", net, "forward_and_vjp")
-    as_kind("cost", cost, callable)
     began = time.perf_counter()
     plan = Schedule(**schedule)
     x = as_array("x", x, shape=(None, None))
@@ -355,6 +354,7 @@ def train(
             "some of them, not all, with one True or False a row."
         )
     rng = as_rng(rng)
+    as_kind("cost", cost, callable)
     learn, ask = np.flatnonzero(~held), np.flatnonzero(held)
     adam = _Adam.start(net, plan.decay)
     best, best_cost, kept = 0, np.inf, net

@@ -131,7 +131,7 @@ def test_metolius_2002_from_2000_and_2001():
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: tower_posterior(TABLE, streams=("nee", "gpp")), "'gpp' is no stream"),
+        (lambda: tower_posterior(TABLE, streams=("nee", "gpp")), "there is no stream 'gpp'"),
         (lambda: tower_posterior(TABLE, until=0), "nothing was measured in nee, rt"),
         (lambda: tower_posterior(TABLE, streams=("nee",), weight={"rt": 0.1}), "'rt' has an error"),
         (lambda: tower_posterior(TABLE, model_error={"nee": -1.0}), "model_error of 'nee' must be"),

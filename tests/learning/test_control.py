@@ -113,7 +113,7 @@ def test_bad_input_is_named(world, theta):
         control(theta, world.forcing, depth=30.0)
     with pytest.raises(InputError, match="no pattern"):
         control(np.ones((9, 2)), _Nothing(9), model=_product())
-    with pytest.raises(InputError, match="level is a probability"):
+    with pytest.raises(InputError, match="level must lie between 0 and 1"):
         control(np.column_stack([np.arange(1.0, 9), np.ones(8)]), _Nothing(8), model=_product(), level=2)
     gone = np.column_stack([np.arange(9.0), np.ones(9)])
     with pytest.raises(InputError, match="Site 0 holds no carbon"):
