@@ -200,7 +200,7 @@ def _dense(A: np.ndarray, K: np.ndarray, down: np.ndarray, up: np.ndarray, b: np
     title="water that carries carbon down",
     hints=(
         "What does layer l give away, and to whom? That is column l of V, before the division by thickness.",
-        "Layer l gives g[l] down and h[l−1] up: both stand on the diagonal. What the neighbours get stands in their rows.",
+        "Layer l gives g[l] down and h[l−1] up: both stand on the diagonal. What the neighbours get is in their rows.",
         "np.diag(np.append(g, 0) + np.append(0, h)) - np.diag(g, -1) - np.diag(h, 1), each row divided by its dz.",
     ),
 )
