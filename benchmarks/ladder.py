@@ -100,7 +100,7 @@ def climb(
 
     report = evaluate(
         task, folds, METHODS,
-        truth=world.truth["parameters"].values, draws=draws, rng=seed, report=clock,
+        truth=world.truth["parameters"].values, n_draws=draws, rng=seed, report=clock,
     )  # fmt: skip
     # Default comes first in each fold, after the second round of assimilation.
     spent["assimilate"] += spent["default"]

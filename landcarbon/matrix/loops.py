@@ -50,9 +50,19 @@ class Account(NamedTuple):
 
 
 class Repeating:
-    """What the two kinds of loop share: everything that follows from their steps."""
+    """What the kinds of loop share: everything that follows from their steps."""
 
     dt: Array
+
+    @property
+    def pools(self) -> int | None:
+        """Number of pools where one loop is linear, G(X) = Φ X + c; None where pools change it."""
+        return None
+
+    def loop_map(self) -> tuple[Array, Array]:
+        """1 − Φ (..., n, n) and c (..., n) of a linear loop: what it does to any state."""
+        assert self.pools is not None
+        return self.map_from(np.zeros(self.pools))
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
@@ -63,15 +73,9 @@ class Repeating:
         raise NotImplementedError
 
     @property
-    def flat(self) -> Cycle | FeedbackCycle:
+    def flat(self) -> Repeating:
         """The same loop on states in one row; what methods of spin-up that ask for matrices work on."""
-        assert isinstance(self, (Cycle, FeedbackCycle))
         return self
-
-    @property
-    def entries(self) -> int | None:
-        """Entries of a state in one row; None if only a state can tell."""
-        return None
 
     @property
     def rows(self) -> Callable[[Array], Array]:
@@ -160,7 +164,7 @@ class Cycle(Repeating):
         M = checked_outflow(self.M)
         n = M.shape[-1]
         u = as_array("u", self.u, shape=(n,))
-        dt = _step_lengths(self.dt)
+        dt = step_lengths(self.dt)
         if M.ndim < 3 or u.ndim < 2 or len(M) != len(dt) or len(u) != len(dt):
             raise InputError(
                 f"M {M.shape}, u {u.shape} and dt {dt.shape} must share their first axis, the "
@@ -192,7 +196,7 @@ class Cycle(Repeating):
         method : {'exponential', 'implicit', 'explicit'}
             How a step is made.
         """
-        h = np.full(12, 1 / 12) if dt is None else _step_lengths(dt)
+        h = np.full(12, 1 / 12) if dt is None else step_lengths(dt)
         passed = list(Timeline.read(model, np.append(0.0, np.cumsum(h)), I, xi).walk())
         if isinstance(passed[0].model, LayeredModel):
             columns = tuple(now.model.under(now.xi) for now in passed)
@@ -224,13 +228,9 @@ class Cycle(Repeating):
             yield p, M, u, X
 
     @property
-    def entries(self) -> int:
-        """Entries of a state."""
+    def pools(self) -> int:
+        """Number of pools."""
         return int(self.M.shape[-1])
-
-    def loop_map(self) -> tuple[Array, Array]:
-        """1 − Φ (..., n, n) and c (..., n): what one loop does to any state."""
-        return self.map_from(np.zeros(self.M.shape[-1]))
 
     def faster(self, speed: Array) -> Cycle:
         """The loop in which pool j leaves speed_j times faster."""
@@ -303,8 +303,8 @@ class ColumnCycle(Repeating):
         return ColumnCycle(columns, self.u, self.dt, self.method)
 
     @property
-    def entries(self) -> int:
-        """Entries of a state in one row."""
+    def pools(self) -> int:
+        """Pools times layers."""
         return math.prod(self.columns[0].state_shape)
 
     @property
@@ -368,7 +368,7 @@ class FeedbackCycle(Repeating):
     method: Method = "exponential"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dt", _step_lengths(self.dt))
+        object.__setattr__(self, "dt", step_lengths(self.dt))
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
@@ -392,7 +392,7 @@ class FeedbackCycle(Repeating):
 Loop = Repeating | Callable[[Array], Array]
 
 
-def _step_lengths(dt: ArrayLike) -> Array:
+def step_lengths(dt: ArrayLike) -> Array:
     h = as_array("dt", dt, shape=(None,), lower=0.0, strict=True, hint="Lengths of the steps in years.")
     if h.ndim != 1 or h.size == 0:
         raise InputError(f"dt has shape {h.shape}; give one length for each step of the loop.")

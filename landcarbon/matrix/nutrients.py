@@ -133,11 +133,7 @@ class Element:
 
     def steady_mineral(self) -> Array:
         """m* (k,), where supply and loss balance."""
-        if not self.supply.any():
-            return np.zeros(self.mineral.n)
-        M = self.mineral.outflow_matrix()
-        self.mineral._check_ways_out(M)
-        return np.asarray(np.linalg.solve(M, self.supply), dtype=np.float64)
+        return self.mineral.chased(self.supply, 1.0)
 
 
 @dataclass(frozen=True)

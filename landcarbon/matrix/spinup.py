@@ -328,15 +328,15 @@ def periodic(loop: Cycle | ColumnCycle | FeedbackCycle, X0: ArrayLike | None = N
     if isinstance(loop, ColumnCycle) and loop.method == "implicit":
         states = _at_rest(loop)
         stepwise: Callable[[Array], Array] = loop.rows
-    elif isinstance(loop, Repeating) and isinstance(loop.flat, Cycle):
+    elif isinstance(loop, Repeating) and loop.pools is not None:
         states = [_fixed_point(*loop.flat.loop_map())]
         stepwise = loop.flat
     else:
-        stepwise = _stepwise("periodic", loop)
+        fed_back = _stepwise("periodic", loop)
         if X0 is None:
             raise InputError("A model with feedback needs a state to start from: periodic(loop, X0=...).")
-        assert isinstance(stepwise, FeedbackCycle)
-        states = _settle(stepwise, as_array("X0", X0, shape=(None,), lower=0.0))
+        states = _settle(fed_back, as_array("X0", X0, shape=(None,), lower=0.0))
+        stepwise = fed_back
     seconds = perf_counter() - begin
     X, length = loop.shaped(states[-1]), loop.length
     changes = np.array([_change(x, stepwise(x), length) for x in states])
@@ -470,7 +470,7 @@ class _Record:
     ) -> None:
         self.method, self.shaped = method, _shaped(loop)
         self.length = loop.length if isinstance(loop, Repeating) else 1.0
-        n = loop.entries if isinstance(loop, Repeating) else None
+        n = loop.pools if isinstance(loop, Repeating) else None
         if X0 is not None:
             X0 = loop.flattened(X0) if isinstance(loop, Repeating) else X0
             X = as_array("X0", X0, shape=(n,), lower=0.0)
@@ -563,7 +563,7 @@ def _accelerate(G: Callable[[Array], Array], X: Array, memory: int) -> Iterator[
         X = guess if trusted and np.all(guess >= 0) else end
 
 
-def _settle(loop: FeedbackCycle, X: Array) -> list[Array]:
+def _settle(loop: Repeating, X: Array) -> list[Array]:
     """States on the way to the fixed point of a loop with feedback, the last one exact."""
     states: list[Array] = []
 
@@ -610,10 +610,9 @@ def _at_rest(loop: ColumnCycle) -> list[Array]:
 def _exact(loop: Loop, X: Array) -> Array:
     if isinstance(loop, ColumnCycle) and loop.method == "implicit":
         return _at_rest(loop)[-1]
-    if isinstance(loop, Repeating) and isinstance(loop.flat, Cycle):
-        return _fixed_point(*loop.flat.loop_map())
-    if isinstance(loop, FeedbackCycle):
-        return _settle(loop, X)[-1]
+    if isinstance(loop, Repeating):
+        linear = loop.pools is not None
+        return _fixed_point(*loop.flat.loop_map()) if linear else _settle(loop, X)[-1]
     if not callable(loop):
         raise InputError(
             f"loop is a {type(loop).__name__}; give a Cycle, a FeedbackCycle, or a function from "
@@ -634,6 +633,9 @@ def _exact(loop: Loop, X: Array) -> Array:
 
 
 def _fixed_point(lost: Array, brought: Array) -> Array:
+    # A pool that carbon neither enters nor leaves keeps what it holds: here, nothing.
+    kept = ~(np.any(lost, axis=-1) | np.any(lost, axis=-2) | (brought != 0))
+    lost = lost + kept[..., None] * np.eye(lost.shape[-1])
     try:
         X = np.asarray(np.linalg.solve(lost, brought[..., None])[..., 0], dtype=np.float64)
     except np.linalg.LinAlgError:
@@ -651,7 +653,7 @@ def _shaped(loop: Loop) -> Callable[[Array], Array]:
     return loop.shaped if isinstance(loop, Repeating) else lambda X: X
 
 
-def _stepwise(method: str, loop: Loop) -> Cycle | FeedbackCycle:
+def _stepwise(method: str, loop: Loop) -> Repeating:
     if isinstance(loop, Repeating):
         return loop.flat
     raise InputError(

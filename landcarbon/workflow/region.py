@@ -424,7 +424,7 @@ def _assimilate(
 ) -> proda.Sites:
     task = _task(land, plan, Work(work, n_jobs, progress))
     return proda.assimilate(
-        task, members=plan.members, n_iter=plan.steps, rounds=plan.rounds, rng=plan.seed
+        task, n_members=plan.members, n_iter=plan.steps, n_rounds=plan.rounds, rng=plan.seed
     )
 
 
@@ -438,10 +438,10 @@ def _evaluate(
 ) -> xr.Dataset:
     lat, lon = land.covariates["latitude"], land.covariates["longitude"]
     folds = blocked_folds(lat, lon, plan.block, plan.folds, plan.seed)
-    few = {"proda": Proda(members=plan.networks), "ridge": Proda("ridge", proda.ridge, plan.networks)}
+    few = {"proda": Proda(n_networks=plan.networks), "ridge": Proda("ridge", proda.ridge, plan.networks)}
     task = _task(land, plan, Work(out, n_jobs, progress)).knowing(sites)
     rivals = [few.get(name, name) for name in RIVALS if name != "hybrid"]
-    return evaluate(task, folds, rivals, draws=plan.draws, rng=plan.seed).to_dataset()
+    return evaluate(task, folds, rivals, n_draws=plan.draws, rng=plan.seed).to_dataset()
 
 
 def _with_gaps(data: xr.Dataset) -> xr.Dataset:
@@ -459,7 +459,7 @@ def _with_gaps(data: xr.Dataset) -> xr.Dataset:
 def _network(land: _Land, sites: proda.Sites, plan: Plan) -> proda.Network:
     blocks = block_ids(land.covariates["latitude"], land.covariates["longitude"], plan.block)
     task = replace(_task(land, plan, Work()), groups=blocks).knowing(sites)
-    return proda.train(task, members=plan.networks, rng=plan.seed)
+    return proda.train(task, n_networks=plan.networks, rng=plan.seed)
 
 
 def _map(land: _Land, sites: proda.Sites, plan: Plan) -> xr.Dataset:
@@ -470,7 +470,7 @@ def _map(land: _Land, sites: proda.Sites, plan: Plan) -> xr.Dataset:
     index = pd.MultiIndex.from_arrays([y[used], x[used]], names=["latitude", "longitude"])
     covariates = covariates.set_axis(index)
     cells = proda.predict(
-        network, Task(None, forcing, covariates), draws=plan.draws, depth=plan.depth, rng=plan.seed
+        network, Task(None, forcing, covariates), n_draws=plan.draws, depth=plan.depth, rng=plan.seed
     )
     seen = land.covariates.to_numpy(float)
     here = covariates.to_numpy(float)

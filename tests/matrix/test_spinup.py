@@ -86,7 +86,7 @@ def test_every_way_arrives_at_the_same_state(seed, n):
 
 def to_four_tenths(loop, X=0.0):
     """Factors that make every pool slower than 0.4 yr turn over in 0.4 yr, at the state X."""
-    X = np.broadcast_to(np.asarray(X, dtype=float), np.shape(X) or (loop.entries,))
+    X = np.broadcast_to(np.asarray(X, dtype=float), np.shape(X) or (loop.pools,))
     rate = np.diagonal(loop.account(X).M) / loop.length
     return np.maximum(1.0, 1.0 / (0.4 * rate))
 

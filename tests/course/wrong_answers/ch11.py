@@ -76,4 +76,12 @@ WRONG = {
         (lambda *parts: cascade(*parts, mix=False), "value"),
         (lambda A, K, down, up, b: cascade(A, K, down, up, b)[0], "shape"),
     ],
+    "11.4": [
+        (lambda M, X, u, h: X + h * (u - M @ X), "limit"),
+        (lambda M, X, u, h: np.linalg.solve(np.eye(2) - h * M, X + h * u), "sign"),
+        (lambda M, X, u, h: np.linalg.solve(np.eye(2) + h * M, X + u), "units"),
+        (lambda M, X, u, h: np.linalg.solve(np.eye(2) + h * M.T, X + h * u), "transposed"),
+        (lambda M, X, u, h: np.linalg.solve(np.eye(2) + h * M / 2, X + h * (u - M @ X / 2)), "mass balance"),
+        (lambda M, X, u, h: np.linalg.inv(np.eye(2) + h * M), "shape"),
+    ],
 }
