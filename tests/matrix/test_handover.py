@@ -1,7 +1,6 @@
 """Steps that hand over at their end: conservation, limits, the loop that repeats, sentences."""
 
 import itertools
-
 from functools import partial
 
 import numpy as np
