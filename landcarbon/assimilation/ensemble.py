@@ -72,8 +72,9 @@ from landcarbon.assimilation.state_space import (
     noisy,
     root,
 )
-from landcarbon.assimilation.streams import Random, Streams, check_counts, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.assimilation.streams import Random, Streams, streams
+from landcarbon.matrix.errors import InputError, as_array, as_whole
+from landcarbon.matrix.frozen import keep_whole
 
 __all__ = ["EnsembleSmoother", "enkf", "ensemble_update", "es_mda", "gaspari_cohn", "particle_filter"]
 
@@ -472,6 +473,9 @@ class EnsembleSmoother:
     alphas: Sequence[float] | None = None
     taper: bool = True
 
+    def __post_init__(self) -> None:
+        keep_whole(self, n_members=2, n_iter=1)
+
     def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
         """Equally weighted draws, physical, with their predictions."""
         if posterior.observations is None:
@@ -479,7 +483,6 @@ class EnsembleSmoother:
                 "es-mda compares predictions with data, so it needs Posterior(prior, model, "
                 "observations); a likelihood alone is not enough."
             )
-        check_counts(n_members=self.n_members)
         prior = posterior.prior
         source = streams(rng, posterior.sites)
         result = es_mda(
@@ -497,9 +500,8 @@ class EnsembleSmoother:
 
 def _alphas(n_iter: int, alphas: Sequence[float] | None) -> NDArray[np.float64]:
     if alphas is None:
-        if int(n_iter) != n_iter or n_iter < 1:
-            raise InputError(f"n_iter must be a whole number, at least 1; {n_iter!r} was given.")
-        return np.full(int(n_iter), float(n_iter))
+        n_iter = as_whole("n_iter", n_iter, 1)
+        return np.full(n_iter, float(n_iter))
     steps = np.atleast_1d(as_array("alphas", alphas, lower=0.0, strict=True))
     total = float((1.0 / steps).sum())
     if abs(total - 1.0) > 1e-6:

@@ -38,10 +38,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcarbon.assimilation.chains import ChainSampler, Kernel, Move, State, checked_density, taken
-from landcarbon.assimilation.mcmc import REFRESH, check_share, factor, pooled, start_covariance
+from landcarbon.assimilation.mcmc import REFRESH, factor, pooled, start_covariance
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.assimilation.streams import Streams, check_counts
-from landcarbon.matrix.errors import InputError
+from landcarbon.assimilation.streams import Streams
+from landcarbon.matrix.errors import InputError, as_share
+from landcarbon.matrix.frozen import keep, keep_whole
 
 __all__ = ["Hamiltonian"]
 
@@ -91,6 +92,11 @@ class Hamiltonian(ChainSampler):
     target_accept: float = 0.8
     gradient: str = "adjoint"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        keep_whole(self, n_leapfrog=1)
+        keep(self, target_accept=as_share("target_accept", self.target_accept))
+
     def density(self, posterior: Posterior) -> WithGradient:
         """See `ChainSampler.density`."""
         if self.gradient not in ("adjoint", "numerical"):
@@ -103,8 +109,6 @@ class Hamiltonian(ChainSampler):
         self, log_density: WithGradient, x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
         """See `ChainSampler.kernel`."""
-        check_counts(n_leapfrog=self.n_leapfrog)
-        check_share("target_accept", self.target_accept)
         ball = _Ball(log_density, x, source, self)
         return ball, ball.at(x)
 

@@ -43,8 +43,9 @@ from scipy.special import logsumexp
 from landcarbon.assimilation.draws import ConvergenceWarning, Ensemble, parameter_names, systematic
 from landcarbon.assimilation.parameters import Prior, a_prior
 from landcarbon.assimilation.posterior import FAR, Posterior
-from landcarbon.assimilation.streams import Random, Streams, check_counts, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.assimilation.streams import Random, Streams, streams
+from landcarbon.matrix.errors import InputError, as_array, as_share, as_whole
+from landcarbon.matrix.frozen import keep_whole
 
 __all__ = [
     "Importance",
@@ -110,7 +111,7 @@ def importance_sampling(
     >>> print(ensemble.mean().round(2), ensemble.log_evidence.round(2))   # 2/3 and ln(1/2)
     [0.67] -0.7
     """
-    check_counts(n=n, chunk=chunk)
+    n, chunk = as_whole("n", n, 1), as_whole("chunk", chunk, 1)
     a_prior(prior)
     theta = prior.sample(n, streams(rng, sites), sites=sites)
     ll = _in_chunks(log_likelihood, theta, chunk)
@@ -207,10 +208,8 @@ def _population(
     sites = tuple(lead)
     if n < 20:
         raise InputError(f"tempered_smc needs at least 20 particles, but {n} were given.")
-    for name, share in (("ess", ess), ("forget", forget)):
-        if not 0.0 < share < 1.0:
-            raise InputError(f"{name} must lie between 0 and 1, but {share:g} was given.")
-    check_counts(chunk=chunk)
+    ess, forget = as_share("ess", ess), as_share("forget", forget)
+    chunk = as_whole("chunk", chunk, 1)
     source = streams(rng, sites)
     def evaluate(y: Array) -> _Particles:
         return _Particles(y, _in_chunks(log_likelihood, y, chunk), _in_chunks(log_prior, y, chunk))
@@ -405,6 +404,9 @@ class Importance:
     n: int = 5000
     chunk: int = 1000
 
+    def __post_init__(self) -> None:
+        keep_whole(self, n=1, chunk=1)
+
     def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
         """Weighted prior draws, physical."""
         return importance_sampling(
@@ -440,12 +442,14 @@ class TemperedSMC:
     forget: float = 0.5
     chunk: int = 1000
 
+    def __post_init__(self) -> None:
+        keep_whole(self, n=1, chunk=1)
+
     def real(self, posterior: Posterior, source: Streams) -> Ensemble:
         """Particles in real coordinates, where chains may begin."""
         return self._run(posterior, source)[0]
 
     def _run(self, posterior: Posterior, source: Streams) -> tuple[Ensemble, _Mover, _Particles]:
-        check_counts(n=self.n)
         prior = posterior.prior
 
         def log_prior(z: Array) -> Array:
@@ -475,7 +479,7 @@ def prior_population(posterior: Posterior, source: Streams, n: int, start: str) 
     "prior" takes prior draws: spread out, but chains may need long to find a narrow posterior.
     "tempered" sends them through `tempered_smc` first.
     """
-    check_counts(n=n)
+    n = as_whole("n", n, 1)
     prior = posterior.prior
     if start == "prior":
         return prior.to_real(prior.sample(n, source, sites=posterior.sites))

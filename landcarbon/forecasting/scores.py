@@ -36,8 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import tails
-from landcarbon.assimilation.streams import generator
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng
 from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
@@ -297,7 +296,7 @@ def pit(observed: ArrayLike, ensemble: ArrayLike, rng: Rng = 0) -> Array:
     >>> bool(0.5 < pit(2.5, [0.0, 1.0, 2.0, 3.0]) < 0.9)
     True
     """
-    rng = generator(rng)
+    rng = as_rng(rng)
     y, x = _pair(observed, ensemble)
     below, ties = (x < y).sum(axis=0), (x == y).sum(axis=0)
     return np.asarray((below + rng.uniform(size=y.shape) * (ties + 1)) / (x.shape[0] + 1))
@@ -486,7 +485,7 @@ def skill(
     """
     import pandas as pd
 
-    rng = generator(rng)
+    rng = as_rng(rng)
     hint = "Use a score of which 0 is perfect, such as the CRPS."
     a, b = np.asarray(score, float), np.asarray(null, float)
     if a.shape != b.shape or a.ndim != 2:

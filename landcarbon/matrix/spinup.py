@@ -40,8 +40,13 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+<<<<<<< HEAD
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.loops import ColumnCycle, Cycle, FeedbackCycle, Loop, Repeating
+=======
+from landcarbon.matrix.errors import InputError, as_array, as_whole
+from landcarbon.matrix.loops import Cycle, FeedbackCycle, Loop, Repeating
+>>>>>>> main
 
 __all__ = [
     "SpinUp",
@@ -387,12 +392,11 @@ def anderson(
     Changes are weighted with the size of their pools, and a guess below 0 is replaced by the state
     after the loop; neither is offered by `scipy.optimize.anderson`.
     """
-    if int(memory) < 1:
-        raise InputError(f"memory is {memory}; remember at least one loop.")
+    memory = as_whole("memory", memory, 1)
     record = _Record("anderson", loop, X0, tol, max_years, one_site=True)
 
     def search(run: _Record, X: Array) -> None:
-        for _ in _accelerate(run, X, int(memory)):
+        for _ in _accelerate(run, X, memory):
             pass
 
     return record.finish(search)

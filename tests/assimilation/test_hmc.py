@@ -124,7 +124,7 @@ CHAINS = Hamiltonian().chains
             lambda: CHAINS(lambda x: (normal(x)[0], x * np.nan), np.zeros((3, 2))),
             "gradient is nan at index",
         ),
-        (lambda: Hamiltonian(target_accept=0.0).chains(normal, np.zeros((3, 2))), "lie in .0, 1."),
+        (lambda: Hamiltonian(target_accept=0.0).chains(normal, np.zeros((3, 2))), "lie between 0 and 1"),
         (lambda: Hamiltonian(n_leapfrog=0).chains(normal, np.zeros((3, 2))), "n_leapfrog must be"),
         (
             lambda: sample(problems.banana(), "hmc", gradient="auto"),
