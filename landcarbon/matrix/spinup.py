@@ -40,13 +40,8 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-<<<<<<< HEAD
-from landcarbon.matrix.errors import InputError, as_array
-from landcarbon.matrix.loops import ColumnCycle, Cycle, FeedbackCycle, Loop, Repeating
-=======
 from landcarbon.matrix.errors import InputError, as_array, as_whole
-from landcarbon.matrix.loops import Cycle, FeedbackCycle, Loop, Repeating
->>>>>>> main
+from landcarbon.matrix.loops import ColumnCycle, Cycle, FeedbackCycle, Loop, Repeating
 
 __all__ = [
     "SpinUp",

@@ -126,8 +126,8 @@ def columns_through_time(
     xarray.Dataset
         At each time X [gC m-3] and age [yr] (time, ..., pool, layer); between two of them the input and
         the respiration of the whole column, and the mean age of what is respired (step, ...). With `air`
-        delta (time, ..., pool, layer) and delta_respired (step, ...) [per mil]. NaN where there is no
-        carbon.
+        delta (time, ..., pool, layer) and delta_respired (step, ...) [per mil]. Where there is no carbon
+        the age is 0 and Δ is NaN.
 
     Raises
     ------
@@ -206,10 +206,10 @@ def _dataset(
     flux, per_mil = {"units": "gC m-2 yr-1"}, {"units": "per mil"}
     variables: dict[str, Any] = {
         "X": (time, X, {"units": column.unit, "long_name": "carbon"}),
-        "age": (time, _ratio(XA, X), {"units": "yr", "long_name": "mean age of carbon"}),
+        "age": (time, _ratio(XA, X, 0.0), {"units": "yr", "long_name": "mean age of carbon"}),
         "input": (step, brought, {**flux, "long_name": "carbon input"}),
         "respiration": (step, out[0], {**flux, "long_name": "flux to the atmosphere"}),
-        "age_respired": (step, _ratio(out[1], out[0]), {"units": "yr", "long_name": "mean age of what is respired"}),
+        "age_respired": (step, _ratio(out[1], out[0], 0.0), {"units": "yr", "long_name": "mean age of what is respired"}),
     }
     if radiocarbon:
         variables["delta"] = (time, 1000 * (_ratio(X14, X) - 1), {**per_mil, "long_name": "Δ14C of carbon"})
@@ -225,8 +225,8 @@ def _dataset(
     return xr.Dataset(variables, coords)
 
 
-def _ratio(a: Array, b: Array) -> Array:
-    return np.divide(a, b, out=np.full(b.shape, np.nan), where=b > 0)
+def _ratio(a: Array, b: Array, empty: float = np.nan) -> Array:
+    return np.divide(a, b, out=np.full(b.shape, empty), where=b > 0)
 
 
 def _rate(mean_life: float) -> float:
