@@ -203,13 +203,13 @@ def _dataset(
     respired = np.stack([span.respired / span.h for span in spans])
     out = np.moveaxis(np.broadcast_to(respired, (*respired.shape[:2], *shape[:-2])), 1, 0)
     brought = np.stack([np.broadcast_to(span.input / span.h, shape[:-2]) for span in spans])
-    flux, per_mil = {"units": "gC m-2 yr-1"}, {"units": "per mil"}
+    flux, per_mil, years = {"units": "gC m-2 yr-1"}, {"units": "per mil"}, {"units": "yr"}
     variables: dict[str, Any] = {
         "X": (time, X, {"units": column.unit, "long_name": "carbon"}),
-        "age": (time, _ratio(XA, X, 0.0), {"units": "yr", "long_name": "mean age of carbon"}),
+        "age": (time, _ratio(XA, X, 0.0), {**years, "long_name": "mean age of carbon"}),
         "input": (step, brought, {**flux, "long_name": "carbon input"}),
         "respiration": (step, out[0], {**flux, "long_name": "flux to the atmosphere"}),
-        "age_respired": (step, _ratio(out[1], out[0], 0.0), {"units": "yr", "long_name": "mean age of what is respired"}),
+        "age_respired": (step, _ratio(out[1], out[0], 0.0), {**years, "long_name": "mean age of what is respired"}),
     }
     if radiocarbon:
         variables["delta"] = (time, 1000 * (_ratio(X14, X) - 1), {**per_mil, "long_name": "Δ14C of carbon"})
