@@ -49,7 +49,7 @@ def run_proda(out: str) -> xr.Dataset:
     from landcarbon import datasets
     from landcarbon.learning import proda
 
-    world = datasets.twin_world(sites=24, rng=2)
+    world = datasets.twin_world(n_sites=24, rng=2)
     sites = proda.assimilate(world.observations, world.forcing, members=20, n_iter=3, chunk=2, rng=3, out=out)
     return xr.Dataset({"draws": (("s", "m", "p"), sites.draws), "seen": (("s", "m", "o"), sites.prediction)})
 

@@ -63,7 +63,7 @@ class Rung:
 
 def world_folds(sites: int, seed: int) -> tuple[twin.TwinWorld, Folds]:
     """A synthetic world and five folds of 2° blocks."""
-    world = datasets.twin_world(sites=sites, region="conus", rng=seed)
+    world = datasets.twin_world(n_sites=sites, region="conus", rng=seed)
     place = world.covariates
     return world, blocked_folds(place["latitude"], place["longitude"], 2.0, 5, rng=seed)
 

@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.samplers import Sampler, sample
-from landcarbon.assimilation.streams import Random, check_counts, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.assimilation.streams import Random, streams
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -121,7 +121,7 @@ def rank(truth: NDArray[np.float64], draws: NDArray[np.float64]) -> NDArray[np.i
     return np.asarray((draws < truth[..., None, :]).sum(axis=-2))
 
 
-def twins(posterior: Posterior, n: int, rng: Random = None) -> tuple[Any, Posterior]:
+def twins(posterior: Posterior, n: int, rng: Random = 0) -> tuple[Any, Posterior]:
     """Truths from the prior, and one posterior whose sites are their synthetic data.
 
     Parameters
@@ -151,9 +151,8 @@ def twins(posterior: Posterior, n: int, rng: Random = None) -> tuple[Any, Poster
             "twins are made from a Posterior(prior, model, observations) of one site; this one has "
             f"{'no observations' if posterior.observations is None else f'sites {posterior.sites}'}."
         )
-    check_counts(n=n)
     source = streams(rng).generators[0]
-    truth = posterior.prior.sample(int(n), source)
+    truth = posterior.prior.sample(as_whole("n", n, 1), source)
     data = posterior.observations.simulate(posterior.run_model(truth), source)
     return truth, replace(posterior, observations=posterior.observations.with_values(data))
 
@@ -164,7 +163,7 @@ def calibrate(
     n_twins: int = 500,
     keep: int = 99,
     *,
-    rng: int = 0,
+    rng: Rng = 0,
     **options: Any,
 ) -> Calibration:
     """Run a sampler on many twins at once and rank their truths.
@@ -180,7 +179,7 @@ def calibrate(
     keep : int
         Draws kept of each posterior, taken evenly from all chains; so few that they are nearly
         independent. One less than a multiple of the bins.
-    rng : int
+    rng : Generator or int
     **options
         Passed on to `sample`.
 
@@ -197,7 +196,7 @@ def calibrate(
     >>> calibrate(problems.gaussian(), "importance", n_twins=200, rng=1).p_value() > 0.01
     True
     """
-    make, run, thin = np.random.default_rng(rng).spawn(3)
+    make, run, thin = as_rng(rng).spawn(3)
     truth, many = twins(posterior, n_twins, make)
     if isinstance(method, (str, Sampler)):
         result = sample(many, method, run, **options)
@@ -206,7 +205,7 @@ def calibrate(
     return Calibration(posterior.names, rank(truth, few(result, keep, thin)), keep)
 
 
-def few(result: Draws | Ensemble, n: int, rng: Random = None) -> NDArray[np.float64]:
+def few(result: Draws | Ensemble, n: int, rng: Random = 0) -> NDArray[np.float64]:
     """`n` nearly independent draws (sites..., n, p) of a result.
 
     Raises

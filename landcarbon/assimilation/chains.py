@@ -36,8 +36,8 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.draws import Draws, parameter_names
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.smc import prior_population
-from landcarbon.assimilation.streams import Random, Streams, check_counts, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.assimilation.streams import Random, Streams, streams
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 
 __all__ = [
     "ChainSampler",
@@ -193,7 +193,7 @@ class ChainSampler(ABC):
         self,
         log_density: Callable[[Array], Any],
         start: ArrayLike,
-        rng: Random = None,
+        rng: Random = 0,
         *,
         archive: ArrayLike | None = None,
         names: Sequence[str] | None = None,
@@ -223,7 +223,8 @@ class ChainSampler(ABC):
             A start where the density is zero, a density that is NaN or has the wrong shape.
         """
         x = as_array("start", start, shape=(None, None)).copy()
-        check_counts(n_draws=self.n_draws, thin=self.thin)
+        for name in ("n_draws", "thin"):
+            as_whole(name, getattr(self, name), 1)
         if self.n_warmup < 100:
             raise InputError(
                 f"n_warmup is {self.n_warmup}; the step takes at least 100 steps to learn."
@@ -239,9 +240,9 @@ class ChainSampler(ABC):
         moves = walk(kernel, state, self.n_warmup, self.n_draws * self.thin)
         return draws_of(moves, self.n_draws, self.thin, names)
 
-    def sample(self, posterior: Posterior, rng: Random = None) -> Draws:
+    def sample(self, posterior: Posterior, rng: Random = 0) -> Draws:
         """Walk on a posterior; results are physical."""
-        check_counts(n_chains=self.n_chains)
+        as_whole("n_chains", self.n_chains, 1)
         source = streams(rng, posterior.sites)
         density = self.density(posterior)
         n = self.n_start(len(posterior.prior))

@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.streams import Random, check_counts, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.assimilation.streams import Random, streams
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 from landcarbon.matrix.labels import OF_EACH, labelled, read, write
 
 if TYPE_CHECKING:
@@ -229,9 +229,9 @@ class Ensemble(_Statistics):
         """Effective sample size of the weights (sites...)."""
         return 1.0 / (self.weight**2).sum(-1)
 
-    def resample(self, n: int, rng: Random = None) -> Ensemble:
+    def resample(self, n: int, rng: Random = 0) -> Ensemble:
         """`n` equally weighted draws (systematic resampling)."""
-        check_counts(n=n)
+        n = as_whole("n", n, 1)
         start = streams(rng, self.draws.shape[:-2]).uniform((1,))
         pick = systematic(self.weight, n, start)[..., None]
         prediction = self.prediction

@@ -67,8 +67,8 @@ from landcarbon.assimilation.state_space import (
     log_normal,
     noisy,
 )
-from landcarbon.assimilation.streams import Random, Streams, check_counts, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.assimilation.streams import Random, Streams, streams
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 
 __all__ = ["EnsembleSmoother", "enkf", "ensemble_update", "es_mda", "gaspari_cohn", "particle_filter"]
 
@@ -83,7 +83,7 @@ def enkf(
     start: ArrayLike,
     data: StateObservations,
     *,
-    rng: Random = None,
+    rng: Random = 0,
     method: str = "stochastic",
     inflation: float = 1.0,
     localisation: ArrayLike | None = None,
@@ -157,7 +157,7 @@ def ensemble_update(
     predicted: ArrayLike,
     observations: Any,
     *,
-    rng: Random = None,
+    rng: Random = 0,
     method: str = "stochastic",
     localisation: ArrayLike | None = None,
 ) -> Array:
@@ -214,7 +214,7 @@ def particle_filter(
     start: ArrayLike,
     data: StateObservations,
     *,
-    rng: Random = None,
+    rng: Random = 0,
     ess: float = 0.5,
     process: ArrayLike | None = None,
 ) -> StateEstimate:
@@ -321,7 +321,7 @@ def es_mda(
     n_iter: int = 6,
     alphas: Sequence[float] | None = None,
     *,
-    rng: Random = None,
+    rng: Random = 0,
     taper: bool = True,
     names: Sequence[str] | None = None,
 ) -> Ensemble:
@@ -420,14 +420,14 @@ class EnsembleSmoother:
     alphas: Sequence[float] | None = None
     taper: bool = True
 
-    def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
+    def sample(self, posterior: Posterior, rng: Random = 0) -> Ensemble:
         """Equally weighted draws, physical, with their predictions."""
         if posterior.observations is None:
             raise InputError(
                 "es-mda compares predictions with data, so it needs Posterior(prior, model, "
                 "observations); a likelihood alone is not enough."
             )
-        check_counts(n_members=self.n_members)
+        as_whole("n_members", self.n_members, 1)
         prior = posterior.prior
         source = streams(rng, posterior.sites)
         result = es_mda(

@@ -39,8 +39,8 @@ from numpy.typing import NDArray
 from landcarbon.assimilation.chains import ChainSampler, Kernel, Move, State, checked_density, taken
 from landcarbon.assimilation.mcmc import REFRESH, check_share, factor, pooled, start_covariance
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.assimilation.streams import Streams, check_counts
-from landcarbon.matrix.errors import InputError
+from landcarbon.assimilation.streams import Streams
+from landcarbon.matrix.errors import InputError, as_whole
 
 __all__ = ["Hamiltonian"]
 
@@ -102,7 +102,7 @@ class Hamiltonian(ChainSampler):
         self, log_density: WithGradient, x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
         """See `ChainSampler.kernel`."""
-        check_counts(n_leapfrog=self.n_leapfrog)
+        as_whole("n_leapfrog", self.n_leapfrog, 1)
         check_share("target_accept", self.target_accept)
         ball = _Ball(log_density, x, source, self)
         return ball, ball.at(x)

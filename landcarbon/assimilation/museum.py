@@ -47,8 +47,8 @@ from landcarbon.assimilation.chains import Move, State, draws_of, taken, walk
 from landcarbon.assimilation.draws import Draws
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.samplers import check_options
-from landcarbon.assimilation.streams import Random, Streams, check_counts, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.assimilation.streams import Random, Streams, streams
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 
 __all__ = ["EXHIBITS", "Exhibit", "visit"]
 
@@ -56,7 +56,7 @@ Array = NDArray[np.float64]
 
 
 def visit(
-    posterior: Posterior, exhibit: str, rng: Random = None, **options: Any
+    posterior: Posterior, exhibit: str, rng: Random = 0, **options: Any
 ) -> Draws:
     """Walk with one of the wrong samplers, or with "control", the right one beside them.
 
@@ -199,9 +199,10 @@ class Exhibit:
     n_draws: int = 2000
     thin: int = 1
 
-    def sample(self, posterior: Posterior, rng: Random = None) -> Draws:
+    def sample(self, posterior: Posterior, rng: Random = 0) -> Draws:
         """Draws in physical units."""
-        check_counts(n_chains=self.n_chains, n_draws=self.n_draws, thin=self.thin)
+        for name in ("n_chains", "n_draws", "thin"):
+            as_whole(name, getattr(self, name), 1)
         prior, source = posterior.prior, streams(rng, posterior.sites)
         start = self.start
         if start is None:

@@ -22,7 +22,7 @@ lambda  log scale of the move            (sites...)              log_scale    ad
 ======= ================================ ======================= ============ ===============
 
 Del Moral et al. 2006: J. R. Stat. Soc. B 68, 411-436. Importance sampling is the one-step case:
-exact as n grows, nothing to tune, but wasteful once the data are informative. Tempering lets the
+exact as n_draws grows, nothing to tune, but wasteful once the data are informative. Tempering lets the
 data in by degrees, so that each step is a small one.
 
 Particles move until the mean squared distance from where the step began, in units of their
@@ -42,8 +42,8 @@ from scipy.special import logsumexp
 from landcarbon.assimilation.draws import Ensemble, parameter_names, systematic
 from landcarbon.assimilation.parameters import Prior, a_prior
 from landcarbon.assimilation.posterior import FAR, Posterior
-from landcarbon.assimilation.streams import Random, Streams, check_counts, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.assimilation.streams import Random, Streams, streams
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 
 __all__ = [
     "Importance",
@@ -65,13 +65,13 @@ TARGET_ACCEPT = 0.25
 def importance_sampling(
     log_likelihood: Function,
     prior: Prior,
-    n: int = 5000,
+    n_draws: int = 5000,
     *,
-    rng: Random = None,
+    rng: Random = 0,
     chunk: int = 1000,
     sites: tuple[int, ...] = (),
 ) -> Ensemble:
-    """Prior draws weighted by their likelihood: exact as n grows, no tuning, nothing to converge.
+    """Prior draws weighted by their likelihood: exact as n_draws grows, no tuning, nothing to converge.
 
     Wasteful where the data are informative: look at `ess`. It is the reference that shows when a
     faster sampler is wrong.
@@ -81,7 +81,7 @@ def importance_sampling(
     log_likelihood : callable
         theta (sites..., draw, p) -> ln L (sites..., draw).
     prior : Prior
-    n : int
+    n_draws : int
         Draws a site.
     rng : Generator, int, or one Generator a site
     chunk : int
@@ -92,7 +92,7 @@ def importance_sampling(
     Returns
     -------
     Ensemble
-        With weights, ln Z and its standard error sqrt(1/ESS - 1/n).
+        With weights, ln Z and its standard error sqrt(1/ESS - 1/n_draws).
 
     Raises
     ------
@@ -107,9 +107,9 @@ def importance_sampling(
     >>> print(ensemble.mean().round(2), ensemble.log_evidence.round(2))   # 2/3 and ln(1/2)
     [0.67] -0.7
     """
-    check_counts(n=n, chunk=chunk)
+    n_draws, chunk = as_whole("n_draws", n_draws, 1), as_whole("chunk", chunk, 1)
     a_prior(prior)
-    theta = prior.sample(n, streams(rng, sites), sites=sites)
+    theta = prior.sample(n_draws, streams(rng, sites), sites=sites)
     ll = _in_chunks(log_likelihood, theta, chunk)
     _not_all_impossible(ll, sites)
     total = logsumexp(ll, axis=-1)
@@ -119,8 +119,8 @@ def importance_sampling(
         prior.names,
         theta,
         log_weight,
-        log_evidence=total - np.log(n),
-        log_evidence_error=np.sqrt(np.maximum(1.0 / ess - 1.0 / n, 0.0)),
+        log_evidence=total - np.log(n_draws),
+        log_evidence_error=np.sqrt(np.maximum(1.0 / ess - 1.0 / n_draws, 0.0)),
     )
 
 
@@ -129,7 +129,7 @@ def tempered_smc(
     log_prior: Function,
     start: ArrayLike,
     *,
-    rng: Random = None,
+    rng: Random = 0,
     ess: float = 0.5,
     forget: float = 0.5,
     chunk: int = 1000,
@@ -183,7 +183,7 @@ def tempered_smc(
     for name, share in (("ess", ess), ("forget", forget)):
         if not 0.0 < share < 1.0:
             raise InputError(f"{name} must lie between 0 and 1, but {share:g} was given.")
-    check_counts(chunk=chunk)
+    chunk = as_whole("chunk", chunk, 1)
     source = streams(rng, sites)
     def evaluate(y: Array) -> _Particles:
         return _Particles(y, _in_chunks(log_likelihood, y, chunk), _in_chunks(log_prior, y, chunk))
@@ -332,7 +332,7 @@ class Importance:
 
     Parameters
     ----------
-    n : int
+    n_draws : int
         Draws a site.
     chunk : int
         Draws a site evaluated at once.
@@ -340,19 +340,19 @@ class Importance:
     Examples
     --------
     >>> from landcarbon.assimilation import problems
-    >>> Importance(n=200).sample(problems.banana(), rng=1).draws.shape
+    >>> Importance(n_draws=200).sample(problems.banana(), rng=1).draws.shape
     (200, 2)
     """
 
-    n: int = 5000
+    n_draws: int = 5000
     chunk: int = 1000
 
-    def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
+    def sample(self, posterior: Posterior, rng: Random = 0) -> Ensemble:
         """Weighted prior draws, physical."""
         return importance_sampling(
             posterior.log_likelihood,
             posterior.prior,
-            self.n,
+            self.n_draws,
             rng=rng,
             chunk=self.chunk,
             sites=posterior.sites,
@@ -365,7 +365,7 @@ class TemperedSMC:
 
     Parameters
     ----------
-    n : int
+    n_draws : int
         Particles a site.
     ess, forget, chunk
         As for `tempered_smc`.
@@ -373,18 +373,17 @@ class TemperedSMC:
     Examples
     --------
     >>> from landcarbon.assimilation import problems
-    >>> TemperedSMC(n=200).sample(problems.banana(), rng=1).draws.shape
+    >>> TemperedSMC(n_draws=200).sample(problems.banana(), rng=1).draws.shape
     (200, 2)
     """
 
-    n: int = 2000
+    n_draws: int = 2000
     ess: float = 0.5
     forget: float = 0.5
     chunk: int = 1000
 
     def real(self, posterior: Posterior, source: Streams) -> Ensemble:
         """Particles in real coordinates."""
-        check_counts(n=self.n)
         prior = posterior.prior
 
         def log_prior(z: Array) -> Array:
@@ -393,7 +392,7 @@ class TemperedSMC:
         return tempered_smc(
             lambda z: posterior.log_likelihood(prior.from_real(np.clip(z, -FAR, FAR))),
             log_prior,
-            prior.to_real(prior.sample(self.n, source, sites=posterior.sites)),
+            prior.to_real(prior.sample(as_whole("n_draws", self.n_draws, 1), source, sites=posterior.sites)),
             rng=source,
             ess=self.ess,
             forget=self.forget,
@@ -401,7 +400,7 @@ class TemperedSMC:
             names=posterior.names,
         )
 
-    def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
+    def sample(self, posterior: Posterior, rng: Random = 0) -> Ensemble:
         """Equally weighted draws, physical, with ln Z."""
         ensemble = self.real(posterior, streams(rng, posterior.sites))
         return replace(ensemble, draws=posterior.prior.from_real(ensemble.draws))
@@ -413,13 +412,13 @@ def prior_population(posterior: Posterior, source: Streams, n: int, start: str) 
     "prior" takes prior draws: spread out, but chains may need long to find a narrow posterior.
     "tempered" sends them through `tempered_smc` first.
     """
-    check_counts(n=n)
+    n = as_whole("n_chains", n, 1)
     prior = posterior.prior
     if start == "prior":
         return prior.to_real(prior.sample(n, source, sites=posterior.sites))
     if start != "tempered":
         raise InputError(f"start is {start!r}; use 'tempered' or 'prior'.")
     many = max(n, START_PARTICLES)
-    z = TemperedSMC(n=many, forget=0.4).real(posterior, source).draws
+    z = TemperedSMC(n_draws=many, forget=0.4).real(posterior, source).draws
     # Particles made by resampling lie side by side: take them from all over.
     return z[..., np.linspace(0, many - 1, n).round().astype(int), :]

@@ -57,7 +57,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.runs import bar
 from landcarbon.forecasting import scores as _scores
 from landcarbon.forecasting.noise import add_observation_error
-from landcarbon.matrix.errors import InputError, as_array, as_dates
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_dates, as_rng
 from landcarbon.store import Store, fingerprint
 
 if TYPE_CHECKING:
@@ -76,7 +76,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 Result = Mapping[Any, Any]
 
 COLUMNS = ("time", "variable", "value", "sd")
@@ -549,7 +548,7 @@ def score(
             f"None of the {seen.size} forecasts of {variable} has been observed: the valid times "
             f"run from {_written(times.min())} to {_written(times.max())}."
         )
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     members, y = ensemble.values[:, seen], value[seen]
     measured = add_observation_error(members, sd[seen], rng=rng) if error else members
     lower, upper = _scores.interval(measured, level)

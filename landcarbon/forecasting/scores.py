@@ -36,8 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import tails
-from landcarbon.assimilation.streams import generator
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng
 from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
@@ -60,7 +59,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 
 
 def crps(observed: ArrayLike, ensemble: ArrayLike, *, fair: bool = False) -> Array:
@@ -236,7 +234,7 @@ def pit(observed: ArrayLike, ensemble: ArrayLike, rng: Rng = 0) -> Array:
     >>> bool(0.5 < pit(2.5, [0.0, 1.0, 2.0, 3.0]) < 0.9)
     True
     """
-    rng = generator(rng)
+    rng = as_rng(rng)
     y, x = _pair(observed, ensemble)
     below, ties = (x < y).sum(axis=0), (x == y).sum(axis=0)
     return np.asarray((below + rng.uniform(size=y.shape) * (ties + 1)) / (x.shape[0] + 1))
@@ -386,7 +384,7 @@ def skill(
     *,
     blocks: ArrayLike | None = None,
     level: float = 0.95,
-    draws: int = 2000,
+    n_draws: int = 2000,
     rng: Rng = 0,
 ) -> pd.DataFrame:
     """Skill of a forecast against a null model by lead, with a bootstrap interval.
@@ -401,7 +399,7 @@ def skill(
         errors are shared. Default each issue by itself.
     level : float
         Nominal coverage of the interval.
-    draws : int
+    n_draws : int
     rng : Generator or int
 
     Returns
@@ -425,7 +423,7 @@ def skill(
     """
     import pandas as pd
 
-    rng = generator(rng)
+    rng = as_rng(rng)
     hint = "Use a score of which 0 is perfect, such as the CRPS."
     a, b = np.asarray(score, float), np.asarray(null, float)
     if a.shape != b.shape or a.ndim != 2:
@@ -465,7 +463,7 @@ def skill(
         raise InputError(
             "The null model makes no error at some lead, so skill is not defined there."
         )
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=n_draws).astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         boot = 1 - (counts @ sums_a) / (counts @ sums_b)
     # A draw of blocks in which the null makes no error has no skill value.
@@ -517,14 +515,14 @@ def horizon(
     unit: str = "",
     blocks: ArrayLike | None = None,
     level: float = 0.95,
-    draws: int = 2000,
+    n_draws: int = 2000,
     rng: Rng = 0,
 ) -> Horizon:
     """Forecast horizon: the last lead at which the skill interval lies above 0.
 
     Parameters
     ----------
-    score, null, blocks, level, draws, rng
+    score, null, blocks, level, n_draws, rng
         As in :func:`skill`.
     leads : array_like, (lead,), optional
         Length of each lead, increasing; default 1, 2, ...
@@ -547,7 +545,7 @@ def horizon(
     """
     import pandas as pd
 
-    table = skill(score, null, blocks=blocks, level=level, draws=draws, rng=rng)
+    table = skill(score, null, blocks=blocks, level=level, n_draws=n_draws, rng=rng)
     if leads is not None:
         steps = as_array("leads", leads, lower=0.0, strict=True).ravel()
         if steps.size != len(table) or (np.diff(steps) <= 0).any():

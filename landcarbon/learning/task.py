@@ -184,7 +184,7 @@ class Task:
     Examples
     --------
     >>> from landcarbon.datasets import twin_world
-    >>> world = twin_world(sites=20, rng=1)
+    >>> world = twin_world(n_sites=20, rng=1)
     >>> task = Task(world.observations, world.forcing, world.covariates)
     >>> len(task), len(task[:5]), len(task.prior)
     (20, 5, 21)

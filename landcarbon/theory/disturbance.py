@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
 from landcarbon.matrix.model import MatrixModel, check_transfers
 from landcarbon.matrix.steps import Move, Moves, propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
@@ -249,8 +249,8 @@ def random_runs(
     I: Forcing,
     xi: Forcing = 1.0,
     *,
-    members: int = 1,
-    rng: np.random.Generator | int,
+    n_members: int = 1,
+    rng: Rng = 0,
     unit: str = "gC m-2",
 ) -> xr.Dataset:
     """Run many places forward in time, each with its own random events.
@@ -266,14 +266,13 @@ def random_runs(
         The disturbance; or a function of time [yr] that returns it, for a regime that shifts.
     t : array_like (steps + 1,)
         Times of the states [yr], rising.
-    X0 : array_like (n,) or (members, n)
+    X0 : array_like (n,) or (n_members, n)
         Carbon at t[0] [gC m-2].
     I, xi
         Forcing in the forms of `landcarbon.matrix.timeline`; constant within a step.
-    members : int
+    n_members : int
         How many places.
-    rng : numpy.random.Generator or int
-        Source of chance, or a seed.
+    rng : Generator or int
     unit : str
         Unit of the carbon, for the labels.
 
@@ -293,21 +292,19 @@ def random_runs(
     --------
     >>> from landcarbon.models.pools import one_pool
     >>> land, fire = one_pool(k=0.02), Disturbance(rate=0.01, severity=[0.5])
-    >>> runs = random_runs(land, fire, [0, 500], X0=[0.0], I=500.0, members=2000, rng=1)
+    >>> runs = random_runs(land, fire, [0, 500], X0=[0.0], I=500.0, n_members=2000, rng=1)
     >>> bool(abs(runs.X[-1].mean() / mean_storage(land, fire, 500.0)[0] - 1) < 0.03)
     True
     """
-    if isinstance(members, bool) or not isinstance(members, (int, np.integer)) or members < 1:
-        raise InputError(f"members is {members!r}; give the number of places, 1 or more.")
-    rng = np.random.default_rng(rng)
+    n_members, rng = as_whole("n_members", n_members, 1), as_rng(rng)
     clock = Timeline.read(model, t, I, xi)
     first = clock.model_at(0, float(clock.t[0] + clock.t[1]) / 2)
     _fits(disturbance(clock.t[0]) if callable(disturbance) else disturbance, first)
     n = first.n
     X0 = as_array("X0", X0, shape=(n,), hint=f"The pools are {', '.join(first.pools)}.")
-    if X0.shape not in ((n,), (members, n)):
-        raise InputError(f"X0 has shape {X0.shape}; give ({n},), or ({members}, {n}) for each member.")
-    X = np.broadcast_to(X0, (members, n)).copy()
+    if X0.shape not in ((n,), (n_members, n)):
+        raise InputError(f"X0 has shape {X0.shape}; give ({n},), or ({n_members}, {n}) for each member.")
+    X = np.broadcast_to(X0, (n_members, n)).copy()
     states, passed = [X], []
     moves = Moves()
     for now in clock.walk():

@@ -43,7 +43,7 @@ from landcarbon.learning import Evaluation, Proda, Task, Work, evaluate, proda
 from landcarbon.learning.control import compare, control
 from landcarbon.learning.folds import blocked_folds
 from landcarbon.learning.rivals import RIVALS
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 from landcarbon.models import clm5
 from landcarbon.store import Store, fingerprint, put, short, to_netcdf
 
@@ -84,15 +84,15 @@ class Plan:
     ----------
     error : float
         Standard deviation of ln carbon as measured.
-    members, steps, rounds : int
+    n_members, n_iter, n_rounds : int
         Of the assimilation, see :func:`landcarbon.learning.proda.assimilate`.
-    networks : int
+    n_networks : int
         Members of the network ensemble.
-    folds : int
+    n_folds : int
         Of the cross-validation.
     block : float
         Edge of the blocks that are left out, degrees.
-    draws : int
+    n_draws : int
         Parameter draws a site for predictions.
     depth : float
         Stock down to this depth, m.
@@ -105,13 +105,13 @@ class Plan:
     """
 
     error: float = 0.6
-    members: int = 100
-    steps: int = 6
-    rounds: int = 2
-    networks: int = 8
-    folds: int = 4
+    n_members: int = 100
+    n_iter: int = 6
+    n_rounds: int = 2
+    n_networks: int = 8
+    n_folds: int = 4
     block: float = 2.0
-    draws: int = 100
+    n_draws: int = 100
     depth: float = 1.0
     grid: float | None = None
     box: tuple[float, float, float, float] | None = None
@@ -121,11 +121,9 @@ class Plan:
         limits = {"grid": 45.0, "depth": float(clm5.LAYERS.bottom[-1])}
         for name in ("error", "block", "depth", *(("grid",) if self.grid is not None else ())):
             as_array(name, getattr(self, name), lower=0.0, upper=limits.get(name), strict=True)
-        least = {"members": 10, "steps": 1, "rounds": 1, "networks": 2, "folds": 2, "draws": 20, "seed": 0}
+        least = {"n_members": 10, "n_iter": 1, "n_rounds": 1, "n_networks": 2, "n_folds": 2, "n_draws": 20, "seed": 0}
         for name, low in least.items():
-            value = getattr(self, name)
-            if value != int(value) or value < low:
-                raise InputError(f"{name} is a whole number, at least {low}, but {value!r} was given.")
+            as_whole(name, getattr(self, name), low)
         if self.box is not None:
             west, south, east, north = (float(x) for x in as_array("box", self.box, shape=(4,)))
             if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
@@ -206,7 +204,7 @@ def run(
         tell(f"{lost} of the used profiles have {NO_CELL}; {len(land.profiles)} go on")
         for note in profiles.notes:
             tell(f"note: {note}")
-        card = {name: getattr(plan, name) for name in ("error", "members", "steps", "rounds", "seed")}
+        card = {name: getattr(plan, name) for name in ("error", "n_members", "n_iter", "n_rounds", "seed")}
         card |= {"profiles": land.profiles.layers, "covariates": land.covariates, "climate": land.forcing}
         store.claim(card, "profiles, environment and options")
         sites = _assimilate(land, plan, store.folder, n_jobs, progress)
@@ -235,7 +233,7 @@ def _stages(
     tell: Callable[[str], None],
 ) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset, xr.Dataset]:
     """Evaluation, map, control and default, each with what decides it."""
-    card: dict[str, Any] = {name: getattr(plan, name) for name in ("networks", "folds", "block", "draws")}
+    card: dict[str, Any] = {name: getattr(plan, name) for name in ("n_networks", "n_folds", "block", "n_draws")}
     folds = store.folder / f"folds-{fingerprint(card)}"
     evaluation = _stage(
         store, "evaluation", card, lambda: _with_gaps(_evaluate(land, sites, plan, folds, n_jobs, progress))
@@ -424,7 +422,7 @@ def _assimilate(
 ) -> proda.Sites:
     task = _task(land, plan, Work(work, n_jobs, progress))
     return proda.assimilate(
-        task, members=plan.members, n_iter=plan.steps, rounds=plan.rounds, rng=plan.seed
+        task, members=plan.n_members, n_iter=plan.n_iter, rounds=plan.n_rounds, rng=plan.seed
     )
 
 
@@ -437,11 +435,11 @@ def _evaluate(
     land: _Land, sites: proda.Sites, plan: Plan, out: Path, n_jobs: int, progress: bool | None
 ) -> xr.Dataset:
     lat, lon = land.covariates["latitude"], land.covariates["longitude"]
-    folds = blocked_folds(lat, lon, plan.block, plan.folds, plan.seed)
-    few = {"proda": Proda(members=plan.networks), "ridge": Proda("ridge", proda.ridge, plan.networks)}
+    folds = blocked_folds(lat, lon, plan.block, plan.n_folds, plan.seed)
+    few = {"proda": Proda(members=plan.n_networks), "ridge": Proda("ridge", proda.ridge, plan.n_networks)}
     task = _task(land, plan, Work(out, n_jobs, progress)).knowing(sites)
     rivals = [few.get(name, name) for name in RIVALS if name != "hybrid"]
-    return evaluate(task, folds, rivals, draws=plan.draws, rng=plan.seed).to_dataset()
+    return evaluate(task, folds, rivals, draws=plan.n_draws, rng=plan.seed).to_dataset()
 
 
 def _with_gaps(data: xr.Dataset) -> xr.Dataset:
@@ -459,7 +457,7 @@ def _with_gaps(data: xr.Dataset) -> xr.Dataset:
 def _network(land: _Land, sites: proda.Sites, plan: Plan) -> proda.Network:
     blocks = block_ids(land.covariates["latitude"], land.covariates["longitude"], plan.block)
     task = replace(_task(land, plan, Work()), groups=blocks).knowing(sites)
-    return proda.train(task, members=plan.networks, rng=plan.seed)
+    return proda.train(task, members=plan.n_networks, rng=plan.seed)
 
 
 def _map(land: _Land, sites: proda.Sites, plan: Plan) -> xr.Dataset:
@@ -470,7 +468,7 @@ def _map(land: _Land, sites: proda.Sites, plan: Plan) -> xr.Dataset:
     index = pd.MultiIndex.from_arrays([y[used], x[used]], names=["latitude", "longitude"])
     covariates = covariates.set_axis(index)
     cells = proda.predict(
-        network, Task(None, forcing, covariates), draws=plan.draws, depth=plan.depth, rng=plan.seed
+        network, Task(None, forcing, covariates), draws=plan.n_draws, depth=plan.depth, rng=plan.seed
     )
     seen = land.covariates.to_numpy(float)
     here = covariates.to_numpy(float)

@@ -15,7 +15,7 @@ UNIFORM = Prior(
 
 def test_weighted_quantiles_agree_with_resampling(linear_gaussian):
     _, data = linear_gaussian.simulate((2,), rng=51)
-    ensemble = sample(linear_gaussian.posterior(data), "importance", rng=52, n=20_000)
+    ensemble = sample(linear_gaussian.posterior(data), "importance", rng=52, n_draws=20_000)
     many = ensemble.resample(20_000, rng=53)
     gap = (ensemble.quantile([0.05, 0.5, 0.95]) - many.quantile([0.05, 0.5, 0.95])) / many.sd()
     np.testing.assert_allclose(gap, 0.0, atol=0.02)

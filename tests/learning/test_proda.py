@@ -368,7 +368,7 @@ class _Fragile:
 
 
 def small(n, out=None, **changes):
-    world = datasets.twin_world(sites=n, rng=2)
+    world = datasets.twin_world(n_sites=n, rng=2)
     names = world.covariates.set_axis([f"p{k}" for k in range(n)])
     given = {"work": Work(out=out, chunk=4)} | changes
     return Task(world.observations, world.forcing, names, **given)
@@ -421,7 +421,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
     for more in ({"members": 14}, {"n_iter": 2}, {"rng": 5}):
         with pytest.raises(InputError, match="holds a run with"):
             proda.assimilate(task, **(options | more))
-    world = datasets.twin_world(sites=8, rng=2)
+    world = datasets.twin_world(n_sites=8, rng=2)
     narrow = [dataclasses.replace(r, upper=r.default + (r.upper - r.default) / 10) for r in clm5.PARAMETERS]
     for change, words in (
         ({"forcing": task.forcing[::-1]}, "forcing"),

@@ -42,8 +42,8 @@ def test_dates_come_back(tmp_path):
     [
         ("hmc", {"n_chains": 3, "n_warmup": 100, "n_draws": 20, "gradient": "numerical"}),
         ("metropolis", {"n_chains": 3, "n_warmup": 100, "n_draws": 20}),
-        ("importance", {"n": 50}),
-        ("smc", {"n": 50}),
+        ("importance", {"n_draws": 50}),
+        ("smc", {"n_draws": 50}),
         ("es-mda", {"n_members": 20}),
     ],
 )

@@ -49,7 +49,7 @@ DOORS = {
     "nutrients": nutrients,
     "storage": lambda land, I, xi: components(land, T, np.ones((4, 2)), I, xi).X_c.values[:-1],
     "disturbance": lambda land, I, xi: random_runs(
-        land, Disturbance(0.5, [0.5, 0.1]), T, [100.0, 900.0], I, xi, members=3, rng=1
+        land, Disturbance(0.5, [0.5, 0.1]), T, [100.0, 900.0], I, xi, n_members=3, rng=1
     ).X.values,
     "radiocarbon": lambda land, I, xi: radiocarbon(
         land, T, I, [1990, 2010], [100.0, 20.0], xi

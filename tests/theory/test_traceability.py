@@ -163,7 +163,7 @@ def test_standardising_keeps_the_geometric_mean_and_leaves_the_rest():
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_planted_components_of_eight_models_are_recovered_to_three_percent(seed):
-    mip = synthetic_mip(models=8, rng=seed)
+    mip = synthetic_mip(n_models=8, rng=seed)
     chain = chain_from_outputs(mip.npp, mip.stocks, mip.respiration)
     response = fit_response(chain.K.mean(axis=-2), mip.temperature.broadcast_like(mip.npp[..., 0]),
                             mip.water.broadcast_like(mip.npp[..., 0]))
@@ -257,7 +257,7 @@ GOOD = {"npp": np.full(3, 100.0), "stocks": np.tile([50.0, 5.0, 500.0], (4, 1)),
         (lambda: fit_response(np.ones((5, 2)), np.arange(5), np.ones(5)), "at least ten samples"),
         (lambda: benchmark(np.ones((4, 5)), np.ones((4, 5))), "does not vary"),
         (lambda: benchmark(np.ones((4, 6)), np.ones((4, 5))), "site, time"),
-        (lambda: synthetic_mip(models=2), "at least 3, 10 and 2"),
+        (lambda: synthetic_mip(n_models=2), "at least 3, 10 and 2"),
     ],
 )
 def test_bad_input_gets_a_sentence(call, words):
