@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from landcarbon.models.century import century3
-from landcarbon.models.clm5 import PARAMETERS, Forcing, column
+from landcarbon.models.clm5 import DEFAULT, Forcing, column
 from landcarbon.models.emanuel import GPP, emanuel5
 from landcarbon.theory.ages import pool_ages, system_age, transit_time
 from landcarbon.theory.ages_through_time import through_time
@@ -32,7 +32,7 @@ def main() -> None:
         water_scalar=np.full((20, 12), 0.5),
         litter_input=[40, 120, 180, 60],
     )
-    systems = {"Emanuel, 5 pools": (emanuel5(), GPP), "CLM5 column, 140 pools": column(PARAMETERS.default, site)}
+    systems = {"Emanuel, 5 pools": (emanuel5(), GPP), "CLM5 column, 140 pools": column(DEFAULT, site)}
     heading("Ages at steady state [ms], without LAPM" if not find_spec("LAPM") else "Ages at steady state [ms]")
     rows = []
     for name, (model, I) in systems.items():

@@ -6,7 +6,7 @@
 
 Each world (`twin_world`, contiguous United States, error of 60 %) is drawn from its own seed. All methods
 predict ln carbon of profiles in 2° blocks that they have not seen, on the same five folds, as published:
-default parameters; parameters drawn at random from what was retrieved; one set fitted to all; PRODA; and
+CLM5 as published; parameters drawn at random from what was retrieved; one set fitted to all; PRODA; and
 the hybrid, trained end to end. Beside them stand a network and a forest without a process model.
 
 Three rows look at the truth. `truth` predicts by the true parameters: the ceiling that measurement error
@@ -100,7 +100,7 @@ def climb(
 
     report = evaluate(
         task, folds, METHODS,
-        truth=world.truth["parameters"].values, draws=draws, rng=seed, report=clock,
+        truth=world.truth["parameters"].values, n_draws=draws, rng=seed, report=clock,
     )  # fmt: skip
     # Default comes first in each fold, after the second round of assimilation.
     spent["assimilate"] += spent["default"]

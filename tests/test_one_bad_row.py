@@ -165,7 +165,7 @@ CASES = {
         lambda T: forcing(soil_temperature=T), SEASON, np.where(np.arange(12) == 3, 400.0, SEASON), "holds 400"),
     "half a layer": (lambda n: forcing(bedrock_layer=n), 5.0, 5.5, "whole numbers"),
     "CLM5 without turnover": (
-        lambda p: clm5.column(p, forcing()), clm5.PARAMETERS.default, changed(clm5.PARAMETERS, tau_s3=0.0),
+        lambda p: clm5.column(p, forcing()), clm5.PRODA_START, changed(clm5.PARAMETERS, tau_s3=0.0),
         "'tau_s3' is 0"),
     "efficiency": (microbial.cue, 10.0, 60.0, "between 0 and 1"),
     "no input for microbes": (lambda I: microbial.steady_state(I), [100.0, 10.0], [0.0, 0.0], "microbes starve"),

@@ -3,7 +3,7 @@
 ::
 
     field(x) = √(2/W) Σ_w cos(k_w · x + φ_w),    k_w ~ Normal(0, (R/ℓ)² I),  φ_w ~ Uniform(0, 2π)
-    z_p(x)   = z_p(default) + s_p + Σ_e a_pe e(x) + t_p(x) + h_p(x) + ν_p(x)
+    z_p(x)   = z_p(start) + s_p + Σ_e a_pe e(x) + t_p(x) + h_p(x) + ν_p(x)
     C(x, d)  = C*(θ(z(x)), climate(x), d),       ln y = ln C + σ ε,   ε ~ Normal(0, 1), |ε| ≤ 3
 
 ====== ================================================= =============== ======= ===================
@@ -13,8 +13,8 @@ x      place, as a unit vector                           (place, 3)      1      
 ℓ      length over which a field changes; R: Earth's     ()              km      Nature.FIELDS
        radius
 e      environment, standardised over the region         (place, 4)      1       EFFECTS
-a, s   how a parameter follows it; where its average     (p, 4), (p,)    1       EFFECTS, SHIFT
-       is not the default
+a, s   how a parameter follows it; how far its average   (p, 4), (p,)    1       EFFECTS, SHIFT
+       is from `clm5.PRODA_START`
 t      clay and temperature together, for two of them    (place, p)      1       TWIST
 h      regional part that no covariate tells             (place, p)      1       HIDDEN
 ν      local part                                        (place, p)      1       LOCAL
@@ -26,8 +26,9 @@ y, σ   measured carbon, and its error                    (place, obs)    gC m-3
 Everything here is synthetic, and says so in its ``attrs`` and when printed. What is physical about it:
 temperature falls with latitude and height, seasons grow inland, rain follows the great belts of the
 circulation, and forcing comes from this climate by the steps of `landcarbon.models.site_climate`. The
-regional average of the parameters is the default of CLM5 but for `SHIFT`; where they are higher or
-lower follows the environment as stated in `EFFECTS`. Both are our choice, made in the spirit of what
+regional average of the parameters is `clm5.PRODA_START` but for `SHIFT`: a truth within the prior, so
+that it can be found. CLM5 as published (`clm5.DEFAULT`, e-folding depth 10 m) is not within it. Where
+they are higher or lower follows the environment as stated in `EFFECTS`. Both are our choice, made in the spirit of what
 is known (clay protects carbon, microbes use carbon less efficiently in the warmth) so that profiles
 vary about as much as real ones. They are not fitted to anything.
 """
@@ -87,8 +88,8 @@ EFFECTS: dict[str, tuple[float, float, float, float]] = {
 """Slope of each parameter on each of the `DRIVERS`; parameters not named follow none."""
 
 SHIFT = {"efolding": 0.8, "beta": -0.8}
-"""Where the regional average is not the default: carbon falls off faster with depth, as it does in
-real profiles."""
+"""Where the regional average is not `clm5.PRODA_START`: carbon falls off faster with depth, as it does
+in real profiles."""
 
 TWISTED = ("tau_s2", "efolding")
 TWIST = 0.5
@@ -382,7 +383,7 @@ class Nature:
             raise InputError(f"latitude has shape {lat.shape}, longitude {lon.shape}; give one of each.")
         forcing, covariates, hidden = self._environment(lat, lon)
         e = (self._drivers(covariates) - self._centre) / self._spread
-        z = np.tile(self.prior.to_real(clm5.PARAMETERS.default), (lat.size, 1)) + HIDDEN * hidden
+        z = np.tile(self.prior.to_real(clm5.PRODA_START), (lat.size, 1)) + HIDDEN * hidden
         for name, shift in SHIFT.items():
             z[:, self.prior.names.index(name)] += shift
         for name, slopes in EFFECTS.items():

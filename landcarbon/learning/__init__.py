@@ -19,7 +19,6 @@ from landcarbon.learning.mlp import MLP
 from landcarbon.learning.rivals import RIVALS, EndToEnd, Proda, WithoutProcess
 from landcarbon.learning.saving import load, save
 from landcarbon.learning.skill import (
-    bootstrap_difference,
     bootstrap_score,
     score_table,
     scores,
@@ -43,7 +42,6 @@ __all__ = [
     "baselines",
     "block_ids",
     "blocked_folds",
-    "bootstrap_difference",
     "bootstrap_score",
     "control",
     "cross_predict",

@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.learning.task import Task
+from landcarbon.matrix.errors import as_rng
 
 __all__ = ["OneBatch", "one_batch"]
 
@@ -67,7 +68,7 @@ def one_batch(
     task: Task,
     *,
     start: ArrayLike | None = None,
-    starts: int = 4,
+    n_starts: int = 4,
     max_iter: int = 200,
     tolerance: float = 1e-6,
     rng: Rng = 0,
@@ -82,7 +83,7 @@ def one_batch(
     task : Task
     start : array_like, (p,), optional
         Physical units: start here only.
-    starts : int
+    n_starts : int
         Number of starting points otherwise.
     max_iter : int
     tolerance : float
@@ -96,19 +97,19 @@ def one_batch(
     from scipy.optimize import minimize
 
     began = time.perf_counter()
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     prior, n = task.prior, len(task)
     cost = batch_cost(task)
     z = prior.to_real(prior.table.default if start is None else start)
     first = cost(z)[0]
-    if start is None and starts > 1:
+    if start is None and n_starts > 1:
         few = np.sort(rng.permutation(n)[:60])
         sample = task[few]
         quick = batch_cost(sample)
         z0 = np.concatenate([z[None], prior.to_real(prior.sample(100, rng))])
         everywhere = np.broadcast_to(prior.from_real(z0), (len(few), *z0.shape))
         fit = sample.log_likelihood(everywhere).sum(axis=0)
-        best = np.argsort(-(fit + prior.log_density_real(z0)))[: starts - 1]
+        best = np.argsort(-(fit + prior.log_density_real(z0)))[: n_starts - 1]
         tried = [
             minimize(quick, z0[k], jac=True, method="L-BFGS-B", options={"maxiter": 60})
             for k in dict.fromkeys([0, *best.tolist()])

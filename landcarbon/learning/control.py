@@ -100,7 +100,7 @@ def swap(
     >>> import numpy as np
     >>> from landcarbon.models import clm5
     >>> land = clm5.Forcing(np.full((20, 12), 283.0), 0.8 * np.ones((20, 12)), np.full(4, 90.0))
-    >>> theta = clm5.PARAMETERS.default
+    >>> theta = clm5.DEFAULT
     >>> swapped, _ = swap(theta, land, "decomposition", 2 * theta, land)
     >>> [str(n) for n, a, b in zip(clm5.PARAMETERS.names, swapped, theta) if a != b]
     ['tau_cwd', 'tau_l1', 'tau_l2', 'tau_s1', 'tau_s2', 'tau_s3']

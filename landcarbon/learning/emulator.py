@@ -53,7 +53,7 @@ from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.learning.folds import random_folds
 from landcarbon.learning.mlp import MLP
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,7 +208,7 @@ def design(prior: Prior, n: int, rng: Rng = 0) -> Array:
 
     if n != int(n) or n < 1:
         raise InputError(f"n is the number of runs, at least 1, but {n!r} was given.")
-    cube = qmc.LatinHypercube(len(prior), rng=np.random.default_rng(rng)).random(int(n))
+    cube = qmc.LatinHypercube(len(prior), rng=as_rng(rng)).random(int(n))
     # A parameter exactly on its bound has no unbounded coordinate.
     return prior.from_unit(np.clip(cube, 1e-9, 1 - 1e-9))
 
@@ -280,7 +280,7 @@ def fit(
     seen = np.ones(len(h), bool) if judged is None else np.asarray(judged, bool)
     if seen.shape != (len(h),) or not seen.any():
         raise InputError(f"judged has shape {seen.shape} and {int(seen.sum())} runs: mark some runs.")
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     centre, scale = h.mean(axis=0), h.std(axis=0)
     flat = scale <= 1e-12 * np.maximum(np.abs(centre), 1e-300)
     if flat.any():
@@ -396,7 +396,7 @@ def refine(
     Emulator
         Its `judged` runs are those of all rounds.
     """
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     judged = np.zeros(len(emulator), bool)
     for k in range(rounds):
         new = choose(emulator, observations, n, candidates=candidates, rng=rng)

@@ -25,10 +25,10 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.learning import proda
 from landcarbon.learning.folds import Folds
 from landcarbon.learning.rivals import RIVALS, chosen
-from landcarbon.learning.skill import Difference, bootstrap_difference, bootstrap_score, scores
-from landcarbon.learning.task import Task, whole
+from landcarbon.learning.skill import Difference, bootstrap_score, scores
+from landcarbon.learning.task import Task
 from landcarbon.learning.validation import Held, Prediction, Rival, generator, held_out
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ class Evaluation:
     networks: Mapping[str, tuple[Any, ...]] = field(repr=False, default_factory=dict)
     z: Mapping[str, Array] = field(repr=False, default_factory=dict)
 
-    def gap(self, method: str, rival: str, *, draws: int = 2000, rng: Rng = 0) -> Difference:
+    def gap(self, method: str, rival: str, *, n_draws: int = 2000, rng: Rng = 0) -> Difference:
         """R² of a method minus R² of a rival, with a paired block-bootstrap interval."""
         lacking = [n for n in ("observed", "predicted", "block") if n not in self.predictions.variables]
         if lacking:
@@ -79,12 +79,12 @@ class Evaluation:
         seen = np.isfinite(self.predictions["observed"].values)
         block = np.broadcast_to(self.predictions["block"].values[:, None], seen.shape)[seen]
         at = {name: self.predictions["predicted"].sel(approach=name).values[seen] for name in known}
-        return bootstrap_difference(
+        return bootstrap_score(
             self.predictions["observed"].values[seen],
             at[method],
-            at[rival],
             block,
-            draws=draws,
+            rival=at[rival],
+            n_draws=n_draws,
             rng=rng,
         )
 
@@ -150,7 +150,7 @@ def evaluate(
     rivals: str | Rival | Iterable[str | Rival] = tuple(RIVALS),
     *,
     truth: ArrayLike | None = None,
-    draws: int = 100,
+    n_draws: int = 100,
     rng: Rng = 0,
     report: Callable[[str, int], None] | None = None,
 ) -> Evaluation:
@@ -172,7 +172,7 @@ def evaluate(
         Names in `landcarbon.learning.RIVALS`, or objects.
     truth : array_like, (site, p), optional
         True parameters of a twin world, physical units: adds the row "truth", the ceiling.
-    draws : int
+    n_draws : int
         Parameter draws a site for predictions.
     rng : Generator or int
         What a rival says depends on it, on the rival's name and on the fold, not on other rivals.
@@ -188,10 +188,10 @@ def evaluate(
     InputError
         Unknown method, folds over other sites, covariates missing at a site.
     """
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     seed = int(rng.integers(2**63))
     asked = chosen(rivals)
-    whole("draws", draws)
+    as_whole("n_draws", n_draws, 1)
     proda.logarithmic(task)
     _ = task.environment
     _fit_folds(folds, len(task))
@@ -207,7 +207,7 @@ def evaluate(
         return replace(cut, known=proda.again(task, train, k, rng=generator(seed, "sites", k)))
 
     found = {name: _Row(task) for name in asked}
-    for held in held_out(asked, task, folds, draws=draws, seed=seed, prepare=known):
+    for held in held_out(asked, task, folds, n_draws=n_draws, seed=seed, prepare=known):
         found[held.name].add(held)
         if report is not None:
             report(held.name, held.fold)

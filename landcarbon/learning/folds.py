@@ -25,8 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.geo import as_places, block_ids, nearest
 from landcarbon.learning.skill import same_length
-from landcarbon.learning.task import whole
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,14 +222,14 @@ def random_folds(n_sites: int, n_folds: int = 5, rng: Rng = 0) -> Folds:
     >>> np.bincount(random_folds(10, n_folds=5).fold)
     array([2, 2, 2, 2, 2])
     """
-    return _deal(np.arange(whole("n_sites", n_sites)), n_folds, rng, "random", "site", "Take fewer folds.")
+    return _deal(np.arange(as_whole("n_sites", n_sites, 1)), n_folds, rng, "random", "site", "Take fewer folds.")
 
 
 def _deal(
     group: NDArray[np.int64], n_folds: int, rng: Rng, kind: str, unit: str, hint: str
 ) -> Folds:
-    rng = np.random.default_rng(rng)
-    n_folds = whole("n_folds", n_folds, 2)
+    rng = as_rng(rng)
+    n_folds = as_whole("n_folds", n_folds, 2)
     size = np.bincount(group)
     if size.size < n_folds:
         raise InputError(

@@ -56,7 +56,7 @@ from landcarbon.learning.folds import group_folds, random_folds
 from landcarbon.learning.mlp import MLP, Net, Training, train
 from landcarbon.learning.proda import prior_variance
 from landcarbon.learning.task import Scaling, Stream, Task
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_rng
 from landcarbon.models import clm5
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def soil_respiration_stream(observations: Any) -> Stream:
     ...                     water_scalar=np.full((1, 20, 12), 0.5),
     ...                     litter_input=[[40, 120, 180, 60]])
     >>> stream = soil_respiration_stream(GaussianLikelihood([[190.0]], sd=20.0))
-    >>> stream.run(clm5.PARAMETERS.default[None], site)[0].round(1)
+    >>> stream.run(clm5.PRODA_START[None], site)[0].round(1)
     array([[194.]])
     """
     return Stream(observations, _soil_respiration)
@@ -217,11 +217,11 @@ class Hybrid:
     outputs : Outputs
     scaling : Scaling
         Of the covariates.
-    members : tuple of Training
+    networks : tuple of Training
         Each has been stopped by another share of the sites.
     share : ndarray of int, (site,)
         Member that did not train on the site.
-    scatter : ndarray, (p,)
+    spread : ndarray, (p,)
         Standard deviation of z that the environment does not explain: the width, in units of the
         prior, that makes up for what the held-out residuals exceed the errors of the data.
     seconds : float
@@ -229,9 +229,9 @@ class Hybrid:
 
     outputs: Outputs
     scaling: Scaling
-    members: tuple[Training, ...]
+    networks: tuple[Training, ...]
     share: NDArray[np.int64]
-    scatter: Array
+    spread: Array
     seconds: float = 0.0
 
     @property
@@ -247,19 +247,19 @@ class Hybrid:
     def parameters(self, covariates: pd.DataFrame) -> Array:
         """Predictions of every member, (member, site, p), unbounded coordinates."""
         x = self.scaling(covariates)
-        return np.stack([self.outputs.coordinates(member.net(x)) for member in self.members])
+        return np.stack([self.outputs.coordinates(member.net(x)) for member in self.networks])
 
     def predict(self, covariates: pd.DataFrame) -> Array:
         """Parameters in their own units (site, p): the mean of the members in z."""
         return self.prior.from_real(self.parameters(covariates).mean(axis=0))
 
-    def sample(self, covariates: pd.DataFrame, draws: int, rng: Rng = 0) -> Array:
-        """Draws of the parameters, (site, draw, p), unbounded: a member each, plus `scatter`."""
-        rng = np.random.default_rng(rng)
+    def sample(self, covariates: pd.DataFrame, n_draws: int, rng: Rng = 0) -> Array:
+        """Draws of the parameters, (site, draw, p), unbounded: a member each, plus `spread`."""
+        rng = as_rng(rng)
         z = self.parameters(covariates)
-        which = rng.permutation(np.arange(draws) % z.shape[0])
-        noise = rng.standard_normal((z.shape[1], draws, z.shape[2]))
-        return np.moveaxis(z[which], 0, 1) + self.scatter * noise
+        which = rng.permutation(np.arange(n_draws) % z.shape[0])
+        noise = rng.standard_normal((z.shape[1], n_draws, z.shape[2]))
+        return np.moveaxis(z[which], 0, 1) + self.spread * noise
 
 
 def fit(
@@ -267,7 +267,7 @@ def fit(
     *,
     free: Sequence[str] | None = None,
     start: ArrayLike | None = None,
-    members: int = 4,
+    n_networks: int = 4,
     network: Sequence[int] | Maker = (32, 32),
     rng: Rng = 0,
     report: Callable[[int, int], None] | None = None,
@@ -285,7 +285,7 @@ def fit(
         Parameters to predict; the others stay where they start. Default all.
     start : array_like, (p,), optional
         Parameters before training, in their own units; default those of the prior's table.
-    members : int
+    n_networks : int
         Networks; the sites are dealt into as many shares, and each network is stopped early by its
         own share, on which it does not train.
     network : sequence of int, or callable
@@ -323,7 +323,7 @@ def fit(
     ...     return X, lambda d: -d * X / theta
     >>> carbon = Stream(GaussianLikelihood((I / k)[:, None], sd=100.0), run)
     >>> task = Task(carbon, I, pd.DataFrame({"warm": warm}), prior)
-    >>> net = fit(task, members=2, network=(8,), rng=1)
+    >>> net = fit(task, n_networks=2, network=(8,), rng=1)
     >>> bool(np.abs(net.predict(task.covariates)[:, 0] / k - 1).max() < 0.2)
     True
     """
@@ -335,10 +335,10 @@ def fit(
     x = scaling(task.environment)
     n, q = len(task), outputs.free.size
     schedule = {"batch": 256, "rate": 1e-2, "decay": 0.3, "epochs": 60, "patience": 10} | schedule
-    rng = np.random.default_rng(rng)
-    share = _shares(n, members, task.groups, rng)
+    rng = as_rng(rng)
+    share = _shares(n, n_networks, task.groups, rng)
     trained = []
-    for k in range(members):
+    for k in range(n_networks):
         own = np.random.default_rng(rng.integers(2**63))
         if callable(network):
             net = network(x.shape[1], q, own)
@@ -349,8 +349,8 @@ def fit(
     held = np.empty((n, q))
     for k, member in enumerate(trained):
         held[share == k] = member.net(x[share == k])
-    scatter = _scatter(cost, held)
-    return Hybrid(outputs, scaling, tuple(trained), share, scatter, time.perf_counter() - began)
+    spread = _spread(cost, held)
+    return Hybrid(outputs, scaling, tuple(trained), share, spread, time.perf_counter() - began)
 
 
 @dataclass(frozen=True, eq=False)
@@ -506,8 +506,8 @@ def _posterior(task: Task, stream: Stream) -> Posterior:
     return Posterior(task.prior, observations=stream.observations, model_vjp=model_vjp)
 
 
-def _scatter(cost: Cost, y: Array) -> Array:
-    """See `Hybrid.scatter`; y (site, q) are held-out outputs."""
+def _spread(cost: Cost, y: Array) -> Array:
+    """See `Hybrid.spread`; y (site, q) are held-out outputs."""
     task, outputs = cost.task, cost.outputs
     z = outputs.coordinates(y)
     theta = outputs.prior.from_real(z)
@@ -524,10 +524,10 @@ def _scatter(cost: Cost, y: Array) -> Array:
     return out
 
 
-def _shares(n: int, members: int, groups: NDArray[Any] | None, rng: np.random.Generator) -> Any:
-    if members < 2 or n < 2 * members:
+def _shares(n: int, n_networks: int, groups: NDArray[Any] | None, rng: np.random.Generator) -> Any:
+    if n_networks < 2 or n < 2 * n_networks:
         raise InputError(
-            f"{members} networks are stopped by one share of the sites each: at least 2 are needed, "
-            f"and twice as many sites, but there are {n} sites. Take fewer members."
+            f"{n_networks} networks are stopped by one share of the sites each: at least 2 are needed, "
+            f"and twice as many sites, but there are {n} sites. Take fewer networks."
         )
-    return (random_folds(n, members, rng) if groups is None else group_folds(groups, members, rng)).fold
+    return (random_folds(n, n_networks, rng) if groups is None else group_folds(groups, n_networks, rng)).fold

@@ -41,7 +41,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng
 
 __all__ = ["MLP", "FromFunction", "Net", "Schedule", "Training", "train"]
 
@@ -92,7 +92,7 @@ class MLP:
                 f"sizes are the widths of the layers from input to output, whole numbers of at "
                 f"least 1, but {tuple(sizes)!r} was given. Try (5, 32, 1)."
             )
-        rng = np.random.default_rng(rng)
+        rng = as_rng(rng)
         pairs = list(pairwise(sizes))
         weights = [rng.standard_normal(pair) / np.sqrt(pair[0]) for pair in pairs]
         weights[-1] *= last
@@ -346,7 +346,7 @@ def train(
             f"validation marks {int(held.sum())} of {x.shape[0]} rows (shape {held.shape}): mark "
             "some of them, not all, with one True or False a row."
         )
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     learn, ask = np.flatnonzero(~held), np.flatnonzero(held)
     adam = _Adam.start(net, plan.decay)
     best, best_cost, kept = 0, np.inf, net

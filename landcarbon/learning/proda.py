@@ -51,8 +51,8 @@ from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.sites import assimilate as run_sites
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.learning.folds import group_folds
-from landcarbon.learning.task import Scaling, Task, Work, whole
-from landcarbon.matrix.errors import InputError
+from landcarbon.learning.task import Scaling, Task, Work
+from landcarbon.matrix.errors import InputError, as_rng, as_whole
 from landcarbon.models.parameters import ParameterTable
 from landcarbon.models.process import Model, expand, observed_values
 from landcarbon.store import Shortage, Store
@@ -98,7 +98,7 @@ class Sites:
         Time it took.
     n_iter : int
         Steps of the smoother.
-    rounds : int
+    n_rounds : int
         Number of assimilations, each from what the one before had found.
     first : Sites, optional
         After the first round, where there were more.
@@ -114,7 +114,7 @@ class Sites:
     site: NDArray[Any]
     seconds: float = field(default=0.0, compare=False)
     n_iter: int = 6
-    rounds: int = 1
+    n_rounds: int = 1
     first: Sites | None = None
     position: NDArray[np.intp] | None = None
     failed: Mapping[Any, str] = field(default_factory=dict)
@@ -183,9 +183,9 @@ class Sites:
 def assimilate(
     task: Task,
     *,
-    members: int = 100,
+    n_members: int = 100,
     n_iter: int = 6,
-    rounds: int = 2,
+    n_rounds: int = 2,
     rng: Rng = 0,
     report: Callable[[int, int], None] | None = None,
 ) -> Sites:
@@ -200,9 +200,9 @@ def assimilate(
     task : Task
         With `work.out`, results are kept on disk, folder `sites`, and a profile that fails is
         recorded in `Sites.failed` while the others go on.
-    members, n_iter : int
+    n_members, n_iter : int
         Size of the ensemble and number of steps, see :func:`landcarbon.assimilation.es_mda`.
-    rounds : int
+    n_rounds : int
         1 keeps the prior as it is given; each further round starts from the distribution of all
         sites found by the one before.
     rng : Generator or int
@@ -221,17 +221,17 @@ def assimilate(
         (without `work.out`).
     """
     start = time.perf_counter()
-    whole("rounds", rounds)
+    as_whole("n_rounds", n_rounds, 1)
     logarithmic(task)
     n, names, prior = len(task), task.site, task.prior
-    how = _Smoother(task.model, members, n_iter, task.work.into("sites"))
+    how = _Smoother(task.model, n_members, n_iter, task.work.into("sites"))
     how.claim(task, {"rng": rng, "prior": prior}, "profiles, forcing, prior and options")
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     sites = first = None
     position = np.arange(n)
     failed: dict[Any, str] = {}
-    for k in range(int(rounds)):
-        tell = None if report is None else lambda done, k=k: report(k * n + done, rounds * n)
+    for k in range(int(n_rounds)):
+        tell = None if report is None else lambda done, k=k: report(k * n + done, n_rounds * n)
         prior = prior if sites is None else sites.population()
         draws, prediction, reason = how.run(
             task[position], prior, names[position], rng, f"round{k + 1}", tell
@@ -272,17 +272,17 @@ def again(task: Task, rows: NDArray[np.int64], fold: int = 0, *, rng: Rng = 0) -
     sites = task.known
     if sites is None:
         raise InputError("This task knows no sites: give task.knowing(proda.assimilate(task)).")
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     known = (sites.first or sites).select(rows)
-    members = known.draws.shape[1]
-    how = _Smoother(task.model, members, sites.n_iter, task.work.into("folds").into(f"fold{fold + 1}"))
+    n_members = known.draws.shape[1]
+    how = _Smoother(task.model, n_members, sites.n_iter, task.work.into("folds").into(f"fold{fold + 1}"))
     how.claim(task, {"rows": rows, "first": known}, "profiles, forcing, folds and sites")
-    for k in range(1, sites.rounds):
+    for k in range(1, sites.n_rounds):
         prior = known.population()
         draws, prediction, reason = how.run(task[rows], prior, known.site, rng, f"round{k + 1}")
         if (reason != "").any():
             raise InputError(f"site {known.site[reason != ''][0]!r}: {reason[reason != ''][0]}")
-        known = replace(known, prior=prior, draws=draws, prediction=prediction, rounds=k + 1)
+        known = replace(known, prior=prior, draws=draws, prediction=prediction, n_rounds=k + 1)
     return known
 
 
@@ -291,14 +291,14 @@ class _Smoother:
     """How every site is assimilated, and where results go."""
 
     model: Model
-    members: int
+    n_members: int
     n_iter: int
     work: Work
 
     def claim(self, task: Task, more: Mapping[str, Any], same: str) -> None:
         """Take the folder, if there is one, for this run."""
         if self.work.out is not None:
-            card = {"members": self.members, "n_iter": self.n_iter, "model": self.model,
+            card = {"n_members": self.n_members, "n_iter": self.n_iter, "model": self.model,
                     "observations": task.data, "forcing": task.forcing}  # fmt: skip
             Store(self.work.out).claim({**card, **more}, same)
 
@@ -326,8 +326,8 @@ class _Smoother:
                 )
             return data["draws"].values, data["prediction"].values, data["reason"].values
         n, chunk = len(task), self.work.chunk
-        draws = np.empty((n, self.members, len(prior)))
-        prediction = np.empty((n, self.members, task.data.data.shape[-1]))
+        draws = np.empty((n, self.n_members, len(prior)))
+        prediction = np.empty((n, self.n_members, task.data.data.shape[-1]))
         for first in range(0, n, chunk):
             part = np.arange(first, min(first + chunk, n))
             found = work(part, [site_generator(seed, int(i)) for i in part])
@@ -347,7 +347,7 @@ def _some_sites(
 ) -> dict[str, Any]:
     """ES-MDA at the sites `part`, each with its own random stream."""
     obs, climate = observations[part], expand(forcing[part])
-    z0 = prior.to_real(prior.sample(how.members, rngs, sites=(part.size,)))
+    z0 = prior.to_real(prior.sample(how.n_members, rngs, sites=(part.size,)))
 
     def run(z: Array) -> Array:
         return obs.predict(observed_values(how.model, prior.from_real(z), climate))
@@ -368,7 +368,7 @@ class Network:
     prior : Prior
     scaling : Scaling
         Of the covariates.
-    members : tuple
+    networks : tuple
         Fitted regressors; each has left out a share of the training sites.
     z_centre, z_scale : ndarray, (p,)
         Of the targets.
@@ -381,7 +381,7 @@ class Network:
 
     prior: Prior
     scaling: Scaling
-    members: tuple[Any, ...]
+    networks: tuple[Any, ...]
     z_centre: Array
     z_scale: Array
     scatter: Array
@@ -390,19 +390,19 @@ class Network:
     def parameters(self, covariates: pd.DataFrame) -> Array:
         """Predictions of every member, (member, site, p), unbounded coordinates."""
         x = self.scaling(covariates)
-        y = np.stack([np.reshape(m.predict(x), (x.shape[0], -1)) for m in self.members])
+        y = np.stack([np.reshape(m.predict(x), (x.shape[0], -1)) for m in self.networks])
         return self.z_centre + y * self.z_scale
 
-    def sample(self, covariates: pd.DataFrame, draws: int, rng: Rng = 0) -> Array:
+    def sample(self, covariates: pd.DataFrame, n_draws: int, rng: Rng = 0) -> Array:
         """Draws of the parameters at each site, (site, draw, p), unbounded coordinates.
 
         Each draw is one member's prediction plus one row of `scatter`, so that correlations between
         parameters are kept.
         """
-        rng = np.random.default_rng(rng)
+        rng = as_rng(rng)
         z = self.parameters(covariates)
-        which = rng.permutation(np.arange(draws) % z.shape[0])
-        rows = rng.integers(self.scatter.shape[0], size=(z.shape[1], draws))
+        which = rng.permutation(np.arange(n_draws) % z.shape[0])
+        rows = rng.integers(self.scatter.shape[0], size=(z.shape[1], n_draws))
         return np.moveaxis(z[which], 0, 1) + self.scatter[rows]
 
 
@@ -437,7 +437,7 @@ def perceptron(
     if n - learn < 2:
         raise InputError(
             f"A network stops early by {VALIDATION:.0%} of its sites and needs at least "
-            f"{FEWEST_SITES} of them, but has {n}. Take fewer members or folds, or proda.ridge."
+            f"{FEWEST_SITES} of them, but has {n}. Take fewer networks or folds, or proda.ridge."
         )
     return MLPRegressor(
         hidden_layer_sizes=tuple(hidden),
@@ -462,9 +462,9 @@ def train(
     task: Task,
     *,
     regressor: Regressor = perceptron,
-    members: int = 8,
+    n_networks: int = 8,
     weights: str | None = "information",
-    draws: int = 4000,
+    n_scatter: int = 4000,
     rng: Rng = 0,
 ) -> Network:
     """Second call: learn the parameters from the environment.
@@ -484,12 +484,12 @@ def train(
         `perceptron`, `ridge` (the baseline) or any other, say
         `HistGradientBoostingRegressor()`. One that predicts a single number is fitted to each
         parameter; whatever is random in it follows `rng`.
-    members : int
+    n_networks : int
         Each member leaves out one share of the sites.
     weights : {"information"} or None
         Weigh sites by the information their profile holds, or all alike; a regressor that takes no
         weights sees all alike.
-    draws : int
+    n_scatter : int
         Rows of `scatter` to keep.
     rng : Generator or int
 
@@ -503,16 +503,16 @@ def train(
         A task without covariates or known sites; fewer sites than members.
     """
     start = time.perf_counter()
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     sites = task.known
     if sites is None:
         raise InputError("This task knows no sites: give task.knowing(proda.assimilate(task)).")
     if weights not in ("information", None):
         raise InputError(f"weights {weights!r} is not known; take 'information' or None.")
-    if members < 2 or len(sites) < 2 * members:
+    if n_networks < 2 or len(sites) < 2 * n_networks:
         raise InputError(
-            f"{members} members leave out one share of the sites each: at least 2 members and twice "
-            f"as many sites are needed, but there are {len(sites)} sites. Take fewer members."
+            f"{n_networks} networks leave out one share of the sites each: at least 2 networks and twice "
+            f"as many sites are needed, but there are {len(sites)} sites. Take fewer networks."
         )
     scaling = Scaling.of(task.environment)
     target = sites.mean
@@ -522,17 +522,17 @@ def train(
     if weights == "information":
         w = np.maximum(sites.information, 0.0).sum(axis=1)
         w = w / w.mean() if w.any() else None
-    fold = _shares(len(sites), members, task.groups, rng)
+    fold = _shares(len(sites), n_networks, task.groups, rng)
     trained: list[Any] = []
     held_out = np.empty(target.shape)
-    for k in range(members):
+    for k in range(n_networks):
         out = fold == k
         part = None if w is None else w[~out]
         member = fitted(regressor, xs[~out], ys[~out], int(rng.integers(2**31)), part)
         held_out[out] = z_centre + z_scale * member.predict(xs[out]).reshape(-1, ys.shape[1])
         trained.append(member)
-    which = rng.integers(len(sites), size=draws)
-    scatter = sites.draws[which, rng.integers(sites.draws.shape[1], size=draws)] - held_out[which]
+    which = rng.integers(len(sites), size=n_scatter)
+    scatter = sites.draws[which, rng.integers(sites.draws.shape[1], size=n_scatter)] - held_out[which]
     seconds = time.perf_counter() - start
     return Network(sites.prior, scaling, tuple(trained), z_centre, z_scale, scatter, seconds)
 
@@ -587,17 +587,17 @@ def _bag_by_rows(made: Any) -> Any:
     return made.set_params(**{f"{name}estimator": make_pipeline(bag.estimator) for name, bag in bags.items()})
 
 
-def _shares(n: int, members: int, groups: NDArray[Any] | None, rng: np.random.Generator) -> Any:
-    if groups is None or np.unique(groups).size < members:
-        return rng.permutation(np.arange(n) % members)
-    return group_folds(groups, members, rng).fold
+def _shares(n: int, n_networks: int, groups: NDArray[Any] | None, rng: np.random.Generator) -> Any:
+    if groups is None or np.unique(groups).size < n_networks:
+        return rng.permutation(np.arange(n) % n_networks)
+    return group_folds(groups, n_networks, rng).fold
 
 
 def predict(
     network: Any,
     places: Task,
     *,
-    draws: int = 100,
+    n_draws: int = 100,
     depth: float = 1.0,
     level: float = 0.9,
     chunk: int = 4096,
@@ -614,7 +614,7 @@ def predict(
     places : Task
         Covariates, forcing and model; observations are not asked for: `Task(None, forcing,
         covariates)`. The index of the covariates names the sites (or grid cells).
-    draws : int
+    n_draws : int
         Parameter sets a site, at least 20.
     depth : float
         Carbon stock down to this depth, m.
@@ -637,9 +637,9 @@ def predict(
         Covariates that the network was trained with and that are missing, fewer than 20 draws, a
         depth outside the column.
     """
-    rng = np.random.default_rng(rng)
-    if draws < 20:
-        raise InputError(f"An interval needs at least 20 draws, but draws={draws} was given.")
+    rng = as_rng(rng)
+    if n_draws < 20:
+        raise InputError(f"An interval needs at least 20 draws, but n_draws={n_draws} was given.")
     if not 0 < level < 1:
         raise InputError(f"level is a probability between 0 and 1, but {level!r} was given.")
     bottom = np.asarray(places.model.LAYERS.bottom, float)
@@ -648,11 +648,11 @@ def predict(
             f"depth must lie within the column, 0 to {bottom[-1]:.1f} m, but {depth!r} was given."
         )
     thickness = np.diff(np.minimum(np.concatenate([[0.0], bottom]), depth))
-    theta = network.prior.from_real(network.sample(places.environment, draws, rng))
+    theta = network.prior.from_real(network.sample(places.environment, n_draws, rng))
     tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
     n = len(places)
     carbon, stock = np.empty((3, n, bottom.size)), np.empty((3, n))
-    step = max(1, chunk // draws)
+    step = max(1, chunk // n_draws)
     for first in range(0, n, step):
         part = np.arange(first, min(first + step, n))
         X = observed_values(places.model, theta[part], expand(places.forcing[part]))
@@ -664,7 +664,7 @@ def predict(
         stock[:, part] = np.quantile(X @ thickness / 1000.0, tails, axis=1)
     bands = {"parameters": np.quantile(theta, tails, axis=1), "carbon": carbon, "stock": stock}
     data = _labelled(places, network.prior, bands, f"median, down to {depth:g} m")
-    return data.assign_attrs(level=level, draws=draws)
+    return data.assign_attrs(level=level, n_draws=n_draws)
 
 
 def _labelled(places: Task, prior: Prior, bands: Mapping[str, Array], stock: str) -> xr.Dataset:

@@ -47,6 +47,7 @@ from landcarbon.learning.batch import one_batch
 from landcarbon.learning.task import Scaling, Task, numbers
 from landcarbon.learning.validation import Prediction, Rival, baselines
 from landcarbon.matrix.errors import InputError
+from landcarbon.models.process import published
 
 __all__ = [
     "RIVALS",
@@ -57,6 +58,7 @@ __all__ = [
     "Mapped",
     "Pooled",
     "Proda",
+    "Published",
     "RandomSampling",
     "Regressed",
     "WithoutProcess",
@@ -71,13 +73,24 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class Default:
-    """The model as published."""
+    """The model as published, whether or not its parameters lie within the prior."""
 
     name: str = "default"
 
-    def learn(self, task: Task, rng: Generator) -> Everywhere:
+    def learn(self, task: Task, rng: Generator) -> Published:
         """Nothing is learnt."""
-        return Everywhere(task.prior, task.prior.to_real(task.prior.table.default))
+        return Published(published(task.model))
+
+
+@dataclass(frozen=True, eq=False)
+class Published:
+    """Parameters (p,) in their own units, the same at every site."""
+
+    theta: Array
+
+    def predict(self, task: Task, rng: Generator, draws: int = 100) -> Prediction:
+        """One number a measurement."""
+        return Prediction(task.predicted(np.broadcast_to(self.theta, (len(task), self.theta.size))))
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,7 @@ class Everywhere:
     prior: Prior
     z: Array
 
-    def predict(self, task: Task, rng: Generator, draws: int = 100) -> Prediction:
+    def predict(self, task: Task, rng: Generator, n_draws: int = 100) -> Prediction:
         """One number a measurement."""
         z = np.broadcast_to(self.z, (len(task), self.z.size))
         return Prediction(task.predicted(self.prior.from_real(z)), z=z)
@@ -125,10 +138,10 @@ class Pooled:
     prior: Prior
     pool: Array
 
-    def predict(self, task: Task, rng: Generator, draws: int = 100) -> Prediction:
+    def predict(self, task: Task, rng: Generator, n_draws: int = 100) -> Prediction:
         """The same draws everywhere."""
-        rows = rng.integers(self.pool.shape[0], size=draws)
-        z = self.pool[rows, rng.integers(self.pool.shape[1], size=draws)]
+        rows = rng.integers(self.pool.shape[0], size=n_draws)
+        z = self.pool[rows, rng.integers(self.pool.shape[1], size=n_draws)]
         return _mean_of_draws(task, self.prior, np.broadcast_to(z, (len(task), *z.shape)))
 
 
@@ -139,21 +152,21 @@ class Proda:
     Attributes
     ----------
     name : str
-    regressor, members, weights
+    regressor, n_networks, weights
         See :func:`landcarbon.learning.proda.train`.
     """
 
     needs_sites: ClassVar[bool] = True
     name: str = "proda"
     regressor: Any = proda.perceptron
-    members: int = 8
+    n_networks: int = 8
     weights: str | None = "information"
 
     def learn(self, task: Task, rng: Generator) -> Mapped:
         """Assimilate the training sites, unless they are known, and train."""
         known = task.knowing(_known(task, rng))
         return Mapped(
-            proda.train(known, regressor=self.regressor, members=self.members, weights=self.weights, rng=rng)
+            proda.train(known, regressor=self.regressor, n_networks=self.n_networks, weights=self.weights, rng=rng)
         )
 
 
@@ -178,14 +191,14 @@ class Mapped:
     Attributes
     ----------
     network : Network or Hybrid
-        With `prior`, `parameters(covariates)` and `sample(covariates, draws, rng)`.
+        With `prior`, `parameters(covariates)` and `sample(covariates, n_draws, rng)`.
     """
 
     network: Any
 
-    def predict(self, task: Task, rng: Generator, draws: int = 100) -> Prediction:
+    def predict(self, task: Task, rng: Generator, n_draws: int = 100) -> Prediction:
         """Mean over draws of the parameters."""
-        z = self.network.sample(task.environment, draws, rng)
+        z = self.network.sample(task.environment, n_draws, rng)
         middle = self.network.parameters(task.environment).mean(axis=0)
         return _mean_of_draws(task, self.network.prior, z, middle)
 
@@ -222,7 +235,7 @@ class Regressed:
     columns: tuple[str, ...]
     regressor: Any
 
-    def predict(self, task: Task, rng: Generator, draws: int = 100) -> Prediction:
+    def predict(self, task: Task, rng: Generator, n_draws: int = 100) -> Prediction:
         """One number a measurement."""
         rows = _rows(task, self.columns)
         said = self.regressor.predict(rows.reshape(-1, rows.shape[-1]))

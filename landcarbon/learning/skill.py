@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.assimilation.draws import tails
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Difference",
     "Scores",
-    "bootstrap_difference",
     "bootstrap_score",
     "score_table",
     "scores",
@@ -160,33 +160,35 @@ class Difference:
         return f"{self.value:+.3f} [{self.lower:+.3f}, {self.upper:+.3f}]"
 
 
-def bootstrap_difference(
+def bootstrap_score(
     observed: ArrayLike,
     predicted: ArrayLike,
-    rival: ArrayLike,
     blocks: ArrayLike,
     *,
+    rival: ArrayLike | None = None,
     score: str = "r2",
     log: bool = False,
     level: float = 0.95,
-    draws: int = 2000,
+    n_draws: int = 2000,
     rng: Rng = 0,
 ) -> Difference:
-    """Score of a prediction minus score of its rival, with a paired block-bootstrap interval.
+    """A score, or its difference to that of a rival, with a block-bootstrap interval.
 
     Both are scored on the same resampled blocks, so what makes a block hard for both cancels.
 
     Parameters
     ----------
-    observed, predicted, rival : array_like, (row,)
+    observed, predicted : array_like, (row,)
     blocks : array_like of int, (row,)
         Block of each row; rows of a block are drawn together.
+    rival : array_like, (row,), optional
+        Predictions of the rival: the score of `predicted` minus theirs.
     score : {"r2", "rmse", "bias"}
     log : bool
         Score the natural logarithms.
     level : float
         Nominal coverage of the interval.
-    draws : int
+    n_draws : int
     rng : Generator or int
 
     Returns
@@ -200,53 +202,21 @@ def bootstrap_difference(
     Examples
     --------
     >>> o = np.arange(40.0)
+    >>> blocks = np.arange(40) // 4
+    >>> round(bootstrap_score(o, o + 0.5, blocks, score="bias").value, 3)
+    0.5
     >>> rival = o + (-1.0) ** np.arange(40)
-    >>> d = bootstrap_difference(o, o + 0.1, rival, np.arange(40) // 4, score="rmse")
+    >>> d = bootstrap_score(o, o + 0.1, blocks, rival=rival, score="rmse")
     >>> round(d.value, 3), d.upper < 0
     (-0.9, True)
     """
-    o, a = _pair(observed, predicted, log)
-    _, b = _pair(observed, rival, log)
-    return _bootstrap(o, (a, b), blocks, score, level, draws, rng)
-
-
-def bootstrap_score(
-    observed: ArrayLike,
-    predicted: ArrayLike,
-    blocks: ArrayLike,
-    *,
-    score: str = "r2",
-    log: bool = False,
-    level: float = 0.95,
-    draws: int = 2000,
-    rng: Rng = 0,
-) -> Difference:
-    """A score with its block-bootstrap interval; parameters as in :func:`bootstrap_difference`.
-
-    Examples
-    --------
-    >>> o = np.arange(40.0)
-    >>> round(bootstrap_score(o, o + 0.5, np.arange(40) // 4, score="bias").value, 3)
-    0.5
-    """
-    o, a = _pair(observed, predicted, log)
-    return _bootstrap(o, (a,), blocks, score, level, draws, rng)
-
-
-def _bootstrap(
-    o: NDArray[np.float64],
-    predictions: tuple[NDArray[np.float64], ...],
-    blocks: ArrayLike,
-    score: str,
-    level: float,
-    draws: int,
-    rng: Rng,
-) -> Difference:
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     if score not in _SCORE:
         raise InputError(f"score {score!r} is not known; take one of {', '.join(_SCORE)}.")
-    if not 0 < level < 1:
-        raise InputError(f"level is a probability between 0 and 1, but {level!r} was given.")
+    low, high = tails(level)
+    n_draws = as_whole("n_draws", n_draws, 1)
+    o, p = _pair(observed, predicted, log)
+    both = (p,) if rival is None else (p, _pair(observed, rival, log)[1])
     group = np.unique(np.asarray(blocks), return_inverse=True)[1].ravel()
     same_length("blocks", group.size, "observed", o.size)
     n = int(group.max()) + 1
@@ -254,19 +224,17 @@ def _bootstrap(
         raise InputError(
             "All rows lie in one block, so there is nothing to resample. Take smaller blocks."
         )
-    if draws != int(draws) or draws < 1:
-        raise InputError(f"draws is a whole number, at least 1, but {draws!r} was given.")
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=n_draws).astype(float)
     pick = _SCORE[score]
-    point, boot = np.zeros(()), np.zeros(draws)
-    for sign, p in zip((1.0, -1.0), predictions):
-        sums = _sums(o, p, group)
+    point, boot = np.zeros(()), np.zeros(n_draws)
+    for sign, said in zip((1.0, -1.0), both):
+        sums = _sums(o, said, group)
         point = point + sign * _from_sums(sums.sum(axis=0))[pick]
         with np.errstate(invalid="ignore", divide="ignore"):
             boot = boot + sign * _from_sums(counts @ sums)[pick]
     # A draw of one block alone, all of its rows equal, has no variance and hence no R².
     boot = boot[np.isfinite(boot)]
-    lower, upper = np.quantile(boot, [(1 - level) / 2, (1 + level) / 2])
+    lower, upper = np.quantile(boot, [low, high])
     return Difference(float(point), float(lower), float(upper), level, n)
 
 

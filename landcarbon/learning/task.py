@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.runs import some_jobs
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_whole
 from landcarbon.models import clm5
 from landcarbon.models.process import Model, expand, leading, observed_values
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from landcarbon.learning.proda import Sites
 
-__all__ = ["Scaling", "Stream", "Task", "Work", "smooth_l1", "whole"]
+__all__ = ["Scaling", "Stream", "Task", "Work", "smooth_l1"]
 
 Array = NDArray[np.float64]
 Run = Callable[[Array, Any], tuple[Array, Callable[[Array], Array]]]
@@ -144,7 +144,7 @@ class Work:
 
     def __post_init__(self) -> None:
         some_jobs(self.n_jobs)
-        whole("chunk", self.chunk)
+        as_whole("chunk", self.chunk, 1)
 
     def into(self, name: str) -> Work:
         """The same, in a folder inside."""
@@ -252,7 +252,7 @@ class Task:
     def __getitem__(self, rows: Any) -> Task:
         """Some of the sites. What a further round of assimilation knew of the others is dropped."""
         cut = [given[rows] for given in _listed(self.observations)]
-        known = self.known if self.known is None or self.known.rounds == 1 else None
+        known = self.known if self.known is None or self.known.n_rounds == 1 else None
         part = copy.copy(self)  # already checked
         vars(part).update(
             observations=cut if isinstance(self.observations, (list, tuple)) else (cut or [None])[0],
@@ -395,17 +395,6 @@ def numbers(
             "from profiles and forcing too."
         )
     return x
-
-
-def whole(name: str, value: Any, least: int = 1) -> int:
-    """A count as a whole number, refused where it is none or smaller than `least`."""
-    number = np.nan if isinstance(value, (str, bool)) or np.ndim(value) else value
-    try:
-        if int(number) == number and number >= least:
-            return int(number)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InputError(f"{name} is a whole number, at least {least}, but {value!r} was given.")
 
 
 def _listed(given: Any) -> Sequence[Any]:

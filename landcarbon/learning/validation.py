@@ -3,7 +3,7 @@
 ::
 
     for each fold:  predictor = rival.learn(task[train], rng)
-                    said      = predictor.predict(task[test], rng, draws)
+                    said      = predictor.predict(task[test], rng, n_draws)
                     rng       = generator(seed, name of the rival, fold)
 
 ===========  =====================================  =================  ============
@@ -29,9 +29,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.assimilation.draws import tails
 from landcarbon.learning.folds import Folds
 from landcarbon.learning.skill import same_length
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng
 
 __all__ = [
     "Held",
@@ -83,18 +84,17 @@ class Prediction:
         """
         if self.draws is None:
             raise InputError("This prediction is one number a measurement and has no interval.")
-        noise = np.random.default_rng(rng).standard_normal(self.draws.shape)
+        noise = as_rng(rng).standard_normal(self.draws.shape)
         measured = self.draws + observations.sd[:, None, :] * noise
         # Among n draws a new one falls below the k-th with probability k / (n + 1).
-        tails = [(1 - level) / 2, (1 + level) / 2]
-        low, high = np.quantile(measured, tails, axis=1, method="weibull")
+        low, high = np.quantile(measured, tails(level), axis=1, method="weibull")
         return low, high
 
 
 class Predictor(Protocol):
     """What a rival has learnt."""
 
-    def predict(self, task: Any, rng: np.random.Generator, draws: int = 100) -> Prediction:
+    def predict(self, task: Any, rng: np.random.Generator, n_draws: int = 100) -> Prediction:
         """Say what is measured at the sites of a task, without looking at its data."""
 
 
@@ -154,7 +154,7 @@ def held_out(
     task: Any,
     folds: Folds,
     *,
-    draws: int = 100,
+    n_draws: int = 100,
     seed: int = 0,
     prepare: Callable[[int, NDArray[np.int64]], Any] | None = None,
 ) -> Iterator[Held]:
@@ -166,7 +166,7 @@ def held_out(
     task : Task
         Or whatever the rivals learn from: `task[sites]` must be it at some sites.
     folds : Folds
-    draws : int
+    n_draws : int
         For predictions that have them.
     seed : int
     prepare : callable, optional
@@ -183,7 +183,7 @@ def held_out(
             began = time.perf_counter()
             rng = generator(seed, name, k)
             predictor = rival.learn(known, rng)
-            said = predictor.predict(asked, rng, draws)
+            said = predictor.predict(asked, rng, n_draws)
             yield Held(name, k, train, test, predictor, said, rng, time.perf_counter() - began)
 
 
@@ -212,7 +212,7 @@ def baselines(rng: Rng = 0, n_jobs: int = 1) -> dict[str, Any]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     return {
         "mean": DummyRegressor(),
         "ridge": make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(-3, 5, 25))),
@@ -314,6 +314,6 @@ class _Estimator:
         weights = {} if task.weights is None else {"sample_weight": task.weights}
         return _Estimator(clone(self.regressor).fit(task.x, task.y, **weights))
 
-    def predict(self, task: _Rows, rng: np.random.Generator, draws: int = 100) -> Prediction:
+    def predict(self, task: _Rows, rng: np.random.Generator, n_draws: int = 100) -> Prediction:
         said = self.regressor.predict(task.x) if len(task.x) else np.empty(0)
         return Prediction(np.reshape(said, task.y.shape))

@@ -50,9 +50,11 @@ from landcarbon.models.parameters import Parameter, ParameterTable
 
 __all__ = [
     "COMPONENTS",
+    "DEFAULT",
     "LAYERS",
     "PARAMETERS",
     "POOLS",
+    "PRODA_START",
     "SOIL",
     "Forcing",
     "column",
@@ -84,8 +86,8 @@ PARAMETERS = ParameterTable(
         ("diffus", "m2 yr-1", 3e-5, 5e-4, 1e-4, f"default: {_TECH}", "mixing by animals"),
         ("cryo", "m2 yr-1", 3e-5, 1.6e-3, 5e-4, f"default: {_TECH}", "mixing by frost"),
         ("q10", "1", 1.2, 3.0, 1.5, f"default: {_TECH}", "temperature sensitivity"),
-        ("efolding", "m", 0.05, 1.0, 0.5, "lower bound 0 raised: a division by it; default: CLM4.5, "
-         "for CLM5's 10 m lies outside the bounds", "depth at which decomposition has slowed to 1/e"),
+        ("efolding", "m", 0.05, 1.0, 0.5, "lower bound 0 raised: a division by it; default: CLM4.5; "
+         "CLM5's 10 m lies outside the bounds", "depth at which decomposition has slowed to 1/e"),
         ("tau_cwd", "yr", 1.0, 6.0, 4.1, f"default: {_TECH}", "turnover time of coarse woody debris"),
         ("tau_l1", "yr", 0.01, 0.11, 0.066, f"lower bound 0 raised; default: {_TECH}",
          "turnover time of metabolic litter"),
@@ -115,8 +117,19 @@ PARAMETERS = ParameterTable(
 """The 21 parameters of PRODA's CLM5, in its order.
 
 The published lower bound of `efolding`, `tau_l1`, `tau_s1` and `w_scaling` is 0, where the model
-divides by 0 or stands still; here it is a small positive number.
+divides by 0 or stands still; here it is a small positive number. A default of the table must lie
+within the bounds: that of `efolding` is not CLM5's, see `DEFAULT`.
 """
+
+DEFAULT = PARAMETERS.array(efolding=10.0)
+DEFAULT.flags.writeable = False
+"""CLM5 as published (21,): decomposition slows to 1/e over 10 m, so hardly at all within the soil
+(CLM5 technical note, section 2.21). PRODA's prior ends at 1 m; CLM5 itself lies outside it."""
+
+PRODA_START = PARAMETERS.default
+PRODA_START.flags.writeable = False
+"""CLM5 with the 0.5 m of CLM4.5 for the e-folding depth (21,): within the prior, where a search or a
+chain may start."""
 
 COMPONENTS = {
     "input": ("litter_input",),
@@ -317,7 +330,7 @@ def monthly_model(
     >>> season = 285.15 + 10 * np.sin(2 * np.pi * np.arange(12) / 12)
     >>> site = Forcing(soil_temperature=np.broadcast_to(season, (20, 12)),
     ...                water_scalar=np.full((20, 12), 0.5), litter_input=[40, 120, 180, 60])
-    >>> model, I, xi = monthly_model(PARAMETERS.default, site)
+    >>> model, I, xi = monthly_model(DEFAULT, site)
     >>> state = periodic(Cycle.from_model(model, I, xi)).X
     >>> print(f"{state.sum() / 1000:.1f} kgC m-2 on the first of January")
     47.5 kgC m-2 on the first of January
@@ -353,8 +366,10 @@ def steady_state(parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0) 
     >>> import numpy as np
     >>> site = Forcing(soil_temperature=np.full((20, 12), 285.15),
     ...                water_scalar=np.full((20, 12), 0.5), litter_input=[40, 120, 180, 60])
-    >>> X = steady_state(PARAMETERS.default, site)
-    >>> print(f"{(soil_carbon(X) * LAYERS.thickness).sum() / 1000:.1f} kgC m-2")
+    >>> for theta in DEFAULT, PRODA_START:
+    ...     X = steady_state(theta, site)
+    ...     print(f"{(soil_carbon(X) * LAYERS.thickness).sum() / 1000:.1f} kgC m-2")
+    6.3 kgC m-2
     48.0 kgC m-2
     """
     parts = _Parts(parameters, forcing, rate)

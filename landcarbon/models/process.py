@@ -22,6 +22,9 @@ class of one's own, a module, a `types.SimpleNamespace`. With it go `proda.assim
 `landcarbon.assimilation.Posterior` (`Posterior(prior, observations=data, model_vjp=lambda theta:
 model.observed(theta, forcing))`).
 
+`PARAMETERS` has bounds, which a prior needs, and defaults within them. Where the model as published lies
+outside, as CLM5 does, its own parameters are `DEFAULT`; :func:`published` finds the one or the other.
+
 Forcing is an array whose first axis is the sites, or an object with `shape` (leading axes),
 `forcing[rows]` and `expand()` (one more axis after the sites), as `clm5.Forcing`.
 
@@ -38,7 +41,7 @@ from numpy.typing import NDArray
 
 from landcarbon.matrix.errors import InputError
 
-__all__ = ["Model", "expand", "leading", "observed_values"]
+__all__ = ["Model", "expand", "leading", "observed_values", "published"]
 
 Array = NDArray[np.float64]
 
@@ -78,6 +81,18 @@ def observed_values(model: Model, theta: Any, forcing: Any) -> Array:
     """
     forward = getattr(model, "observed_values", None)
     return np.asarray(model.observed(theta, forcing)[0] if forward is None else forward(theta, forcing))
+
+
+def published(model: Model) -> Array:
+    """Parameters (p,) of the model as its authors run it: its `DEFAULT`, or else those of the table.
+
+    Examples
+    --------
+    >>> from landcarbon.models import clm5, clm45
+    >>> [float(published(m)[m.PARAMETERS.index("efolding")]) for m in (clm5, clm45)]
+    [10.0, 0.5]
+    """
+    return np.asarray(getattr(model, "DEFAULT", model.PARAMETERS.default), dtype=float)
 
 
 def leading(forcing: Any) -> tuple[int, ...]:

@@ -422,7 +422,7 @@ def _assimilate(
 ) -> proda.Sites:
     task = _task(land, plan, Work(work, n_jobs, progress))
     return proda.assimilate(
-        task, members=plan.n_members, n_iter=plan.n_iter, rounds=plan.n_rounds, rng=plan.seed
+        task, n_members=plan.n_members, n_iter=plan.n_iter, n_rounds=plan.n_rounds, rng=plan.seed
     )
 
 
@@ -436,10 +436,10 @@ def _evaluate(
 ) -> xr.Dataset:
     lat, lon = land.covariates["latitude"], land.covariates["longitude"]
     folds = blocked_folds(lat, lon, plan.block, plan.n_folds, plan.seed)
-    few = {"proda": Proda(members=plan.n_networks), "ridge": Proda("ridge", proda.ridge, plan.n_networks)}
+    few = {"proda": Proda(n_networks=plan.n_networks), "ridge": Proda("ridge", proda.ridge, plan.n_networks)}
     task = _task(land, plan, Work(out, n_jobs, progress)).knowing(sites)
     rivals = [few.get(name, name) for name in RIVALS if name != "hybrid"]
-    return evaluate(task, folds, rivals, draws=plan.n_draws, rng=plan.seed).to_dataset()
+    return evaluate(task, folds, rivals, n_draws=plan.n_draws, rng=plan.seed).to_dataset()
 
 
 def _with_gaps(data: xr.Dataset) -> xr.Dataset:
@@ -457,7 +457,7 @@ def _with_gaps(data: xr.Dataset) -> xr.Dataset:
 def _network(land: _Land, sites: proda.Sites, plan: Plan) -> proda.Network:
     blocks = block_ids(land.covariates["latitude"], land.covariates["longitude"], plan.block)
     task = replace(_task(land, plan, Work()), groups=blocks).knowing(sites)
-    return proda.train(task, members=plan.n_networks, rng=plan.seed)
+    return proda.train(task, n_networks=plan.n_networks, rng=plan.seed)
 
 
 def _map(land: _Land, sites: proda.Sites, plan: Plan) -> xr.Dataset:
@@ -468,7 +468,7 @@ def _map(land: _Land, sites: proda.Sites, plan: Plan) -> xr.Dataset:
     index = pd.MultiIndex.from_arrays([y[used], x[used]], names=["latitude", "longitude"])
     covariates = covariates.set_axis(index)
     cells = proda.predict(
-        network, Task(None, forcing, covariates), draws=plan.n_draws, depth=plan.depth, rng=plan.seed
+        network, Task(None, forcing, covariates), n_draws=plan.n_draws, depth=plan.depth, rng=plan.seed
     )
     seen = land.covariates.to_numpy(float)
     here = covariates.to_numpy(float)
@@ -542,9 +542,9 @@ def _control(cells: xr.Dataset, land: _Land, plan: Plan) -> xr.Dataset:
 
 
 def _default(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
-    """Why the default parameters hold another amount of carbon than what was retrieved."""
+    """Why CLM5 as published holds another amount of carbon than what was retrieved."""
     theta = sites.prior.from_real(sites.mean)
-    default = np.broadcast_to(clm5.PARAMETERS.default, theta.shape)
+    default = np.broadcast_to(clm5.DEFAULT, theta.shape)
     found = compare(default, land.forcing, theta, depth=plan.depth).data
     return found.assign_attrs(sites=len(sites))
 

@@ -30,7 +30,7 @@ __all__ = ["report"]
 Groups = Mapping[str, "xr.Dataset"]
 
 NAMES = {
-    "default": "default parameters",
+    "default": "CLM5 as published",
     "random_sampling": "random sampling",
     "one_batch": "one batch",
     "ridge": "PRODA, linear map",
@@ -77,7 +77,7 @@ def report(result: Groups) -> str:
         ("The map", "map", _map),
         ("What the profiles know of the parameters", "sites", _information),
         ("Which process controls the pattern of the map", "control", _control),
-        ("Why default parameters hold another amount of carbon", "default", _default),
+        ("Why CLM5 as published holds another amount of carbon", "default", _default),
         ("How this was made", "sites", _made),
     )
     for heading, group, write in sections:
@@ -312,7 +312,8 @@ def _default(result: Groups) -> str:
     figure, _ = _bars(data, "part of the difference in mean ln stock")
     return (
         f"<p>At {_count(data, 'sites')} profiles the retrieved parameters hold "
-        f"{np.exp(total):.2f} times the carbon of the default ones. Swapping one component after the "
+        f"{np.exp(total):.2f} times the carbon of CLM5 as published, whose decomposition hardly slows "
+        "with depth (e-folding depth 10 m, outside the prior). Swapping one component after the "
         f"other, in all orders, gives each its part of the difference of {total:+.2f} in ln stock.</p>"
     ) + figure
 

@@ -21,6 +21,8 @@ from landcarbon.datasets import is_available
 ROOT = Path(__file__).parents[2]
 SOLUTIONS = sorted(ROOT.glob("solutions/*.ipynb"))
 CHAPTERS = sorted(m.name[2:] for m in pkgutil.iter_modules(exercises.__path__))
+HEADING = re.compile(r"^## Exercise (\d\d\.\d+) · ", re.MULTILINE)
+ASKS = re.compile(r"^(?:Now |### Step )")
 CHECK = re.compile(r"""\bcheck\(\s*["'](\d\d\.\d+)["']""")
 
 
@@ -75,14 +77,62 @@ def test_blank_runs_through_and_earns_nothing(path: Path, monkeypatch) -> None:
     keys = {k for source in code(notebook) for k in CHECK.findall(source)}
     assert keys == set(registered(path.name[:2])), "a check went with the solution"
     monkeypatch.chdir(path.parent)
-    said = io.StringIO()
     names: dict = {"__name__": "__main__"}
-    with contextlib.redirect_stdout(said):
-        for source in code(notebook):
+    text, asked = "", False
+    for source in code(notebook):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
             exec(compile(source, path.name, "exec"), names)
-    text = said.getvalue()
+        asked = "NotImplementedError(" in source or (asked and not CHECK.search(source))
+        silent = CHECK.search(source) or asked
+        lines = said.getvalue().splitlines() if silent else []
+        assert [s for s in lines if not s.startswith("… ")] == [], "a result before the answer"
+        text += said.getvalue()
     assert "✔" not in text
     assert {k for k in keys if f"… {k} not answered yet" not in text} == set()
+
+
+def told(path: Path) -> list[tuple[str, str, str]]:
+    """(exercise, kind, source) of each cell that a learner gets; kind is text, task, check or code."""
+    cells, key = [], ""
+    for cell in blank(read(path)).cells:
+        if cell.cell_type == "markdown":
+            headings = HEADING.findall(cell.source)
+            assert len(headings) <= 1, f"two exercises in one cell: {headings}"
+            key = headings[0] if headings else key
+            cells.append((key, "task" if headings else "text", cell.source))
+        else:
+            kind = "check" if CHECK.search(cell.source) else "code"
+            cells.append((key, kind, cell.source))
+    return cells
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda p: p.stem)
+def test_every_check_has_its_task(path: Path) -> None:
+    """A heading with a task of the right level stands above each check, in what the learner gets."""
+    cells = told(path)
+    tasks = {key: source for key, kind, source in cells if kind == "task"}
+    assert list(tasks) == sorted(registered(path.name[:2]))
+    for key, kind, source in cells:
+        if kind == "check":
+            assert set(CHECK.findall(source)) == {key}, f"a check stands under exercise {key}"
+    for key, source in tasks.items():
+        level = checks.find(key).level
+        assert f"Level {level}, " in source, f"{key}: the task says another level than {level}"
+        whole = "\n".join(s for k, kind, s in cells if k == key and kind in ("task", "text"))
+        assert re.search(r"\*\*[\w ]+\*\*", whole), f"{key}: what is to be done stands in bold"
+        assert len(source.split()) >= 15, f"{key}: the task is a line only"
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda p: p.stem)
+def test_nothing_is_told_before_the_check_passes(path: Path) -> None:
+    """What stands under a check that has not passed asks; what tells the result is tagged `solution`."""
+    checked: set[str] = set()
+    for key, kind, source in told(path):
+        if kind == "check":
+            checked.add(key)
+        if kind == "text" and key in checked:
+            assert "?" in source or ASKS.search(source), f"{key}: this answers, tag it: {source[:80]}"
 
 
 def test_exercises_are_derived_from_solutions(tmp_path: Path) -> None:

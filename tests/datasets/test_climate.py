@@ -245,7 +245,7 @@ def many(n=5, seed=0):
 def test_the_whole_chain_feeds_the_model():
     forcing, covariates = sc.forcing_from_climate(*many(), 150.0)
     assert forcing.shape == (5,)
-    carbon = clm5.soil_carbon(clm5.steady_state(clm5.PARAMETERS.default, forcing))
+    carbon = clm5.soil_carbon(clm5.steady_state(clm5.DEFAULT, forcing))
     assert (carbon > 0).all()
     assert len(covariates) == 5
     assert set(covariates.attrs["units"]) == set(covariates.columns)

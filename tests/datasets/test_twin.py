@@ -91,7 +91,7 @@ def test_parameters_follow_the_environment_as_stated(world):
     c = world.covariates
     e = (nature._drivers(c) - nature._centre) / nature._spread
     hidden = nature._environment(c["latitude"].to_numpy(), c["longitude"].to_numpy())[2]
-    z = prior.to_real(world.truth["parameters"].values) - prior.to_real(clm5.PARAMETERS.default)
+    z = prior.to_real(world.truth["parameters"].values) - prior.to_real(clm5.PRODA_START)
     for k, name in enumerate(prior.names):
         design = np.column_stack([np.ones(400), e, np.tanh(2 * e[:, 0]) * e[:, 2], hidden[:, k]])
         found = np.linalg.lstsq(design, z[:, k], rcond=None)[0]
@@ -160,14 +160,15 @@ def test_profiles_vary_about_as_much_as_real_ones(world):
     assert 0.4 < np.nanvar(np.nanmean(ln, axis=1)) < 0.9
 
 
-def test_the_default_is_a_fair_start_and_the_truth_a_ceiling(world):
+def test_the_start_is_fair_and_the_truth_a_ceiling(world):
     o, m = world.observations, world.observations.mask
-    default = clm5.soil_carbon(clm5.steady_state(clm5.PARAMETERS.default, world.forcing))
 
     def r2(carbon):
         return 1 - ((o.predict(carbon) - o.data)[m] ** 2).sum() / ((o.data[m] - o.data[m].mean()) ** 2).sum()
 
-    assert 0.05 < r2(default) < 0.4
+    assert 0.05 < r2(clm5.observed_values(clm5.PRODA_START, world.forcing)) < 0.4
+    # CLM5 as published keeps too little: this world was made within the prior, which it lies outside.
+    assert r2(clm5.observed_values(clm5.DEFAULT, world.forcing)) < 0.0
     assert 0.65 < r2(world.truth["carbon"].values) < 0.85
 
 
@@ -221,7 +222,7 @@ def test_the_stored_ladder_is_of_these_worlds():
     world = datasets.twin_world(n_sites=int(stored["sites"].iloc[0]), rng=int(wide.index[0]))
     at, n = world.observations.mask, len(world.profiles)
     for name, theta in (
-        ("default", np.tile(clm5.PARAMETERS.default, (n, 1))),
+        ("default", np.tile(clm5.DEFAULT, (n, 1))),
         ("truth", world.truth["parameters"].values),
     ):
         made = world.observations.predict(clm5.soil_carbon(clm5.steady_state(theta, world.forcing)))

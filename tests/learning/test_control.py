@@ -51,7 +51,7 @@ def test_one_component_that_varies_owns_everything(world):
     land = clm5.Forcing(
         land.soil_temperature, land.water_scalar, land.litter_input * amount[:, None]
     )
-    theta = np.tile(clm5.PARAMETERS.default, (12, 1))
+    theta = np.tile(clm5.PRODA_START, (12, 1))
     found = control(theta, land)
     np.testing.assert_allclose(found.data["total"], np.log(amount).var(), rtol=1e-9)
     for name in ("share", "alone", "removed"):
@@ -93,11 +93,11 @@ def test_standard_is_the_same_everywhere(world, theta):
 
 
 def test_compare_sums_to_the_difference(world, theta):
-    found = compare(theta, world.forcing, clm5.PARAMETERS.default)
+    found = compare(theta, world.forcing, clm5.PRODA_START)
     np.testing.assert_allclose(found.data["share"].sum("component"), found.data["total"], rtol=1e-9)
     # Neither input nor climate was changed.
     assert np.abs(found.data["share"].sel(component="input")).max() < 1e-12
-    back = compare(np.broadcast_to(clm5.PARAMETERS.default, theta.shape), world.forcing, theta)
+    back = compare(np.broadcast_to(clm5.PRODA_START, theta.shape), world.forcing, theta)
     np.testing.assert_allclose(back.data["total"], -found.data["total"], rtol=1e-9)
     np.testing.assert_allclose(back.data["share"], -found.data["share"], atol=1e-9)
 

@@ -25,7 +25,7 @@ def world(n, follow, error=0.1, noise=0.0, seed=0):
     """Sites whose parameters `follow` ({name: slopes on three covariates}); the rest at default."""
     rng = np.random.default_rng(seed)
     c = rng.uniform(-1.5, 1.5, (n, 3))
-    z = np.tile(PRIOR.to_real(clm5.PARAMETERS.default), (n, 1))
+    z = np.tile(PRIOR.to_real(clm5.PRODA_START), (n, 1))
     for name, slopes in follow.items():
         z[:, PRIOR.names.index(name)] += c @ slopes + noise * rng.standard_normal(n)
     season = 10 * np.sin(2 * np.pi * np.arange(12) / 12)
@@ -65,10 +65,10 @@ def test_gradient_of_all_weights_is_the_finite_difference(two_streams):
 def test_parameters_that_are_not_free_never_move():
     covariates, obs, forcing, _, _ = world(40, SLOPES)
     free = ("beta", "efolding")
-    net = hybrid.fit(Task(obs, forcing, covariates), free=free, members=2, network=(8,), epochs=6, rng=1)
+    net = hybrid.fit(Task(obs, forcing, covariates), free=free, n_networks=2, network=(8,), epochs=6, rng=1)
     z = net.parameters(covariates).reshape(-1, 21)
     fixed = [i for i, name in enumerate(PRIOR.names) if name not in free]
-    np.testing.assert_array_equal(z[:, fixed], np.broadcast_to(PRIOR.to_real(clm5.PARAMETERS.default)[fixed], (80, 19)))
+    np.testing.assert_array_equal(z[:, fixed], np.broadcast_to(PRIOR.to_real(clm5.PRODA_START)[fixed], (80, 19)))
     assert net.free == free
     assert (z.std(axis=0)[[i for i in range(21) if i not in fixed]] > 0.05).all()
     theta = net.predict(covariates)
@@ -78,8 +78,8 @@ def test_parameters_that_are_not_free_never_move():
 def test_same_seed_same_bits():
     covariates, obs, forcing, _, _ = world(30, SLOPES)
     task = Task(obs, forcing, covariates)
-    runs = [hybrid.fit(task, members=2, network=(6,), epochs=3, rng=s) for s in (1, 1, 2)]
-    a, b, c = (np.concatenate([m.net.vector() for m in run.members]) for run in runs)
+    runs = [hybrid.fit(task, n_networks=2, network=(6,), epochs=3, rng=s) for s in (1, 1, 2)]
+    a, b, c = (np.concatenate([m.net.vector() for m in run.networks]) for run in runs)
     np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(runs[0].sample(covariates, 5, 3), runs[1].sample(covariates, 5, 3))
     assert not np.array_equal(a, c)
@@ -111,7 +111,7 @@ def test_recovers_what_the_data_can_see_and_flags_the_rest():
     follow = SLOPES | {"tau_s3": (0.5, 0.5, 0.0), "fs1s3": (-0.5, 0.0, 0.5)}
     covariates, obs, forcing, z, _ = world(200, follow, error=0.03)
     task = Task(obs, forcing, covariates)
-    net = hybrid.fit(task, free=free, members=2, network=(16,), epochs=50, batch=50, rng=1)
+    net = hybrid.fit(task, free=free, n_networks=2, network=(16,), epochs=50, batch=50, rng=1)
     seen = hybrid.directions(task, PRIOR.from_real(z), free=free)
     table = hybrid.recovery(seen, z, net.parameters(covariates).mean(axis=0))
     assert table["identified"].sum() >= 3
@@ -155,17 +155,17 @@ def test_held_out_intervals_and_proda_maps():
     lat, lon = rng.uniform(30, 48, n), rng.uniform(-120, -75, n)
     folds = blocked_folds(lat, lon, 2.0, 2, rng=0)
     task = Task(obs, forcing, covariates)
-    quick = {"free": tuple(SLOPES), "members": 2, "network": (8,), "epochs": 25, "batch": 50}
-    many, few = (evaluate(task, folds, EndToEnd(options=quick), draws=d, rng=1) for d in (50, 19))
+    quick = {"free": tuple(SLOPES), "n_networks": 2, "network": (8,), "epochs": 25, "batch": 50}
+    many, few = (evaluate(task, folds, EndToEnd(options=quick), n_draws=d, rng=1) for d in (50, 19))
     assert 0.85 < many.table.loc["hybrid", "coverage"] < 0.95
     assert 0.85 < few.table.loc["hybrid", "coverage"] < 0.95, "few draws must not make intervals narrow"
     assert many.table.loc["hybrid", "r2"] > 1 - 0.75**2
     assert many.z["hybrid"].shape == (n, 21)
     assert len(many.networks["hybrid"]) == 2
     net = hybrid.fit(task, rng=1, **quick)
-    assert 0.2 < net.scatter[PRIOR.names.index("beta")] < 1.0
-    assert net.scatter[PRIOR.names.index("tau_s2")] == 0
-    maps = proda.predict(net, task[:9], draws=20)
+    assert 0.2 < net.spread[PRIOR.names.index("beta")] < 1.0
+    assert net.spread[PRIOR.names.index("tau_s2")] == 0
+    maps = proda.predict(net, task[:9], n_draws=20)
     assert (maps.stock_lower < maps.stock).all()
     assert (maps.stock < maps.stock_upper).all()
 
@@ -204,7 +204,7 @@ def test_groups_are_never_split_between_training_and_stopping():
     covariates, stream, prior = linear_world()
     block = np.repeat(np.arange(4), 3)
     task = Task(stream, np.zeros(12), covariates, prior, groups=block)
-    net = hybrid.fit(task, members=2, network=(4,), epochs=1, rng=1)
+    net = hybrid.fit(task, n_networks=2, network=(4,), epochs=1, rng=1)
     assert all(len(set(net.share[block == b])) == 1 for b in range(4))
     assert set(net.share) == {0, 1}
 
@@ -212,11 +212,11 @@ def test_groups_are_never_split_between_training_and_stopping():
 def test_each_network_is_stopped_by_its_own_share_only():
     covariates, stream, prior = linear_world()
     task = Task(stream, np.zeros(12), covariates, prior)
-    net = hybrid.fit(task, members=3, network=(4,), epochs=4, rng=1)
+    net = hybrid.fit(task, n_networks=3, network=(4,), epochs=4, rng=1)
     whole = hybrid.Cost(task, net.outputs)
     assert np.bincount(net.share).tolist() == [4, 4, 4]
     x = net.scaling(covariates)
-    for k, member in enumerate(net.members):
+    for k, member in enumerate(net.networks):
         rows = np.flatnonzero(net.share == k)
         cost = whole(member.net(x[rows]), rows)[0]
         assert cost == pytest.approx(member.history[member.best, 1], rel=1e-12)
@@ -229,21 +229,21 @@ def test_scatter_makes_up_for_what_residuals_exceed_their_errors():
     data = 1.0 + 0.5 * np.sin(np.arange(24.0)).reshape(12, 2)
     stream = hybrid.Stream(GaussianLikelihood(data, sd=0.1), stream.run, weight=2.0)
     task = Task(stream, np.zeros(12), covariates, prior)
-    net = hybrid.fit(task, free=["p", "q"], members=2, network=(4,), epochs=1, rng=1)
+    net = hybrid.fit(task, free=["p", "q"], n_networks=2, network=(4,), epochs=1, rng=1)
     x = net.scaling(covariates)
-    y = np.array([net.members[k].net(x[[i]])[0] for i, k in enumerate(net.share)])
+    y = np.array([net.networks[k].net(x[[i]])[0] for i, k in enumerate(net.share)])
     width = np.pi / np.sqrt(3)  # prior sd of the logit of a uniform number
     theta = np.column_stack([1 / (1 + np.exp(-width * y)), np.full(12, 0.5)])
     p, q, r = theta.T
     miss = (data - np.column_stack([p + q, 2 * r])) / 0.1
     slopes = np.column_stack([p * (1 - p), q * (1 - q)]) * width / 0.1  # of p + q; the other sees r alone
     expected = width * np.sqrt(2 * (miss**2 - 1).sum() / (2 * (slopes**2).sum()))
-    np.testing.assert_allclose(net.scatter, [expected, expected, 0], rtol=1e-9)
+    np.testing.assert_allclose(net.spread, [expected, expected, 0], rtol=1e-9)
     # Draws: each member as often as the others, and the scatter about it.
     draws = net.sample(covariates, 4000, rng=2)
     assert draws.shape == (12, 4000, 3)
     each = net.parameters(covariates)
-    sd = np.sqrt(net.scatter**2 + each.var(axis=0))
+    sd = np.sqrt(net.spread**2 + each.var(axis=0))
     np.testing.assert_allclose(draws.mean(axis=1), each.mean(axis=0), atol=5 * expected / np.sqrt(4000))
     np.testing.assert_allclose(draws.std(axis=1), sd, rtol=0.06)
 
@@ -251,8 +251,8 @@ def test_scatter_makes_up_for_what_residuals_exceed_their_errors():
 def test_data_closer_than_their_errors_leave_no_scatter():
     covariates, stream, prior = linear_world(sd=5.0)
     task = Task(stream, np.zeros(12), covariates, prior)
-    net = hybrid.fit(task, members=2, network=(4,), epochs=2, rng=1)
-    np.testing.assert_array_equal(net.scatter, np.zeros(3))
+    net = hybrid.fit(task, n_networks=2, network=(4,), epochs=2, rng=1)
+    np.testing.assert_array_equal(net.spread, np.zeros(3))
 
 
 def small():
@@ -271,9 +271,9 @@ CASES = {
     "covariates in words": (lambda c, o, f: fit(c.assign(biome="steppe"), o, f), "'biome' is not a number"),
     "an array": (lambda c, o, f: fit(c.to_numpy(), o, f), "pandas DataFrame"),
     "forcing of other sites": (lambda c, o, f: fit(c, o, f[:6]), r"have 8 sites.*\(6,\)"),
-    "fewer sites than shares": (lambda c, o, f: fit(c, o, f, members=5), "there are 8 sites. Take fewer"),
+    "fewer sites than shares": (lambda c, o, f: fit(c, o, f, n_networks=5), "there are 8 sites. Take fewer"),
     "fewer blocks than shares": (
-        lambda c, o, f: fit(c, o, f, members=3, groups=[0, 0, 0, 0, 1, 1, 1, 1]), "fewer folds|cannot fill"),
+        lambda c, o, f: fit(c, o, f, n_networks=3, groups=[0, 0, 0, 0, 1, 1, 1, 1]), "fewer folds|cannot fill"),
     "a block for some sites": (lambda c, o, f: fit(c, o, f, groups=[0, 1]), "one label a site"),
     "an unknown parameter": (lambda c, o, f: fit(c, o, f, free=["tau_s9"]), "'tau_s9'.*no parameter"),
     "nothing free": (lambda c, o, f: fit(c, o, f, free=[]), "at least one parameter"),
@@ -285,16 +285,16 @@ CASES = {
             c, [o, hybrid.soil_respiration_stream(GaussianLikelihood(np.ones((5, 1)), 1.0))], f),
         "8, 5 sites"),
     "start on a bound": (lambda c, o, f: fit(c, o, f, start=clm5.PARAMETERS.lower), "strictly between"),
-    "no epoch": (lambda c, o, f: fit(c, o, f, members=2, epochs=0), "epochs .*at least 1"),
+    "no epoch": (lambda c, o, f: fit(c, o, f, n_networks=2, epochs=0), "epochs .*at least 1"),
     "folds over other sites": (
         lambda c, o, f: evaluate(
             Task(o, f, c), blocked_folds([1.0, 5, 9, 13], [1.0, 5, 9, 13], n_folds=2), "hybrid"),
         "over 4 sites.*have 8"),
     "another covariate at prediction": (
-        lambda c, o, f: fit(c, o, f, members=2, epochs=1).predict(c[["a", "b"]]), "trained with 'c'"),
+        lambda c, o, f: fit(c, o, f, n_networks=2, epochs=1).predict(c[["a", "b"]]), "trained with 'c'"),
     "truth of other sites": (
         lambda c, o, f: hybrid.recovery(
-            hybrid.directions(Task(o, f), clm5.PARAMETERS.default), np.zeros((8, 21)), np.zeros((7, 21))),
+            hybrid.directions(Task(o, f), clm5.PRODA_START), np.zeros((8, 21)), np.zeros((7, 21))),
         "alike"),
 }  # fmt: skip
 
@@ -338,6 +338,6 @@ def test_scatter_counts_correlated_errors_once():
 
     slope = (residual(1e-5) - residual(-1e-5)) / 2e-5
     want = np.sqrt(((residual(0.0) ** 2).sum() - data.mask.sum()) / (slope**2).sum())
-    scatter = hybrid._scatter(hybrid.Cost(Task(data, forcing, covariates), outputs), np.zeros((n, 1)))
+    scatter = hybrid._spread(hybrid.Cost(Task(data, forcing, covariates), outputs), np.zeros((n, 1)))
     assert want > 0.1
     assert scatter[PRIOR.names.index("beta")] == pytest.approx(want * outputs.scale[0], rel=1e-6)

@@ -80,7 +80,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def sites(world):
-    return proda.assimilate(world.task, members=60, n_iter=4, rng=1)
+    return proda.assimilate(world.task, n_members=60, n_iter=4, rng=1)
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,9 @@ def report(world, sites):
     folds = blocked_folds(world.lat, world.lon, 2.0, 3)
     return evaluate(
         world.task.knowing(sites), folds,
-        ("default", "random_sampling", "one_batch", Proda("ridge", proda.ridge, 4), Proda(members=4),
+        ("default", "random_sampling", "one_batch", Proda("ridge", proda.ridge, 4), Proda(n_networks=4),
          "forest", "pure_network"),
-        truth=world.theta, draws=60,
+        truth=world.theta, n_draws=60,
     )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_in_one_round_a_site_does_not_depend_on_its_neighbours(world):
     many, few = np.arange(12), np.arange(7)
     together, alone = (
         proda.assimilate(
-            dataclasses.replace(world.task[part], work=Work(chunk=3)), members=60, n_iter=4, rounds=1, rng=1
+            dataclasses.replace(world.task[part], work=Work(chunk=3)), n_members=60, n_iter=4, n_rounds=1, rng=1
         )
         for part in (many, few)
     )
@@ -127,7 +127,7 @@ def test_the_second_round_starts_from_what_the_sites_have_in_common(world, sites
     assert np.allclose(prior.centre, members.mean(axis=0), atol=1e-8)
     assert np.allclose(prior.width, members.std(axis=0), rtol=1e-8)
     assert np.allclose(sites.prior.centre, prior.centre)
-    assert sites.rounds == 2 and sites.first.rounds == 1 and sites.first.first is None
+    assert sites.n_rounds == 2 and sites.first.n_rounds == 1 and sites.first.first is None
 
 
 def test_sites_are_labelled(sites):
@@ -184,7 +184,7 @@ def test_the_network_of_a_fold_has_not_seen_its_test_sites(world, sites):
     spoilt = dataclasses.replace(sites, draws=np.where(test[:, None, None], 50.0, sites.draws))
     a, b = (
         evaluate(
-            world.task.knowing(s), folds, [Proda("ridge", proda.ridge, 3), "random_sampling"], draws=25
+            world.task.knowing(s), folds, [Proda("ridge", proda.ridge, 3), "random_sampling"], n_draws=25
         )
         for s in (sites, spoilt)
     )
@@ -196,9 +196,9 @@ def test_the_network_of_a_fold_has_not_seen_its_test_sites(world, sites):
 
 def test_maps_carry_uncertainty_and_units(world, sites):
     known, new = np.arange(200), np.arange(200, 240)
-    network = proda.train(world.task[known].knowing(sites.select(known)), members=4, rng=2)
+    network = proda.train(world.task[known].knowing(sites.select(known)), n_networks=4, rng=2)
     places = Task(None, world.forcing[new], world.covariates.iloc[new])
-    maps = proda.predict(network, places, draws=100)
+    maps = proda.predict(network, places, n_draws=100)
     assert maps["carbon"].dims == ("site", "layer")
     assert maps["carbon"].attrs["units"] == "gC m-3"
     assert maps["stock"].attrs["units"] == "kgC m-2"
@@ -215,20 +215,20 @@ def test_maps_carry_uncertainty_and_units(world, sites):
 
 
 def test_bedrock_has_no_carbon_below_it(world, sites):
-    network = proda.train(world.task.knowing(sites), regressor=proda.ridge, members=3)
+    network = proda.train(world.task.knowing(sites), regressor=proda.ridge, n_networks=3)
     rock = np.where(np.arange(240) % 2, 8, 20)
     forcing = dataclasses.replace(world.forcing, bedrock_layer=rock)
-    maps = proda.predict(network, Task(None, forcing, world.covariates), draws=20)
+    maps = proda.predict(network, Task(None, forcing, world.covariates), n_draws=20)
     assert (maps["carbon"].values[rock == 8, 8:] == 0).all()
     assert (maps["carbon"].values[:, :8] > 0).all()
 
 
 def test_a_grid_keeps_its_coordinates(world, sites):
-    network = proda.train(world.task.knowing(sites), regressor=proda.ridge, members=3)
+    network = proda.train(world.task.knowing(sites), regressor=proda.ridge, n_networks=3)
     grid = world.covariates.iloc[:6].set_axis(
         pd.MultiIndex.from_product([[30.0, 31.0], [-90.0, -89.0, -88.0]], names=["lat", "lon"])
     )
-    maps = proda.predict(network, Task(None, world.forcing[:6], grid), draws=20)
+    maps = proda.predict(network, Task(None, world.forcing[:6], grid), n_draws=20)
     square = maps["stock"].set_index(site=["lat", "lon"]).unstack("site")
     assert square.shape == (2, 3)
 
@@ -265,7 +265,7 @@ def test_the_gradient_of_one_batch_is_the_finite_difference(world):
 def test_the_seed_decides(world, sites):
     covariates, short = world.covariates, partial(proda.perceptron, max_iter=20)
     a, b, c = (
-        proda.train(world.task.knowing(sites), regressor=short, members=2, rng=r) for r in (1, 1, 2)
+        proda.train(world.task.knowing(sites), regressor=short, n_networks=2, rng=r) for r in (1, 1, 2)
     )
     assert np.array_equal(a.parameters(covariates), b.parameters(covariates))
     assert not np.array_equal(a.parameters(covariates), c.parameters(covariates))
@@ -273,7 +273,7 @@ def test_the_seed_decides(world, sites):
 
 def test_the_network_finds_the_pattern_of_what_the_profile_tells(world, sites):
     known, new = np.arange(180), np.arange(180, 240)
-    network = proda.train(world.task[known].knowing(sites.select(known)), members=4)
+    network = proda.train(world.task[known].knowing(sites.select(known)), n_networks=4)
     z = network.parameters(world.covariates.iloc[new]).mean(axis=0)
     truth = PRIOR.to_real(world.theta[new])
     k = PRIOR.names.index("efolding")
@@ -312,10 +312,10 @@ def task(world, **changes):
         (lambda w, s, f: w.task[:9].knowing(s), "240 sites are known, but there are 9"),
         (lambda w, s, f: proda.train(w.task), "knows no sites"),
         (lambda w, s, f: proda.train(task(w, covariates=None).knowing(s)), "no covariates"),
-        (lambda w, s, f: proda.train(w.task[:9].knowing(s.select(slice(9))), members=8), "fewer members"),
+        (lambda w, s, f: proda.train(w.task[:9].knowing(s.select(slice(9))), n_networks=8), "fewer networks"),
         (lambda w, s, f: evaluate(w.task.knowing(s), f, "prodo"), "no method 'prodo'"),
         (lambda w, s, f: evaluate(w.task.knowing(s), f, []), "No method was given"),
-        (lambda w, s, f: evaluate(w.task, f, [Proda(members=3), Proda()]), "Two rivals are called 'proda'"),
+        (lambda w, s, f: evaluate(w.task, f, [Proda(n_networks=3), Proda()]), "Two rivals are called 'proda'"),
         (lambda w, s, f: evaluate(w.task.knowing(s), random_folds(30, 3)), "folds are over 30 sites"),
         (
             lambda w, s, f: proda.predict(
@@ -375,7 +375,7 @@ def small(n, out=None, **changes):
 
 
 def test_on_disk_equals_in_memory_and_goes_on_after_a_kill(tmp_path):
-    options = {"members": 20, "n_iter": 2, "rng": 3}
+    options = {"n_members": 20, "n_iter": 2, "rng": 3}
     memory = proda.assimilate(small(12), **options)
     whole = proda.assimilate(small(12, tmp_path / "whole"), **options)
     np.testing.assert_array_equal(memory.draws, whole.draws)
@@ -392,7 +392,7 @@ def test_on_disk_equals_in_memory_and_goes_on_after_a_kill(tmp_path):
 def test_a_site_that_fails_is_named_and_the_others_go_on(tmp_path):
     bad = small(12).forcing.litter_input[5, 0]
     task = small(12, tmp_path, model=_Fragile(bad=bad))
-    sites = proda.assimilate(task, members=20, n_iter=2, rng=3)
+    sites = proda.assimilate(task, n_members=20, n_iter=2, rng=3)
     assert sites.failed == {"p5": "InputError: this column is broken."}
     assert list(sites.position) == [k for k in range(12) if k != 5]
     assert "p5" not in sites.site and len(sites) == len(sites.first) == 11
@@ -404,21 +404,21 @@ def test_a_site_that_fails_is_named_and_the_others_go_on(tmp_path):
 
 def test_too_few_sites_for_a_network_are_counted():
     task = small(9)
-    known = task.knowing(proda.assimilate(task, members=20, n_iter=1, rounds=1))
+    known = task.knowing(proda.assimilate(task, n_members=20, n_iter=1, n_rounds=1))
     with pytest.raises(InputError, match=r"at least 7 of them, but has 6.*proda\.ridge"):
-        proda.train(known, members=3, rng=0)
-    assert proda.train(known, members=3, regressor=proda.ridge, rng=0).members
+        proda.train(known, n_networks=3, rng=0)
+    assert proda.train(known, n_networks=3, regressor=proda.ridge, rng=0).networks
     many = proda.FEWEST_SITES
     rest = np.random.default_rng(0).normal(size=(many, 2))
     proda.fitted(partial(proda.perceptron, hidden=(4,), max_iter=5), rest, rest, 0)
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path):
-    options = {"members": 12, "n_iter": 1, "rounds": 1}
+    options = {"n_members": 12, "n_iter": 1, "n_rounds": 1}
     task = small(8, tmp_path / "run")
     first, again = (proda.assimilate(task, **options) for _ in range(2))
     np.testing.assert_array_equal(first.draws, again.draws)
-    for more in ({"members": 14}, {"n_iter": 2}, {"rng": 5}):
+    for more in ({"n_members": 14}, {"n_iter": 2}, {"rng": 5}):
         with pytest.raises(InputError, match="holds a run with"):
             proda.assimilate(task, **(options | more))
     world = datasets.twin_world(n_sites=8, rng=2)
@@ -445,17 +445,17 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
 
 
 def test_odd_numbers_and_datasets_are_named():
-    options = {"members": 12, "n_iter": 1, "rounds": 1}
+    options = {"n_members": 12, "n_iter": 1, "n_rounds": 1}
     task = small(8)
     known = task.knowing(proda.assimilate(task, **options))
     for more in ({"chunk": -1}, {"chunk": 0}, {"n_jobs": 0}, {"n_jobs": "x"}):
         with pytest.raises(InputError, match=next(iter(more))):
             Work(**more)
-    with pytest.raises(InputError, match="rounds"):
-        proda.assimilate(task, **(options | {"rounds": np.nan}))
+    with pytest.raises(InputError, match="n_rounds"):
+        proda.assimilate(task, **(options | {"n_rounds": np.nan}))
     folds = random_folds(8, 2, rng=0)
     for given, more, words in (
-        (folds, {"draws": 0}, "draws is a whole number"),
+        (folds, {"n_draws": 0}, "n_draws must be a whole number"),
         (Folds(np.zeros(8, dtype=int), np.arange(8), "random"), {}, "sites to learn from"),
     ):
         with pytest.raises(InputError, match=words):
@@ -470,8 +470,8 @@ def test_odd_numbers_and_datasets_are_named():
     pd.testing.assert_frame_equal(summary.table, found.table)
     with pytest.raises(InputError, match="observed' is missing: a gap needs the predictions"):
         summary.gap("own_profile", "default")
-    with pytest.raises(InputError, match="draws is a whole number"):
-        found.gap("own_profile", "default", draws=0)
+    with pytest.raises(InputError, match="n_draws must be a whole number"):
+        found.gap("own_profile", "default", n_draws=0)
 
 
 @pytest.mark.parametrize("n", [302, 378])

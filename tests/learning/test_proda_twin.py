@@ -8,17 +8,17 @@ from landcarbon.learning import Proda, Task, evaluate, proda
 from landcarbon.learning.folds import blocked_folds
 
 LADDER = {"default": "default", "random_sampling": "random_sampling", "one_batch": "one_batch",
-          "proda": Proda(members=3)}  # fmt: skip
+          "proda": Proda(n_networks=3)}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def report():
     world = datasets.twin_world(n_sites=200, rng=1)
     task = Task(world.observations, world.forcing, world.covariates)
-    sites = proda.assimilate(task, members=50, n_iter=4, rng=0)
+    sites = proda.assimilate(task, n_members=50, n_iter=4, rng=0)
     folds = blocked_folds(world.covariates["latitude"], world.covariates["longitude"], 2.0, 3, rng=0)
     return evaluate(
-        task.knowing(sites), folds, LADDER.values(), truth=world.truth["parameters"].values, draws=50, rng=0
+        task.knowing(sites), folds, LADDER.values(), truth=world.truth["parameters"].values, n_draws=50, rng=0
     )
 
 

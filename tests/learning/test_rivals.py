@@ -29,10 +29,10 @@ from landcarbon.learning.rivals import Batch
 from landcarbon.models import Parameter, ParameterTable, clm5
 
 LITTLE = {
-    "one_batch": Batch(options={"starts": 1, "max_iter": 5}),
+    "one_batch": Batch(options={"n_starts": 1, "max_iter": 5}),
     "ridge": Proda("ridge", proda.ridge, 2),
-    "proda": Proda(members=2, regressor=partial(proda.perceptron, hidden=(8,), max_iter=10)),
-    "hybrid": EndToEnd(options={"members": 2, "network": (8,), "epochs": 8}),
+    "proda": Proda(n_networks=2, regressor=partial(proda.perceptron, hidden=(8,), max_iter=10)),
+    "hybrid": EndToEnd(options={"n_networks": 2, "network": (8,), "epochs": 8}),
 }
 
 
@@ -44,7 +44,7 @@ def world():
 @pytest.fixture(scope="module")
 def task(world):
     task = Task(world.observations, world.forcing, world.covariates)
-    return task.knowing(proda.assimilate(task, members=30, n_iter=2, rng=0))
+    return task.knowing(proda.assimilate(task, n_members=30, n_iter=2, rng=0))
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +58,15 @@ def said(report, name):
 
 def test_every_rival_answers_and_none_by_whom_was_asked_first(task, folds):
     rivals = [LITTLE.get(name, name) for name in RIVALS]
-    whole = evaluate(task, folds, rivals, draws=20, rng=3)
+    whole = evaluate(task, folds, rivals, n_draws=20, rng=3)
     assert len(RIVALS) == 8 and set(RIVALS) < set(whole.table.index)
     assert whole.table["r2"].notna().all()
-    turned = evaluate(task, folds, rivals[::-1], draws=20, rng=3)
+    turned = evaluate(task, folds, rivals[::-1], n_draws=20, rng=3)
     for rival in rivals:
         name = getattr(rival, "name", rival)
         np.testing.assert_array_equal(said(whole, name), said(turned, name))
         assert whole.table.loc[name, "coverage"] == pytest.approx(turned.table.loc[name, "coverage"], nan_ok=True)
-    alone = evaluate(task, folds, LITTLE["ridge"], draws=20, rng=3)
+    alone = evaluate(task, folds, LITTLE["ridge"], n_draws=20, rng=3)
     np.testing.assert_array_equal(said(whole, "ridge"), said(alone, "ridge"))
     assert len(whole.networks["proda"]) == 2 and whole.z["one_batch"].shape == (60, 21)
 
@@ -77,11 +77,11 @@ def test_boosting_as_the_network_and_as_a_rival_and_a_bounded_loss(world, task, 
         Stream(world.observations, clm5.observed, loss=smooth_l1), world.forcing, world.covariates
     ).knowing(task.known)
     rivals = [Proda("boosted parameters", boosting, 2), WithoutProcess("boosting", boosting), LITTLE["hybrid"]]
-    report = evaluate(robust, folds, ["default", *rivals], draws=20)
+    report = evaluate(robust, folds, ["default", *rivals], n_draws=20)
     r2 = report.table["r2"]
     assert (r2[["boosted parameters", "boosting", "hybrid"]] > r2["default"] + 0.05).all()
     assert np.isfinite(report.table.loc[["boosted parameters", "hybrid"], "coverage"]).all()
-    plain = evaluate(task, folds, LITTLE["hybrid"], draws=20)
+    plain = evaluate(task, folds, LITTLE["hybrid"], n_draws=20)
     assert not np.allclose(said(report, "hybrid"), said(plain, "hybrid"), equal_nan=True)
 
 
@@ -112,7 +112,7 @@ def test_an_outlier_pulls_with_bounded_force():
     blank = ProfileObservations(
         depth, np.ones((4, 3)), 0.2, clm5.LAYERS.node, clm5.LAYERS.bottom[-1], correlation_length=0.3
     )
-    carbon = clm5.observed_values(clm5.PARAMETERS.default, land)
+    carbon = clm5.observed_values(clm5.PRODA_START, land)
     far = blank.with_values(blank.predict_values(carbon) * [[1.0, 8.0, 0.9]])
     rough, robust = Stream(far, clm5.observed), Stream(far, clm5.observed, loss=smooth_l1)
     moved = carbon * 1.05
@@ -141,11 +141,11 @@ def test_a_network_of_another_framework_is_one_function(task):
 
         return FromFunction(function, shape.vector(), shape.shrinking().astype(bool))
 
-    a, b = (hybrid.fit(task, members=2, network=net, epochs=3, rng=1) for net in (ours, theirs))
+    a, b = (hybrid.fit(task, n_networks=2, network=net, epochs=3, rng=1) for net in (ours, theirs))
     np.testing.assert_array_equal(a.parameters(task.covariates), b.parameters(task.covariates))
-    widths = hybrid.fit(task, members=2, network=(6,), epochs=3, rng=1)
+    widths = hybrid.fit(task, n_networks=2, network=(6,), epochs=3, rng=1)
     np.testing.assert_array_equal(a.parameters(task.covariates), widths.parameters(task.covariates))
-    assert b.members[0].net.size == inputs * 6 + 6 + 6 * 21 + 21
+    assert b.networks[0].net.size == inputs * 6 + 6 + 6 * 21 + 21
 
 
 @pytest.mark.parametrize("clay", [22.0, 22.4])
@@ -155,10 +155,10 @@ def test_a_covariate_that_is_the_same_everywhere_is_left_out(clay, task):
     there = task.covariates.assign(clay=25.0)
     known = Task(task.observations, task.forcing, still).knowing(task.known)
     with pytest.warns(UserWarning, match=r"'clay' is the same at all 60 sites.*left out"):
-        network = proda.train(known, regressor=LITTLE["proda"].regressor, members=2)
+        network = proda.train(known, regressor=LITTLE["proda"].regressor, n_networks=2)
     np.testing.assert_array_equal(network.parameters(there), network.parameters(still))
     with pytest.warns(UserWarning, match="left out"):
-        ends = hybrid.fit(known, members=2, network=(4,), epochs=2)
+        ends = hybrid.fit(known, n_networks=2, network=(4,), epochs=2)
     np.testing.assert_array_equal(ends.parameters(there), ends.parameters(still))
     rng = np.random.default_rng(0)
     with pytest.warns(UserWarning, match="left out"):

@@ -28,18 +28,18 @@ from landcarbon.matrix.errors import InputError
 def task():
     world = twin_world(n_sites=24, rng=2)
     task = Task(world.observations, world.forcing, world.covariates)
-    return task.knowing(proda.assimilate(task, members=20, n_iter=2, rounds=2))
+    return task.knowing(proda.assimilate(task, n_members=20, n_iter=2, n_rounds=2))
 
 
 def test_everything_learnt_comes_back_the_same(task, tmp_path):
     few = partial(proda.perceptron, hidden=(4,), max_iter=5)
     made = {
-        "network": proda.train(task, regressor=few, members=2),
-        "hybrid": hybrid.fit(task, members=2, network=(4,), epochs=2),
-        "batch": one_batch(task, starts=1, max_iter=3),
+        "network": proda.train(task, regressor=few, n_networks=2),
+        "hybrid": hybrid.fit(task, n_networks=2, network=(4,), epochs=2),
+        "batch": one_batch(task, n_starts=1, max_iter=3),
         "sites": task.known,
         "forest": RIVALS["forest"].learn(task, np.random.default_rng(0)),
-        "report": evaluate(task, random_folds(24, 2), ["default", Proda("ridge", proda.ridge, 2)], draws=20),
+        "report": evaluate(task, random_folds(24, 2), ["default", Proda("ridge", proda.ridge, 2)], n_draws=20),
     }
     save(made, tmp_path / "learnt.pkl")
     back = load(tmp_path / "learnt.pkl")

@@ -116,7 +116,7 @@ def test_bootstrap_equals_resampling_the_rows(score):
     blocks = rng.integers(0, 12, 90)
     o = rng.normal(size=90)
     a, b = o + 0.3 * rng.normal(size=90), o + rng.normal(size=90)
-    d = marks.bootstrap_difference(o, a, b, blocks, score=score, rng=5, draws=400)
+    d = marks.bootstrap_score(o, a, blocks, rival=b, score=score, rng=5, n_draws=400)
     labels, gen = np.unique(blocks), np.random.default_rng(5)
     counts = gen.multinomial(labels.size, np.full(labels.size, 1 / labels.size), size=400)
     by_hand = []
@@ -146,7 +146,7 @@ def test_the_bootstrap_interval_covers():
     for _ in range(200):
         o = rng.normal(size=120)
         shared = rng.normal(0, 0.5, 40)[np.arange(120) // 3]
-        d = marks.bootstrap_score(o, o + shared, np.arange(120) // 3, score="bias", draws=400, rng=rng)
+        d = marks.bootstrap_score(o, o + shared, np.arange(120) // 3, score="bias", n_draws=400, rng=rng)
         hits += d.lower <= 0 <= d.upper
     assert 180 <= hits <= 199
 
@@ -200,8 +200,8 @@ def test_baselines_rank_as_they_should_on_a_curved_target():
         (lambda: marks.scores([1.0, 2.0], [1.0]), "2 row"),
         (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 0]), "one block"),
         (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], score="mse"), "r2, rmse, bias"),
-        (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], draws=0), "draws is a whole number"),
-        (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], draws=9.5), "draws is a whole number"),
+        (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], n_draws=0), "n_draws must be a whole number"),
+        (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], n_draws=9.5), "n_draws must be a whole number"),
         (lambda: cut.random_folds(4, 2).with_buffer([1.0] * 5, [1.0] * 5, 1.0), "lat has 5 .* the folds 4"),
         (lambda: v.cross_predict(v.baselines()["mean"], np.ones((3, 1)), np.ones(4), cut.random_folds(4, 2)),
          "covariates has 3 .* target 4"),

@@ -125,7 +125,7 @@ def test_monthly_scalars_average_to_the_column():
 def test_140_pools_run_too():
     T = np.broadcast_to(280 + 9 * SEASON, (20, 12))
     f = clm5.Forcing(T, np.full((20, 12), 0.5), [40.0, 120.0, 180.0, 60.0])
-    model, I, xi = clm5.monthly_model(clm5.PARAMETERS.default, f)  # noqa: E741
+    model, I, xi = clm5.monthly_model(clm5.PRODA_START, f)  # noqa: E741
     year = Cycle.from_model(model, I, xi)
     state = periodic(year).X
     assert model.n == 140

@@ -341,6 +341,17 @@ def test_the_table_of_parameters():
     assert lower["efolding"] == 0.05
 
 
+def test_two_defaults_differ_in_one_number():
+    """CLM5's own lies outside PRODA's bounds, and all the rest is shared."""
+    k = P.index("efolding")
+    assert clm5.DEFAULT[k] == 10.0 and not P.lower[k] <= clm5.DEFAULT[k] <= P.upper[k]
+    assert clm5.PRODA_START[k] == 0.5
+    np.testing.assert_array_equal(np.delete(clm5.DEFAULT, k), np.delete(clm5.PRODA_START, k))
+    for fixed in (clm5.DEFAULT, clm5.PRODA_START):
+        with pytest.raises(ValueError, match="read-only"):
+            fixed[0] = 1.0
+
+
 def site(**changes):
     ones = np.ones((20, 12))
     parts = {"soil_temperature": 285 * ones, "water_scalar": 0.5 * ones, "litter_input": [1, 2, 3, 4]}

@@ -92,26 +92,26 @@ def test_the_adjoint_is_the_derivative(case):
 def test_it_is_assimilated_fitted_trained_and_mapped(case):
     model, forcing, prior, covariates, data, _ = case
     task = Task(data, forcing, covariates, model=model)
-    sites = proda.assimilate(task, members=20, n_iter=2, rng=0)
+    sites = proda.assimilate(task, n_members=20, n_iter=2, rng=0)
     still = observed_values(model, np.tile(prior.table.default, (N, 1)), forcing)
     before, after = (np.abs(h - data.data).mean() for h in (data.predict(still), sites.prediction.mean(axis=1)))
     assert after < 0.8 * before
     batch = one_batch(task, rng=0)
     assert batch.cost[1] < batch.cost[0]
     linear = Proda("ridge", proda.ridge, 3)
-    network = proda.train(task.knowing(sites), regressor=proda.ridge, members=3)
-    maps = proda.predict(network, task, draws=20)
+    network = proda.train(task.knowing(sites), regressor=proda.ridge, n_networks=3)
+    maps = proda.predict(network, task, n_draws=20)
     assert maps["carbon"].shape == (N, len(model.LAYERS))
     rivals = ("default", "one_batch", linear)
-    report = evaluate(task.knowing(sites), random_folds(N, 2, rng=0), rivals, draws=20)
+    report = evaluate(task.knowing(sites), random_folds(N, 2, rng=0), rivals, n_draws=20)
     assert report.table["r2"].notna().all()
 
 
 def test_it_is_trained_end_to_end(case):
     model, forcing, _, covariates, data, _ = case
     task = Task(data, forcing, covariates, model=model)
-    net = hybrid.fit(task, members=2, network=(8,), epochs=20, rng=1)
-    assert all(member.history[-1, 0] < member.history[0, 0] for member in net.members)
+    net = hybrid.fit(task, n_networks=2, network=(8,), epochs=20, rng=1)
+    assert all(member.history[-1, 0] < member.history[0, 0] for member in net.networks)
     assert hybrid.directions(task, net.predict(covariates)).degrees_of_freedom > 0.9
 
 

@@ -26,6 +26,19 @@ YEARS, STEP, START = 20.0, 0.01, 100.0
 CLOSURE = 1e-10
 
 
+def drawn(card: dict[str, Any]) -> MatrixModel:
+    """The model of an answer to exercise 02.2: rates, shares and arrows in their places."""
+    A = np.eye(len(PAPER))
+    for source, target, fraction in card["arrows"]:
+        A[PAPER.index(target), PAPER.index(source)] = -fraction
+    return MatrixModel(
+        PAPER,
+        A=A,
+        K=np.array([card["rates"][pool] for pool in PAPER]),
+        B=np.array([card["shares"].get(pool, 0.0) for pool in PAPER]),
+    )
+
+
 @exercise(
     "02.1",
     level=1,

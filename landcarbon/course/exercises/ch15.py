@@ -258,7 +258,7 @@ def ranks(answer: Callable[..., Any]) -> None:
 
 @exercise(
     "15.4",
-    level=3,
+    level=1,
     title="the culprit",
     hints=(
         "Run your `ranks` on each of the three and look at the histograms.",
