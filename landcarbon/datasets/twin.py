@@ -318,9 +318,8 @@ class Nature:
     def _coast(self) -> Any:
         from scipy.spatial import cKDTree
 
-        lonlat = outline("coast_110m")
-        lonlat = lonlat[np.isfinite(lonlat).all(axis=1)]
-        return cKDTree(unit_vectors(lonlat[:, 1], lonlat[:, 0]))
+        coast = outline("coast_110m")
+        return cKDTree(unit_vectors(*coast[np.isfinite(coast).all(axis=1)].T))
 
     def _environment(self, lat: Array, lon: Array) -> tuple[clm5.Forcing, pd.DataFrame, Array]:
         """Forcing, covariates, and the hidden fields."""

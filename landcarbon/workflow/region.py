@@ -38,7 +38,7 @@ from landcarbon.assimilation.runs import some_jobs
 from landcarbon.datasets.climate import covariates_at, forcing_at
 from landcarbon.datasets.outlines import inside
 from landcarbon.datasets.profiles import Profiles
-from landcarbon.geo import block_ids
+from landcarbon.geo import as_box, block_ids
 from landcarbon.learning import Evaluation, Proda, Task, Work, evaluate, proda
 from landcarbon.learning.control import compare, control
 from landcarbon.learning.folds import blocked_folds
@@ -125,12 +125,7 @@ class Plan:
         for name, low in least.items():
             as_whole(name, getattr(self, name), low)
         if self.box is not None:
-            west, south, east, north = (float(x) for x in as_array("box", self.box, shape=(4,)))
-            if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-                raise InputError(
-                    f"box is (west, south, east, north) in degrees, from -180 to 180 and -90 to 90, but "
-                    f"{tuple(self.box)} was given. Across the date line, take two runs."
-                )
+            as_box(self.box)
 
 
 @dataclass(frozen=True, eq=False)

@@ -228,8 +228,8 @@ def _map(result: Groups) -> str:
     high = cells["stock_upper"].transpose("latitude", "longitude").values
     beyond = cells["beyond"].transpose("latitude", "longitude").values
     step = float(cells.attrs["grid"])
-    frame = (lon[0] - step, lon[-1] + step, lat[0] - step, lat[-1] + step)
-    wide = (frame[1] - frame[0]) / (frame[3] - frame[2])
+    frame = (lon[0] - step, lat[0] - step, lon[-1] + step, lat[-1] + step)
+    wide = (frame[2] - frame[0]) / (frame[3] - frame[1])
     height = float(np.clip(6.2 / wide + 0.9, 3.0, 6.5))
     out = []
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -242,7 +242,7 @@ def _map(result: Groups) -> str:
          f"Map of the width of the interval: a factor of {np.nanmedian(ratio):.1f} at the median cell."),
     ):  # fmt: skip
         fig, ax = plots.figure(7.6, height)
-        plots.map(ax, lon, lat, values, region=frame, label=label, colours=colours)
+        plots.map(ax, lat, lon, values, region=frame, label=label, colours=colours)
         if values is stock:
             y, x = np.nonzero(beyond > 0)
             ax.scatter(lon[x], lat[y], s=3, color="white", edgecolors="black", linewidths=0.3, zorder=4,
