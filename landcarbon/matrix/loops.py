@@ -32,7 +32,7 @@ from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import Method, Move, Moves, Propagator, checked_outflow, propagator
-from landcarbon.matrix.timeline import Changing, Forcing, Timeline
+from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
 
 __all__ = ["Account", "ColumnCycle", "Cycle", "FeedbackCycle", "Loop", "Repeating"]
 
@@ -183,8 +183,7 @@ class Cycle(Repeating):
         if isinstance(passed[0].model, LayeredModel):
             columns = tuple(now.model.under(now.xi) for now in passed)
             return ColumnCycle(columns, tuple(now.u for now in passed), h, method)
-        M = np.stack([now.model.outflow_matrix(now.xi) for now in passed])
-        return cls(M, np.stack([now.u for now in passed]), h, method)
+        return cls(*_of_all_steps(passed), h, method)
 
     @cached_property
     def propagators(self) -> tuple[Propagator, ...]:
@@ -327,6 +326,23 @@ class FeedbackCycle(Repeating):
 
 
 Loop = Repeating | Callable[[Array], Array]
+
+
+def _of_all_steps(passed: list[Moment]) -> tuple[Array, Array]:
+    """M and u of all steps; of a model that stays in one call, since its checks cost more than its work."""
+    model = passed[0].model
+    if not isinstance(model, MatrixModel) or any(now.model is not model for now in passed):
+        return np.stack([now.model.outflow_matrix(now.xi) for now in passed]), np.stack([now.u for now in passed])
+    axes = max(model.K.ndim, *(part.ndim - 1 for part in (model.A, model.V) if part is not None))
+    xi = _stacked([now.xi for now in passed], axes)
+    I = _stacked([now.I for now in passed], model.B.ndim - 1)
+    return model.outflow_matrix(xi), model.input(I)
+
+
+def _stacked(values: list[Array], ndim: int) -> Array:
+    """Rows of all steps, with free axes of length 1 before their own until each has `ndim`."""
+    rows = np.stack(np.broadcast_arrays(*values))
+    return rows.reshape(len(rows), *(1,) * (ndim + 1 - rows.ndim), *rows.shape[1:])
 
 
 def _step_lengths(dt: ArrayLike) -> Array:
