@@ -22,7 +22,6 @@ are solved together by the cascade, a few one by one; see `landcarbon.matrix.sol
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
@@ -35,6 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.matrix import cascade, solve
 from landcarbon.matrix.cascade import Plan, Rates
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import altered, keep
 from landcarbon.matrix.layers import SoilLayers, transport_matrix
 from landcarbon.matrix.model import (
     MatrixModel,
@@ -119,10 +119,7 @@ class LayeredModel:
         check_rates(K, pools, axis=-2)
         down = as_array("down", self.down, shape=(L - 1,), lower=0.0, hint=each)
         up = as_array("up", self.up, shape=(L - 1,), lower=0.0, hint=each)
-        for name, value in (
-            ("pools", pools), ("A", A), ("K", K), ("down", down), ("up", up), ("mixed", tuple(mixed.tolist()))
-        ):
-            object.__setattr__(self, name, value)
+        keep(self, pools=pools, A=A, K=K, down=down, up=up, mixed=tuple(mixed.tolist()))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -231,9 +228,7 @@ class LayeredModel:
                 f"xi has shape {scalar.shape}; give one number, or ({p}, {L}) for each pool and layer. "
                 "Either may be 1, and leading axes are columns."
             )
-        now = copy.copy(self)  # parts that were checked before, but for K
-        object.__setattr__(now, "K", K)
-        return now
+        return altered(self, K=K)
 
     def input(self, I: ArrayLike) -> Array:
         """The input of each pool and layer (..., p, L) [gC m-3 yr-1]: what is given, looked at."""

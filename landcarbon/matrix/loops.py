@@ -30,6 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import Method, Move, Moves, Propagator, checked_outflow, propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
@@ -152,8 +153,7 @@ class Cycle(Repeating):
                 f"M {M.shape}, u {u.shape} and dt {dt.shape} must share their first axis, the "
                 "steps of the loop: M (T, ..., n, n), u (T, ..., n), dt (T,)."
             )
-        for name, value in (("M", M), ("u", u), ("dt", dt)):
-            object.__setattr__(self, name, value)
+        keep(self, M=M, u=u, dt=dt)
 
     @classmethod
     def from_model(
@@ -198,14 +198,14 @@ class Cycle(Repeating):
     def __call__(self, X: ArrayLike) -> Array:
         """State after one loop that starts from X."""
         end = np.asarray(X, dtype=float)[..., None]
-        for keep, brought in self._moves:
-            end = keep @ end + brought[..., None]
+        for left, brought in self._moves:
+            end = left @ end + brought[..., None]
         return end[..., 0]
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
-        for p, M, u, (keep, brought) in zip(self.propagators, self.M, self.u, self._moves):
-            X = _apply(keep, X) + brought
+        for p, M, u, (left, brought) in zip(self.propagators, self.M, self.u, self._moves):
+            X = _apply(left, X) + brought
             yield p, M, u, X
 
     def loop_map(self) -> tuple[Array, Array]:
@@ -304,7 +304,7 @@ class FeedbackCycle(Repeating):
     method: Method = "exponential"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dt", _step_lengths(self.dt))
+        keep(self, dt=_step_lengths(self.dt))
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""

@@ -55,6 +55,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import Propagator, propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Timeline
@@ -123,8 +124,7 @@ class Element:
         supply = as_array("supply", self.supply, shape=(self.mineral.n,), lower=0.0,
                           hint=f"The mineral pools are {', '.join(self.mineral.pools)}.")
         as_array("half", self.half, lower=0.0, strict=True)
-        for key, value in (("c_to_e", plenty), ("c_to_e_scarce", scarce), ("supply", supply)):
-            object.__setattr__(self, key, value)
+        keep(self, c_to_e=plenty, c_to_e_scarce=scarce, supply=supply)
 
     def share(self, m: ArrayLike) -> Array:
         """a / (a + h) (...): how far the available pool meets demand."""
@@ -202,7 +202,7 @@ class NutrientModel:
                 )
             if self.coupling == "flexible" and e.c_to_e_scarce is None:
                 raise InputError(f"flexible coupling needs c_to_e_scarce of {e.name}.")
-        object.__setattr__(self, "elements", elements)
+        keep(self, elements=elements)
 
     @property
     def pools(self) -> tuple[str, ...]:

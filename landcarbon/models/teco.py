@@ -51,6 +51,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix import response
 from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -181,8 +182,7 @@ class Forcing:
                 "their first axis, the days."
             )
         gpp, T, w = np.broadcast_arrays(gpp, T, w)
-        for name, value in (("gpp", gpp), ("soil_temperature", T), ("moisture", w)):
-            object.__setattr__(self, name, value)
+        keep(self, gpp=gpp, soil_temperature=T, moisture=w)
 
     def __len__(self) -> int:
         return len(self.gpp)

@@ -41,6 +41,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel, check_transfers
 from landcarbon.matrix.steps import Move, Moves, propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
@@ -102,8 +103,7 @@ class Disturbance:
         n = severity.size
         A = np.eye(n) if self.A is None else as_array("A", self.A, shape=(n, n))
         check_transfers(A, tuple(f"pool {j}" for j in range(n)))
-        for name, value in (("rate", float(rate)), ("severity", severity), ("A", A)):
-            object.__setattr__(self, name, value)
+        keep(self, rate=float(rate), severity=severity, A=A)
 
     @property
     def effect(self) -> Array:

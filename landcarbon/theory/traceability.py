@@ -42,6 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 
 if TYPE_CHECKING:
@@ -94,8 +95,7 @@ class Components:
                      hint="The components multiply; none can be 0.")
             for name in COMPONENTS
         ]
-        for name, array in zip(COMPONENTS, np.broadcast_arrays(*arrays)):
-            object.__setattr__(self, name, array)
+        keep(self, **dict(zip(COMPONENTS, np.broadcast_arrays(*arrays))))
 
     @property
     def residence_time(self) -> Array:
