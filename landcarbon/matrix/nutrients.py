@@ -56,6 +56,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep
+from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import Propagator, propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Timeline
@@ -563,4 +564,4 @@ def _dataset(
         supply = np.full((len(rows), *lead), e.supply.sum())
         data[f"{k}_supply"] = (("step", *dims), supply, flux)
         coords[f"{k}_pool"] = list(e.mineral.pools)
-    return xr.Dataset(data, coords)
+    return labelled(xr.Dataset(data, coords), "run of a model of carbon and nutrients")

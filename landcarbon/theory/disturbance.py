@@ -42,6 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
 from landcarbon.matrix.frozen import keep
+from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel, check_transfers
 from landcarbon.matrix.steps import Move, Moves, propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
@@ -296,7 +297,7 @@ def random_runs(
     >>> bool(abs(runs.X[-1].mean() / mean_storage(land, fire, 500.0)[0] - 1) < 0.03)
     True
     """
-    n_members, rng = as_whole("n_members", n_members, 1), as_rng(rng)
+    seed, n_members, rng = rng, as_whole("n_members", n_members, 1), as_rng(rng)
     clock = Timeline.read(model, t, I, xi)
     first = clock.model_at(0, float(clock.t[0] + clock.t[1]) / 2)
     _fits(disturbance(clock.t[0]) if callable(disturbance) else disturbance, first)
@@ -314,7 +315,7 @@ def random_runs(
         X, step = _passed(X, now, M, moves.of_matrix(M, now.h), regime, rng)
         states.append(X)
         passed.append(step)
-    return _dataset(first.pools, clock.t, states, passed, unit)
+    return _dataset(first.pools, clock.t, states, passed, unit, seed)
 
 
 class _Step(NamedTuple):
@@ -345,7 +346,7 @@ def _passed(
 
 
 def _dataset(
-    pools: tuple[str, ...], t: Array, states: list[Array], passed: list[_Step], unit: str
+    pools: tuple[str, ...], t: Array, states: list[Array], passed: list[_Step], unit: str, seed: Any
 ) -> xr.Dataset:
     import xarray as xr
 
@@ -376,7 +377,7 @@ def _dataset(
         "step": ("step", (t[:-1] + t[1:]) / 2, {"units": "yr", "long_name": "middle of the step"}),
         "pool": ("pool", list(pools)),
     }
-    return xr.Dataset(variables, coords)
+    return labelled(xr.Dataset(variables, coords), "places with random disturbance", seed=seed)
 
 
 def _struck(
