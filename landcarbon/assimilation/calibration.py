@@ -151,8 +151,9 @@ def twins(posterior: Posterior, n: int, rng: Random = 0) -> tuple[Any, Posterior
             "twins are made from a Posterior(prior, model, observations) of one site; this one has "
             f"{'no observations' if posterior.observations is None else f'sites {posterior.sites}'}."
         )
+    n = as_whole("n", n, 1)
     source = streams(rng).generators[0]
-    truth = posterior.prior.sample(as_whole("n", n, 1), source)
+    truth = posterior.prior.sample(n, source)
     data = posterior.observations.simulate(posterior.run_model(truth), source)
     return truth, replace(posterior, observations=posterior.observations.with_values(data))
 
@@ -196,6 +197,7 @@ def calibrate(
     >>> calibrate(problems.gaussian(), "importance", n_twins=200, rng=1).p_value() > 0.01
     True
     """
+    n_twins, keep = as_whole("n_twins", n_twins, 1), as_whole("keep", keep, 1)
     make, run, thin = as_rng(rng).spawn(3)
     truth, many = twins(posterior, n_twins, make)
     if isinstance(method, (str, Sampler)):
@@ -213,6 +215,7 @@ def few(result: Draws | Ensemble, n: int, rng: Random = 0) -> NDArray[np.float64
     InputError
         Fewer draws than asked for.
     """
+    n = as_whole("n", n, 1)
     if isinstance(result, Ensemble) and result.log_weight is not None:
         return result.resample(n, rng).draws
     # Draw by draw over the chains, so that an even choice is even over chains and over time.

@@ -38,7 +38,11 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
-__all__ = ["Draws", "Ensemble", "parameter_names", "systematic", "tails"]
+__all__ = ["ConvergenceWarning", "Draws", "Ensemble", "parameter_names", "systematic", "tails"]
+
+
+class ConvergenceWarning(UserWarning):
+    """A result that should not be trusted as it is, and what to do about it."""
 
 
 class _Statistics:
@@ -189,6 +193,8 @@ class Ensemble(_Statistics):
         ln Z and its Monte-Carlo standard error.
     prediction : ndarray, (sites..., draw, obs), optional
         What the draws predict for the observations, in data space.
+    stuck : ndarray, (sites...), optional
+        Share of the particles of `tempered_smc` that hardly move at its end.
     """
 
     _DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -197,6 +203,7 @@ class Ensemble(_Statistics):
         "log_evidence": (),
         "log_evidence_error": (),
         "prediction": ("draw", "observation"),
+        "stuck": (),
     }
 
     names: tuple[str, ...]
@@ -205,11 +212,12 @@ class Ensemble(_Statistics):
     log_evidence: NDArray[np.float64] | None = None
     log_evidence_error: NDArray[np.float64] | None = None
     prediction: NDArray[np.float64] | None = None
+    stuck: NDArray[np.float64] | None = None
 
     def __getitem__(self, index: Any) -> Ensemble:
         """Select sites."""
         _needs_site_axis(self.draws.shape[:-2])
-        rest = (self.log_weight, self.log_evidence, self.log_evidence_error, self.prediction)
+        rest = (self.log_weight, self.log_evidence, self.log_evidence_error, self.prediction, self.stuck)
         return Ensemble(
             self.names, self.draws[index], *(None if a is None else a[index] for a in rest)
         )
@@ -228,6 +236,19 @@ class Ensemble(_Statistics):
     def ess(self) -> NDArray[np.float64]:
         """Effective sample size of the weights (sites...)."""
         return 1.0 / (self.weight**2).sum(-1)
+
+    @property
+    def distinct(self) -> NDArray[np.int_]:
+        """Number of draws that differ from all others (sites...): a copy tells nothing new.
+
+        Examples
+        --------
+        >>> Ensemble(("x",), np.array([[1.0], [2.0], [1.0]])).distinct
+        array(2)
+        """
+        order = np.lexsort(np.moveaxis(self.draws, -1, 0), axis=-1)
+        x = np.take_along_axis(self.draws, order[..., None], axis=-2)
+        return np.asarray(1 + (np.diff(x, axis=-2) != 0).any(-1).sum(-1))
 
     def resample(self, n: int, rng: Random = 0) -> Ensemble:
         """`n` equally weighted draws (systematic resampling)."""

@@ -121,7 +121,7 @@ def _sampler(method: str | Sampler, options: dict[str, Any]) -> Sampler:
         if not isinstance(method, Sampler) or options:
             raise InputError(
                 "method is a name with its options beside it, or a sampler that holds its own: "
-                "sample(posterior, 'smc', n=500) or sample(posterior, TemperedSMC(n_draws=500))."
+                "sample(posterior, 'smc', n_draws=500) or sample(posterior, TemperedSMC(n_draws=500))."
             )
         return method
     if method not in SAMPLERS:

@@ -82,6 +82,9 @@ def morris(
     from SALib.sample import morris as design
 
     n_trajectories, levels = as_whole("n_trajectories", n_trajectories, 2), as_whole("levels", levels, 2)
+    seed = as_whole("seed", seed)
+    if levels % 2:
+        raise InputError(f"levels must be even, such as 4, but {levels} was given.")
     problem = _problem(prior)
     u = design.sample(problem, n_trajectories, num_levels=levels, seed=seed)
     y = _run(prior, model, u)
@@ -133,7 +136,7 @@ def sobol(prior: Prior, model: Model, n_base: int = 1024, *, seed: int) -> xr.Da
     from SALib.analyze import sobol as analyse
     from SALib.sample import sobol as design
 
-    n_base = as_whole("n_base", n_base, 2)
+    n_base, seed = as_whole("n_base", n_base, 2), as_whole("seed", seed)
     if n_base & (n_base - 1):
         raise InputError(f"n_base must be a power of 2, such as 512 or 1024, but {n_base} was given.")
     problem = _problem(prior)
@@ -195,4 +198,3 @@ def _labelled(
         coords={"parameter": list(prior.names)},
         attrs={"runs": len(y), "size": size},
     )
-

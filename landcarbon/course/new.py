@@ -156,7 +156,12 @@ def _solution(nn: str, title: str) -> list[tuple[str, str]]:
 
 def _quiz() -> list[dict[str, object]]:
     answers = [{"answer": a, "correct": a == "Yes", "feedback": "Why."} for a in ("No", "Yes", "Both")]
-    return [{"question": f"Question {k}?", "answers": answers} for k in (1, 2, 3)]
+    asked = [("an earlier idea", "Still known?"), *((f"idea {k}", f"Question {k}?") for k in (1, 2, 3))]
+    quiz: list[dict[str, object]] = [
+        {"concept": c, "question": q, "answers": answers} for c, q in asked
+    ]
+    quiz[0]["from"] = "03"
+    return quiz
 
 
 def main(arguments: list[str] | None = None) -> int:

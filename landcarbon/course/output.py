@@ -6,15 +6,21 @@ from typing import Any
 
 from landcarbon.course.say import say
 
-__all__ = ["emit"]
+__all__ = ["emit", "in_notebook"]
+
+
+def in_notebook() -> bool:
+    """True where an IPython shell displays what is emitted."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    return InteractiveShell.initialized()
 
 
 def emit(bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
     """Display a MIME bundle in a notebook; print its plain text elsewhere."""
-    from IPython.core.interactiveshell import InteractiveShell
     from IPython.display import display
 
-    if InteractiveShell.initialized():
+    if in_notebook():
         display(bundle, metadata=metadata or {}, raw=True)
     else:
         say(bundle["text/plain"])

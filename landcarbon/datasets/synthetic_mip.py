@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcarbon.matrix.errors import InputError, Rng, as_rng
+from landcarbon.matrix.errors import Rng, as_rng, as_whole
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.simulate import integrate
 
@@ -52,10 +52,8 @@ def synthetic_mip(n_models: int = 8, n_sites: int = 60, n_years: int = 50, *, rn
     """
     import xarray as xr
 
-    if n_models < 3 or n_sites < 10 or n_years < 2:
-        raise InputError(
-            f"{n_models} models, {n_sites} sites, {n_years} years were asked for; give at least 3, 10 and 2."
-        )
+    n_models, n_sites = as_whole("n_models", n_models, 3), as_whole("n_sites", n_sites, 10)
+    n_years = as_whole("n_years", n_years, 2)
     rng = as_rng(rng)
     n = len(POOLS)
     T = rng.uniform(-5.0, 27.0, n_sites)

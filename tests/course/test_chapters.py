@@ -6,6 +6,7 @@ import ast
 import base64
 import copy
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from landcarbon.course.lint import NOTEBOOK_KB, RULES, SHAPE, exceptions, is_chapter, lint, sourced
 from landcarbon.course.notebooks import appendices, blank, chapters, normalise, read
-from landcarbon.course.quizzes import quiz, read_quiz
+from landcarbon.course.quizzes import quiz, read_quiz, shuffled
 from landcarbon.matrix.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -250,7 +251,22 @@ def test_normal_form_does_not_depend_on_run_or_machine() -> None:
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("book/quizzes/*.json")), ids=lambda p: p.stem)
 def test_quiz_keeps_its_rules(path: Path) -> None:
-    assert 3 <= len(read_quiz(path)) <= 5
+    assert 3 <= len(read_quiz(path)) <= 6
+
+
+def test_neither_place_nor_length_gives_a_right_answer_away() -> None:
+    """No position holds more than 40 % of the right answers; they are the longest as often as chance has it."""
+    questions = [q for p in sorted(ROOT.glob("book/quizzes/*.json")) for q in read_quiz(p)]
+    positions, longest, chance = Counter(), 0.0, 0.0
+    for question in questions:
+        answers = shuffled(question)
+        right = [a["correct"] for a in answers].index(True)
+        lengths = [len(a["answer"]) for a in answers]
+        positions[right] += 1
+        longest += (lengths[right] == max(lengths)) / lengths.count(max(lengths))
+        chance += 1 / len(answers)
+    assert max(positions.values()) <= 0.4 * len(questions), positions
+    assert 0.6 * chance <= longest <= chance, f"{longest:.0f} of {len(questions)}, by chance {chance:.0f}"
 
 
 @pytest.mark.parametrize(
@@ -258,6 +274,10 @@ def test_quiz_keeps_its_rules(path: Path) -> None:
     [
         (lambda q: q[0]["answers"][1].pop("feedback"), "has no feedback"),
         (lambda q: [a.update(correct=False) for a in q[1]["answers"]], "marked as correct"),
+        (lambda q: [a.update(correct=True) for a in q[1]["answers"]], "marked as correct"),
+        (lambda q: q[1].pop("concept"), "names no concept"),
+        (lambda q: q[1].pop("from"), "from an earlier chapter"),
+        (lambda q: q[1].update({"from": "03"}), "from an earlier chapter"),
         (lambda q: q.clear(), "3 to 5"),
         (lambda q: q[2].update(answers=q[2]["answers"][:1]), "at least two"),
         (lambda q: q[2].pop("question"), "has no text"),
@@ -266,8 +286,16 @@ def test_quiz_keeps_its_rules(path: Path) -> None:
 def test_quiz_refuses(change, sentence, tmp_path: Path) -> None:
     import json
 
-    questions = json.loads((ROOT / "book/quizzes/00.json").read_text(encoding="utf-8"))
+    questions = json.loads((ROOT / "book/quizzes/02.json").read_text(encoding="utf-8"))
+    questions.insert(1, questions.pop(0))  # the one from an earlier chapter comes second
     change(questions)
-    (tmp_path / "00.json").write_text(json.dumps(questions), encoding="utf-8")
+    (tmp_path / "02.json").write_text(json.dumps(questions), encoding="utf-8")
     with pytest.raises(InputError, match=sentence):
-        quiz("00", tmp_path)
+        read_quiz(tmp_path / "02.json")
+
+
+def test_quiz_in_a_script_says_where_it_is_and_goes_on(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("landcarbon.course.quizzes.in_notebook", lambda: False)
+    monkeypatch.chdir(tmp_path)
+    assert quiz("03") is None
+    assert "page of the chapter" in capsys.readouterr().out
