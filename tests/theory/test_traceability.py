@@ -407,7 +407,7 @@ GOOD = {"npp": np.full(3, 100.0), "stocks": np.tile([50.0, 5.0, 500.0], (4, 1)),
         (lambda: fit_response(np.ones((5, 2)), np.arange(5), np.ones(5)), "at least ten samples"),
         (lambda: benchmark(np.ones((4, 5)), np.ones((4, 5))), "does not vary"),
         (lambda: benchmark(np.ones((4, 6)), np.ones((4, 5))), "site, time"),
-        (lambda: synthetic_mip(n_models=2), "at least 3, 10 and 2"),
+        (lambda: synthetic_mip(n_models=2), "n_models must be a whole number, at least 3"),
     ],
 )
 def test_bad_input_gets_a_sentence(call, words):
