@@ -447,15 +447,25 @@ def _draw_pools(
 
 
 def _draw_transfers(pencil: _Pencil, f: np.ndarray) -> None:
-    """Arrows along the column of the giver and the row of the taker, with the fraction at the corner."""
-    colour = PALETTE["blue"]
-    for i, j in zip(*np.nonzero(f > 0)):
-        if i != j:
-            towards = 1 if i > j else -1
-            begin, end = j + towards * pencil.half_h, i - towards * pencil.half_w
-            pencil.ax.plot([j, j], [begin, i], color=colour, linewidth=1.5, linestyle="-", zorder=1)
-            pencil.arrow((end, i), (j, i), zorder=1, color=colour)
-            pencil.label(j, i, f"{f[i, j]:.2g}", colour, fontweight="bold")
+    """Arrows along the column of the giver and the row of the taker, with the fraction at the corner.
+
+    Each has a way and a head of its own: arrows that share a row or a column are set apart, those from or
+    to far away on the outside, so that arrows of one side do not cross.
+    """
+    colour, gap = PALETTE["blue"], pencil.half_h / 2.6
+    arrows = [(int(i), int(j)) for i, j in zip(*np.nonzero(f > 0)) if i != j]
+    for i, j in arrows:
+        towards = 1 if i > j else -1
+        into = sorted((abs(i - k) for t, k in arrows if t == i and (k < i) == (j < i)))
+        out = sorted((abs(k - j) for k, s in arrows if s == j and (k > j) == (i > j)))
+        place, turn = into.index(abs(i - j)), out.index(abs(i - j))
+        y = i + towards * gap * (place - (len(into) - 1) / 2)
+        x = j - towards * gap * (turn - (len(out) - 1) / 2)
+        pencil.ax.plot([x, x], [j + towards * pencil.half_h, y], color=colour, linewidth=1.5, linestyle="-",
+                       zorder=1)
+        pencil.arrow((i - towards * pencil.half_w, y), (x, y), zorder=1, color=colour)
+        aside = 0.14 * towards if turn < len(out) - 1 else 0.0  # off the way of arrows that go further
+        pencil.label(x + aside, y, f"{f[i, j]:.2g}", colour, fontweight="bold")
 
 
 def _draw_box(pencil: _Pencil, i: int, name: str, rate: float) -> None:

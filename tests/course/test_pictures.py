@@ -89,6 +89,16 @@ def test_pool_diagram_shows_every_number_of_the_model() -> None:
         assert wanted in texts
 
 
+def test_each_arrow_of_a_pool_diagram_has_a_head_and_a_way_of_its_own() -> None:
+    A = np.eye(5) - 0.2 * (1 - np.eye(5))
+    ax = plots.pool_diagram(MatrixModel(tuple("abcde"), A, np.ones(5), [1, 0, 0, 0, 0])).axes[0]
+    heads = {tuple(np.round(t.xy, 6)) for t in ax.texts if getattr(t, "arrow_patch", None) is not None}
+    assert len(heads) == 20 + 1 + 5  # transfers, one input, five ways to the air
+    # On each side of a box the ways have places of their own; up and down start from different sides.
+    ways = {(round(line.get_xdata()[0], 6), line.get_ydata()[0] < line.get_ydata()[1]) for line in ax.lines}
+    assert len(ways) == 20
+
+
 def test_pool_diagram_refuses_what_it_cannot_draw() -> None:
     with pytest.raises(InputError, match="legible up to 8"):
         plots.pool_diagram(chain(9))
