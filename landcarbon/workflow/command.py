@@ -25,7 +25,7 @@ HELP = {
     "error": "standard deviation of ln carbon as measured",
     "n_members": "size of the ensemble of each site",
     "n_iter": "steps of the ensemble smoother",
-    "n_rounds": "assimilations, each from what the one before found over all sites",
+    "n_rounds": "most rounds by which the prior is learnt from what the sites have in common",
     "n_networks": "members of the network ensemble",
     "n_folds": "folds of the cross-validation",
     "block": "edge of the blocks that are left out [degrees]",
