@@ -63,6 +63,7 @@ STYLES = cycler(
 MARKERS = ("o", "s", "^", "D", "v", "P", "x")
 
 LIMIT_KB = 60
+FEW_PIXELS = 40  # a colour on fewer pixels is the edge of something else
 RENDER_WIDTH = 700  # CSS pixels a figure of the default width takes on the page
 
 _RC: Any = {
@@ -131,9 +132,7 @@ def png(fig: Figure, *, dpi: float = 150, colours: int = 96, limit_kb: float = L
             fig.savefig(raw, format="png", dpi=dpi * scale, facecolor="white")
         image = Image.open(raw).convert("RGB")
         small = io.BytesIO()
-        image.quantize(min(palette, colours), dither=Image.Dither.NONE).save(
-            small, "PNG", optimize=True
-        )
+        _quantised(image, min(palette, colours)).save(small, "PNG", optimize=True)
         size = small.tell() / 1000
         if size <= limit_kb:
             return small.getvalue()
@@ -141,6 +140,27 @@ def png(fig: Figure, *, dpi: float = 150, colours: int = 96, limit_kb: float = L
         f"The picture takes {size:.0f} kB, the limit is {limit_kb:.0f} kB: draw fewer points, or "
         f"rasterise a density instead of single points."
     )
+
+
+def _quantised(image: Any, colours: int) -> Any:
+    """The picture with so many colours, among them those of `PALETTE` that are drawn in it.
+
+    A palette of the most frequent colours turns a thin orange line brown where a map or a sky full of
+    points takes them all; the colours of lines are put back in.
+    """
+    from PIL import Image
+
+    plain = image.quantize(colours, dither=Image.Dither.NONE)
+    kept = {colour for _, colour in plain.convert("RGB").getcolors(2**24)}
+    drawn = {colour: count for count, colour in image.getcolors(2**24)}
+    ours = [tuple(bytes.fromhex(code[1:])) for code in PALETTE.values()]
+    lost = [rgb for rgb in ours if drawn.get(rgb, 0) >= FEW_PIXELS and rgb not in kept]
+    if not lost:
+        return plain
+    others = image.quantize(colours - len(lost), dither=Image.Dither.NONE).getpalette()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*others[: 3 * (colours - len(lost))], *(part for rgb in lost for part in rgb)])
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def show(fig: Figure, alt: str) -> None:

@@ -53,6 +53,19 @@ def test_png_is_small_and_of_the_size_asked_for() -> None:
     assert data == plots.png(fig, dpi=150)
 
 
+def test_colours_of_lines_survive_beside_a_map() -> None:
+    """Five thousand colours of a field must not turn a thin line into another colour."""
+    fig, ax = plots.figure()
+    x = np.linspace(0, 1, 200)
+    ax.imshow(np.outer(x, x), cmap="turbo", extent=(0, 1, 0, 1), aspect="auto")
+    for height, name in enumerate(("orange", "purple", "sky"), 1):
+        ax.plot(x, np.full(200, height / 4), color=plots.PALETTE[name], linestyle="--")
+    picture = Image.open(io.BytesIO(plots.png(fig, limit_kb=200))).convert("RGB")
+    seen = {colour for _, colour in picture.getcolors(2**24)}
+    for name in ("orange", "purple", "sky"):
+        assert tuple(bytes.fromhex(plots.PALETTE[name][1:])) in seen, name
+
+
 def test_png_says_when_a_picture_is_too_heavy() -> None:
     fig, ax = plots.figure()
     ax.imshow(np.random.default_rng(0).random((400, 700)))
