@@ -68,6 +68,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
+from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Timeline
@@ -114,9 +116,7 @@ class Ways:
                   for name in ("resorbed", "lost", "volatile")}
         if np.any(shares["resorbed"] + shares["lost"] > 1):
             raise InputError("resorbed and lost together exceed 1: no pool gives away more than leaves it.")
-        for name, value in shares.items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "fixation", as_array("fixation", self.fixation, lower=0.0))
+        keep(self, **shares, fixation=as_array("fixation", self.fixation, lower=0.0))
 
     @property
     def none(self) -> bool:
@@ -145,8 +145,7 @@ class Depth:
                       hint=f"Positions of the {len(roots)} mineral pools, from 0.")
         if not roots.any() or np.any(at != np.floor(at)):
             raise InputError("roots must take up somewhere, and at holds whole positions of mineral pools.")
-        object.__setattr__(self, "at", at.astype(np.intp))
-        object.__setattr__(self, "roots", roots / roots.sum())
+        keep(self, at=at.astype(np.intp), roots=roots / roots.sum())
 
     @property
     def exchange(self) -> Array:
@@ -223,9 +222,7 @@ class Element:
                 f"depth has {len(depth.at)} pools and {len(depth.roots)} mineral pools; {self.name} has "
                 f"{plenty.shape[-1]} and {k}."
             )
-        for key, value in (("c_to_e", plenty), ("c_to_e_scarce", scarce), ("supply", supply),
-                           ("half", half), ("depth", depth)):
-            object.__setattr__(self, key, value)
+        keep(self, c_to_e=plenty, c_to_e_scarce=scarce, supply=supply, half=half, depth=depth)
 
     def shares(self, m: ArrayLike) -> Array:
         """a / (a + h) (..., k) of each mineral pool."""
@@ -384,7 +381,7 @@ class NutrientModel:
                 )
             if self.coupling == "flexible" and e.c_to_e_scarce is None:
                 raise InputError(f"flexible coupling needs c_to_e_scarce of {e.name}.")
-        object.__setattr__(self, "elements", elements)
+        keep(self, elements=elements)
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -818,4 +815,4 @@ def _dataset(
         for name in ("supply", "uptake", "net_mineralisation", "lost", "lost_organic", "lost_gas"):
             data[f"{k}_{name}"] = (("step", *dims), per_step(f"{k}_{name}"), flux)
         coords[f"{k}_pool"] = list(e.mineral.pools)
-    return xr.Dataset(data, coords)
+    return labelled(xr.Dataset(data, coords), "run of a model of carbon and nutrients")

@@ -53,6 +53,19 @@ def test_png_is_small_and_of_the_size_asked_for() -> None:
     assert data == plots.png(fig, dpi=150)
 
 
+def test_colours_of_lines_survive_beside_a_map() -> None:
+    """Five thousand colours of a field must not turn a thin line into another colour."""
+    fig, ax = plots.figure()
+    x = np.linspace(0, 1, 200)
+    ax.imshow(np.outer(x, x), cmap="turbo", extent=(0, 1, 0, 1), aspect="auto")
+    for height, name in enumerate(("orange", "purple", "sky"), 1):
+        ax.plot(x, np.full(200, height / 4), color=plots.PALETTE[name], linestyle="--")
+    picture = Image.open(io.BytesIO(plots.png(fig, limit_kb=200))).convert("RGB")
+    seen = {colour for _, colour in picture.getcolors(2**24)}
+    for name in ("orange", "purple", "sky"):
+        assert tuple(bytes.fromhex(plots.PALETTE[name][1:])) in seen, name
+
+
 def test_png_says_when_a_picture_is_too_heavy() -> None:
     fig, ax = plots.figure()
     ax.imshow(np.random.default_rng(0).random((400, 700)))
@@ -118,16 +131,19 @@ def test_profile_runs_downwards() -> None:
 @pytest.mark.parametrize("region", ["world", "conus"])
 def test_map_draws_points_and_grids(region: str) -> None:
     fig, axes = plots.figure(7, 6, 2, 1)
-    plots.map(axes[0], [-100, -90, -80], [30, 40, 45], [1, 2, np.nan], region=region, label="x")
-    plots.map(axes[1], [-100, -90], [30, 40], [[1, 2], [3, 4]], region=region)
+    plots.map(axes[0], [30, 40, 45], [-100, -90, -80], [1, 2, np.nan], region=region, label="x")
+    plots.map(axes[1], [30, 40], [-100, -90], [[1, 2], [3, 4]], region=region)
     assert len(plots.png(fig)) > 1000
 
 
 def test_map_knows_its_regions() -> None:
     with pytest.raises(InputError, match="no region 'mars'"):
         plots.map(plots.figure()[1], [0], [0], [1], region="mars")
-    with pytest.raises(InputError, match="no outline"):
-        plots.coastline("mars")
+    _, ax = plots.figure()
+    plots.map(ax, [50, 55], [-10, 0, 10], np.ones((2, 3)), region=(-20, 45, 30, 60))
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-20, 30), (45, 60))
+    with pytest.raises(InputError, match=r"region is \(west, south, east, north\)"):
+        plots.map(ax, [0], [0], [1], region=(-20, 60, 30, 45))
 
 
 def test_matrix_prints_small_matrices_and_marks_big_ones() -> None:
