@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import (
     InputError,
+    Rng,
     as_array,
     as_broadcast,
     as_gappy,
@@ -40,7 +41,6 @@ from landcarbon.matrix.frozen import keep
 __all__ = ["ProcessError", "add_observation_error"]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 
 
 @dataclass(frozen=True)

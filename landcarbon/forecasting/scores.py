@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import tails
-from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_gappy, as_rng, as_whole
 from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 
 
 def crps(
@@ -447,7 +446,7 @@ def skill(
     *,
     blocks: ArrayLike | None = None,
     level: float = 0.95,
-    draws: int = 2000,
+    n_draws: int = 2000,
     rng: Rng = 0,
 ) -> pd.DataFrame:
     """Skill of a forecast against a null model by lead, with a bootstrap interval.
@@ -462,7 +461,7 @@ def skill(
         errors are shared. Default each issue by itself.
     level : float
         Nominal coverage of the interval.
-    draws : int
+    n_draws : int
     rng : Generator or int
 
     Returns
@@ -486,7 +485,7 @@ def skill(
     """
     import pandas as pd
 
-    draws = as_whole("draws", draws, 1, 1_000_000)
+    n_draws = as_whole("n_draws", n_draws, 1, 1_000_000)
     rng = as_rng(rng)
     hint = "Use a score of which 0 is perfect, such as the CRPS."
     a, b = as_gappy("score", score), as_gappy("null", null)
@@ -527,7 +526,7 @@ def skill(
         raise InputError(
             "The null model makes no error at some lead, so skill is not defined there."
         )
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=n_draws).astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         boot = 1 - (counts @ sums_a) / (counts @ sums_b)
     # A draw of blocks in which the null makes no error has no skill value.
@@ -579,14 +578,14 @@ def horizon(
     unit: str = "",
     blocks: ArrayLike | None = None,
     level: float = 0.95,
-    draws: int = 2000,
+    n_draws: int = 2000,
     rng: Rng = 0,
 ) -> Horizon:
     """Forecast horizon: the last lead at which the skill interval lies above 0.
 
     Parameters
     ----------
-    score, null, blocks, level, draws, rng
+    score, null, blocks, level, n_draws, rng
         As in :func:`skill`.
     leads : array_like, (lead,), optional
         Length of each lead, increasing; default 1, 2, ...
@@ -609,8 +608,7 @@ def horizon(
     """
     import pandas as pd
 
-    draws = as_whole("draws", draws, 1, 1_000_000)
-    table = skill(score, null, blocks=blocks, level=level, draws=draws, rng=rng)
+    table = skill(score, null, blocks=blocks, level=level, n_draws=n_draws, rng=rng)
     if leads is not None:
         steps = as_array("leads", leads, lower=0.0, strict=True).ravel()
         if steps.size != len(table) or (np.diff(steps) <= 0).any():

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_whole
+from landcarbon.matrix.frozen import keep
 
 __all__ = ["Parameter", "ParameterTable"]
 
@@ -72,7 +73,7 @@ class Parameter:
                 "Use letters, digits and underscores, such as tau_s2."
             )
         for field in ("lower", "upper", "default"):
-            object.__setattr__(self, field, as_number(f"{field} of parameter {self.name!r}", getattr(self, field)))
+            keep(self, **{field: as_number(f"{field} of parameter {self.name!r}", getattr(self, field))})
         if not self.lower < self.upper:
             raise InputError(
                 f"parameter {self.name!r} has lower bound {self.lower:g} and upper bound "
@@ -123,7 +124,7 @@ class ParameterTable:
             raise InputError(
                 f"parameter {twice[0]!r} stands twice in the table; each name must be unique."
             )
-        object.__setattr__(self, "parameters", rows)
+        keep(self, parameters=rows)
 
     def __len__(self) -> int:
         return len(self.parameters)
