@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 from landcarbon.course.say import say
 
-__all__ = ["emit", "in_notebook"]
+__all__ = ["emit", "has_screen", "in_notebook"]
 
 
 def in_notebook() -> bool:
@@ -14,6 +16,12 @@ def in_notebook() -> bool:
     from IPython.core.interactiveshell import InteractiveShell
 
     return InteractiveShell.initialized()
+
+
+def has_screen() -> bool:
+    """True where somebody sits at a terminal that can open a window."""
+    window = sys.platform in ("win32", "darwin") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
+    return bool(window) and sys.stdout is not None and sys.stdout.isatty()
 
 
 def emit(bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:

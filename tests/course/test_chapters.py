@@ -300,3 +300,59 @@ def test_quiz_in_a_script_says_where_it_is_and_goes_on(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     assert quiz("03") is None
     assert "page of the chapter" in capsys.readouterr().out
+
+
+def needs() -> dict[str, list[str]]:
+    """What each chapter says it needs, by number."""
+    found = {}
+    for path in CHAPTERS:
+        head = next(c.source for c in read(path).cells if "Minutes to read" in c.source)
+        row = re.search(r"^\|[-|]+\|\n\|(.+)\|$", head, flags=re.M)
+        assert row, path
+        found[path.name[:2]] = re.findall(r"\d\d", row[1].split("|")[3])
+    return found
+
+
+def routes(text: str, places: list[str]) -> dict[str, list[str]]:
+    """The chapters of each of three routes, from the line that stands after its name."""
+    modules = {
+        m: [p.name[:2] for p in CHAPTERS if p.parent.name == f"module{m}"] for m in "012345"
+    }
+    found = {}
+    for name in places:
+        line = re.search(rf"{name}[^→·]*?(Modules? \d[\w →·]+)", text)
+        assert line, f"no route for {name}"
+        chapters_of_it = []
+        for part in re.split(r" [·→] ", line[1].strip()):
+            number = part.split()[-1]
+            chapters_of_it += modules[number] if len(number) == 1 else [number]
+        found[name.lower()] = chapters_of_it
+    return found
+
+
+def test_a_chapter_needs_earlier_chapters_only() -> None:
+    for number, needed in needs().items():
+        assert all(n < number for n in needed), number
+
+
+def test_three_routes_agree_and_hold_what_their_chapters_need() -> None:
+    first = "".join(c.source for c in read(ROOT / "book/module0/00_first_run.ipynb").cells)
+    named = ["Modeller", "Empiricist", "Data scientist"]
+    pages = [
+        routes((ROOT / "README.md").read_text(encoding="utf-8"), [n.lower() for n in named]),
+        routes((ROOT / "book/intro.md").read_text(encoding="utf-8"), named),
+        routes(first, named),
+    ]
+    assert pages[0] == pages[1] == pages[2]
+    needed = needs()
+    for name, route in pages[0].items():
+        assert len(route) > 5 and route == sorted(set(route)), name
+        lacking = {(c, n) for c in route for n in needed[c] if n not in route}
+        assert not lacking, f"{name}: {lacking}"
+
+
+def test_words_that_stopped_learners_are_in_the_glossary() -> None:
+    glossary = (ROOT / "book/appendix/glossary.md").read_text(encoding="utf-8")
+    for word in ("likelihood", "MCMC", "chain", "R-hat", "burn-in", "Q10", "bulk density", "coarse fragments",
+                 "PgC", "broadcasting", "severity"):
+        assert f"\n{word}\n  " in glossary, word

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from landcarbon.theory.traceability import COMPONENTS, Components, standardise, 
         "Return the input as it is, and the sum of the stocks over the last axis divided by the input.",
     ),
 )
-def place(answer: Any) -> None:
+def place(answer: Callable[..., Any]) -> None:
     npp = np.array([400.0, 500.0, 500.0, 650.0, 700.0, 800.0])
     stocks = np.random.default_rng(12).uniform(100, 9000, (6, 3))
     found = answer(npp, stocks)
@@ -30,8 +31,9 @@ def place(answer: Any) -> None:
     x, tau = (np.asarray(v, dtype=float) for v in found)
     expect(x.shape == (6,) and tau.shape == (6,), "shape", "There is one point per model: two arrays of length 6.")
     expect(np.isfinite(x) & np.isfinite(tau), "not finite", "A coordinate is NaN or infinite.")
-    expect(np.allclose(x, npp), "identity", "The first coordinate is the input itself.")
     total = stocks.sum(axis=1)
+    expect(not np.allclose(tau, npp), "transposed", "The two are exchanged: input first, residence time second.")
+    expect(np.allclose(x, npp), "identity", "The first coordinate is the input itself.")
     expect(not np.allclose(tau, npp / total), "units", "That is flux over stock, a rate; a time is its inverse.")
     expect(np.allclose(x * tau, total), "identity",
            "Input times residence time must be all the carbon of a model, summed over its pools.")
@@ -47,7 +49,7 @@ def place(answer: Any) -> None:
         "M0 = A * K, M1 = A * (xi * K); times are solve(M, B / B.sum()).sum(); the scalar is their quotient.",
     ),
 )
-def decompose(answer: Any) -> None:
+def decompose(answer: Callable[..., Any]) -> None:
     rng = np.random.default_rng(2)
     for model, total in ((three_pool(), 600.0), (teco8(), 1200.0)):
         xi = rng.uniform(0.2, 1.0, model.n)
@@ -79,7 +81,7 @@ def decompose(answer: Any) -> None:
         "Loop five times: best = min(rest, key=lambda k: spread(standardise(c, done + [k]))); append it to done.",
     ),
 )
-def until_nothing_is_left(answer: Any) -> None:
+def until_nothing_is_left(answer: Callable[..., Any]) -> None:
     values = np.exp(np.random.default_rng(5).normal(size=(5, 7)) * np.array([0.2, 0.6, 0.4, 0.1, 0.05])[:, None])
     models = Components(*values)
     order, spread = answer(models)
@@ -101,3 +103,37 @@ def until_nothing_is_left(answer: Any) -> None:
                f"The spread after standardising {name!r} does not belong to the components standardised so far.")
         expect(trial[name] <= min(trial.values()) + 1e-12, "value",
                "In some step another component would have left a smaller spread.")
+
+
+@exercise(
+    "12.4",
+    level=2,
+    title="A matrix by asking",
+    hints=(
+        "What does dX/dt = u − M X leave over when every pool is empty?",
+        "With one unit in pool j and nothing elsewhere, M X is column j of M.",
+        "u = step(zeros); column j is u − step(np.eye(n)[j]); stack the columns along axis 1.",
+    ),
+)
+def ask(answer: Any) -> None:
+    for model, total in ((three_pool(), 600.0), (teco8(), 1200.0)):
+        calls: list[Any] = []
+
+        def step(X: Any, model: Any = model, total: float = total, calls: list[Any] = calls) -> Any:
+            calls.append(np.array(X, dtype=float))
+            return model.derivative(np.asarray(X, dtype=float), total)
+
+        found = answer(step, model.n)
+        expect(isinstance(found, (tuple, list)) and len(found) == 2, "shape", "Return two things: u and M.")
+        u, M = (np.asarray(v, dtype=float) for v in found)
+        expect(u.shape == (model.n,) and M.shape == (model.n, model.n), "shape", "u is (n,), M is (n, n).")
+        expect(np.all(np.isfinite(u)) and np.all(np.isfinite(M)), "not finite", "An entry is NaN or infinite.")
+        true, size = model.outflow_matrix(), 1e-9 * total
+        expect(np.allclose(u, model.input(total)), "value", "u is what still changes when all pools are empty.")
+        expect(not np.allclose(M, -true, atol=size), "sign", "The equation has −M X: what leaves is positive in M.")
+        expect(not np.allclose(M, true.T, atol=size), "identity",
+               "That is the transpose: one call tells one column, what pool j gives to all pools.")
+        expect(not np.allclose(M, true - u[:, None], atol=size), "mass balance",
+               "The input is still in your matrix: take u away from each answer before you change its sign.")
+        expect(np.allclose(M, true, atol=size), "value", "u − M X must be what the program says of any X.")
+        expect(len(calls) <= model.n + 1, "value", f"{len(calls)} calls; {model.n + 1} are enough.")
