@@ -260,7 +260,7 @@ class JarModel:
         sites, prior = (len(self.data.soils),), cast("Any", self.prior)
         return Posterior(prior, likelihood=lambda theta: self.by_jar(theta)[0].sum(-1), sites=sites)
 
-    def simulate(self, theta: Array, day: Array, rng: Random = None) -> Array:
+    def simulate(self, theta: Array, day: Array, rng: Random = 0) -> Array:
         """ln flux of new jars (soil, draw, jar, time) on days (soil, jar, time), with all errors."""
         source = streams(rng, (len(self.data.soils),))
         sigma, tau, memory = (x[..., None, None] for x in self._spreads(theta))
@@ -357,7 +357,7 @@ def fit(
     *,
     memory: bool = False,
     method: str | Sampler = "smc",
-    rng: Random = None,
+    rng: Random = 0,
     **options: Any,
 ) -> Fit:
     """Fit pools to jars, all soils at once.

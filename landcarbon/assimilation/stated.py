@@ -207,7 +207,7 @@ class StatedPrior:
         return 1.0 - 2.0 * expit(as_array("z", z, shape=(len(self),)))
 
     def sample(
-        self, size: int | tuple[int, ...] = (), rng: Random = None, *, sites: tuple[int, ...] = ()
+        self, size: int | tuple[int, ...] = (), rng: Random = 0, *, sites: tuple[int, ...] = ()
     ) -> Array:
         """Draws (sites..., size..., p)."""
         shape = (size,) if isinstance(size, (int, np.integer)) else tuple(size)

@@ -95,7 +95,7 @@ def test_the_hierarchy_is_calibrated():
     model = design(120, 3)
     truth = model.prior.sample(rng=3, sites=(120,))
     model = made(model, truth, 4)
-    found = sample(model.posterior(), "smc", 5, n=200)
+    found = sample(model.posterior(), "smc", 5, n_draws=200)
     result = Calibration(model.prior.names, rank(truth, few(found, 99)), 99)
     assert result.p_value(bins=10) > 0.01
     np.testing.assert_allclose(result.coverage(0.9), 0.9, atol=0.09)
@@ -107,7 +107,7 @@ def test_a_wrong_hierarchy_is_caught():
     truth = model.prior.sample(rng=3, sites=(120,))
     told = StatedPrior({name: part for name, part in STATED.items() if name not in ("tau", "memory")})
     wrong = replace(made(model, truth, 4), prior=told)
-    found = sample(wrong.posterior(), "smc", 5, n=200)
+    found = sample(wrong.posterior(), "smc", 5, n_draws=200)
     result = Calibration(told.names, rank(truth[:, :5], few(found, 99)), 99)
     assert result.p_value(bins=10) < 1e-4
 
@@ -115,7 +115,7 @@ def test_a_wrong_hierarchy_is_caught():
 def test_hmc_agrees_with_smc():
     model = design(1, 3)
     model = made(model, model.prior.sample(rng=6, sites=(1,)), 7)
-    smc = sample(model.posterior(), "smc", 1, n=2000)
+    smc = sample(model.posterior(), "smc", 1, n_draws=2000)
     hmc = sample(model.posterior(), "hmc", 2, gradient="numerical", n_chains=8, n_warmup=150, n_draws=200)
     np.testing.assert_allclose((hmc.mean() - smc.mean()) / smc.sd(), 0.0, atol=0.2)
     np.testing.assert_allclose(hmc.sd() / smc.sd(), 1.0, atol=0.2)
@@ -136,7 +136,7 @@ def jars_of(rng, n_jars=5, tau=0.3, sigma=0.1):
 def test_three_lines_find_pools_errors_and_jars():
     table = jars_of(8)
     kept, held = table[table["jar"] != "4"], table[table["jar"] == "4"]
-    found = fit(pools(2), kept, rng=1, n=1000)
+    found = fit(pools(2), kept, rng=1, n_draws=1000)
     said = found.summary()
     for soil, k_2, F_2 in (("pine", 0.003, 5.0), ("oak", 0.002, 8.0)):
         for name, truth in (("k_2", k_2), ("sigma", 0.1), ("tau", 0.3)):
@@ -159,7 +159,7 @@ def test_new_jars_are_covered_as_told():
     mask = whole.data.mask.copy()
     mask[:, 3] = False
     model = replace(whole, data=replace(whole.data, mask=mask))
-    found = Fit(model, sample(model.posterior(), "smc", 11, n=300))
+    found = Fit(model, sample(model.posterior(), "smc", 11, n_draws=300))
     low, high = np.quantile(np.log(found.predict(DAY, 12)), [0.05, 0.95], axis=1)
     assert ((low < held) & (held < high)).mean() == pytest.approx(0.9, abs=0.07)
 

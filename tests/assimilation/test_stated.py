@@ -57,7 +57,7 @@ def test_shares_are_those_of_a_dirichlet():
     np.testing.assert_allclose(prior.from_real(prior.to_real(theta[:50])), theta[:50], rtol=1e-9)
 
 
-@pytest.mark.parametrize(("method", "options"), [("smc", {"n": 4000}), ("hmc", {"gradient": "numerical"})])
+@pytest.mark.parametrize(("method", "options"), [("smc", {"n_draws": 4000}), ("hmc", {"gradient": "numerical"})])
 def test_samplers_take_them(method, options):
     """One datum on a log-normal parameter, its mean by quadrature."""
     prior = StatedPrior({"k": log_normal(1.0, 2.0)})
