@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.samplers import Sampler, sample
-from landcarbon.assimilation.streams import Random, check_counts, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.assimilation.streams import Random, streams
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -151,9 +151,9 @@ def twins(posterior: Posterior, n: int, rng: Random = None) -> tuple[Any, Poster
             "twins are made from a Posterior(prior, model, observations) of one site; this one has "
             f"{'no observations' if posterior.observations is None else f'sites {posterior.sites}'}."
         )
-    check_counts(n=n)
+    n = as_whole("n", n, 1)
     source = streams(rng).generators[0]
-    truth = posterior.prior.sample(int(n), source)
+    truth = posterior.prior.sample(n, source)
     data = posterior.observations.simulate(posterior.run_model(truth), source)
     return truth, replace(posterior, observations=posterior.observations.with_values(data))
 
@@ -197,7 +197,8 @@ def calibrate(
     >>> calibrate(problems.gaussian(), "importance", n_twins=200, rng=1).p_value() > 0.01
     True
     """
-    make, run, thin = np.random.default_rng(rng).spawn(3)
+    n_twins, keep = as_whole("n_twins", n_twins, 1), as_whole("keep", keep, 1)
+    make, run, thin = as_rng(rng).spawn(3)
     truth, many = twins(posterior, n_twins, make)
     if isinstance(method, (str, Sampler)):
         result = sample(many, method, run, **options)
@@ -214,6 +215,7 @@ def few(result: Draws | Ensemble, n: int, rng: Random = None) -> NDArray[np.floa
     InputError
         Fewer draws than asked for.
     """
+    n = as_whole("n", n, 1)
     if isinstance(result, Ensemble) and result.log_weight is not None:
         return result.resample(n, rng).draws
     # Draw by draw over the chains, so that an even choice is even over chains and over time.

@@ -36,8 +36,9 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.draws import Draws, parameter_names
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.smc import prior_population
-from landcarbon.assimilation.streams import Random, Streams, check_counts, streams
+from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep_whole
 
 __all__ = [
     "ChainSampler",
@@ -175,6 +176,11 @@ class ChainSampler(ABC):
     thin: int = 1
     start: str = "tempered"
 
+    def __post_init__(self) -> None:
+        keep_whole(self, n_chains=1, n_warmup=0, n_draws=1, thin=1)
+        if self.n_warmup < 100:
+            raise InputError(f"n_warmup is {self.n_warmup}; the step takes at least 100 steps to learn.")
+
     @abstractmethod
     def kernel(
         self, log_density: Callable[[Array], Any], x: Array, archive: Array, source: Streams
@@ -223,11 +229,6 @@ class ChainSampler(ABC):
             A start where the density is zero, a density that is NaN or has the wrong shape.
         """
         x = as_array("start", start, shape=(None, None)).copy()
-        check_counts(n_draws=self.n_draws, thin=self.thin)
-        if self.n_warmup < 100:
-            raise InputError(
-                f"n_warmup is {self.n_warmup}; the step takes at least 100 steps to learn."
-            )
         known = x if archive is None else as_array("archive", archive, shape=(None, x.shape[-1]))
         kernel, state = self.kernel(log_density, x, known, streams(rng, x.shape[:-2]))
         nowhere = np.isneginf(state.lp)
@@ -241,7 +242,6 @@ class ChainSampler(ABC):
 
     def sample(self, posterior: Posterior, rng: Random = None) -> Draws:
         """Walk on a posterior; results are physical."""
-        check_counts(n_chains=self.n_chains)
         source = streams(rng, posterior.sites)
         density = self.density(posterior)
         n = self.n_start(len(posterior.prior))

@@ -30,15 +30,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.streams import Random, check_counts, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.assimilation.streams import Random, streams
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 from landcarbon.matrix.labels import OF_EACH, labelled, read, write
 
 if TYPE_CHECKING:
     import pandas
     import xarray
 
-__all__ = ["Draws", "Ensemble", "parameter_names", "systematic", "tails"]
+__all__ = ["ConvergenceWarning", "Draws", "Ensemble", "parameter_names", "systematic", "tails"]
+
+
+class ConvergenceWarning(UserWarning):
+    """A result that should not be trusted as it is, and what to do about it."""
 
 
 class _Statistics:
@@ -189,6 +193,8 @@ class Ensemble(_Statistics):
         ln Z and its Monte-Carlo standard error.
     prediction : ndarray, (sites..., draw, obs), optional
         What the draws predict for the observations, in data space.
+    stuck : ndarray, (sites...), optional
+        Share of the particles of `tempered_smc` that hardly move at its end.
     """
 
     _DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -197,6 +203,7 @@ class Ensemble(_Statistics):
         "log_evidence": (),
         "log_evidence_error": (),
         "prediction": ("draw", "observation"),
+        "stuck": (),
     }
 
     names: tuple[str, ...]
@@ -205,11 +212,12 @@ class Ensemble(_Statistics):
     log_evidence: NDArray[np.float64] | None = None
     log_evidence_error: NDArray[np.float64] | None = None
     prediction: NDArray[np.float64] | None = None
+    stuck: NDArray[np.float64] | None = None
 
     def __getitem__(self, index: Any) -> Ensemble:
         """Select sites."""
         _needs_site_axis(self.draws.shape[:-2])
-        rest = (self.log_weight, self.log_evidence, self.log_evidence_error, self.prediction)
+        rest = (self.log_weight, self.log_evidence, self.log_evidence_error, self.prediction, self.stuck)
         return Ensemble(
             self.names, self.draws[index], *(None if a is None else a[index] for a in rest)
         )
@@ -229,9 +237,22 @@ class Ensemble(_Statistics):
         """Effective sample size of the weights (sites...)."""
         return 1.0 / (self.weight**2).sum(-1)
 
+    @property
+    def distinct(self) -> NDArray[np.int_]:
+        """Number of draws that differ from all others (sites...): a copy tells nothing new.
+
+        Examples
+        --------
+        >>> Ensemble(("x",), np.array([[1.0], [2.0], [1.0]])).distinct
+        array(2)
+        """
+        order = np.lexsort(np.moveaxis(self.draws, -1, 0), axis=-1)
+        x = np.take_along_axis(self.draws, order[..., None], axis=-2)
+        return np.asarray(1 + (np.diff(x, axis=-2) != 0).any(-1).sum(-1))
+
     def resample(self, n: int, rng: Random = None) -> Ensemble:
         """`n` equally weighted draws (systematic resampling)."""
-        check_counts(n=n)
+        n = as_whole("n", n, 1)
         start = streams(rng, self.draws.shape[:-2]).uniform((1,))
         pick = systematic(self.weight, n, start)[..., None]
         prediction = self.prediction

@@ -126,6 +126,8 @@ class ExponentialCorrelation:
         Distance over which the correlation falls to 1/e, in the unit of `at`.
     mask : array_like of bool, (..., obs), optional
         True where a datum is used; the others keep no company.
+    group : array_like, (obs,), optional
+        Data of different groups (times, cores) are independent wherever they stand.
 
     Raises
     ------
@@ -145,7 +147,13 @@ class ExponentialCorrelation:
     back: NDArray[np.intp]
     rho: Array
 
-    def __init__(self, at: ArrayLike, length: float, mask: ArrayLike | None = None) -> None:
+    def __init__(
+        self,
+        at: ArrayLike,
+        length: float,
+        mask: ArrayLike | None = None,
+        group: ArrayLike | None = None,
+    ) -> None:
         ell = as_array(
             "correlation_length", length, shape=(), lower=0.0, strict=True,
             hint="Leave it out where errors are independent.",
@@ -160,10 +168,11 @@ class ExponentialCorrelation:
         if ell.ndim:
             raise InputError(f"correlation_length is one number, but an array of shape {ell.shape} was given.")
         place = as_array("at", np.where(used, place, 0.0), shape=(None,))
-        order = np.lexsort((place, ~used), axis=-1)
-        place, used = (np.take_along_axis(a, order, axis=-1) for a in (place, used))
+        kin = np.broadcast_to(np.zeros(place.shape[-1]) if group is None else np.asarray(group), place.shape)
+        order = np.lexsort((place, kin, ~used), axis=-1)
+        place, used, kin = (np.take_along_axis(a, order, axis=-1) for a in (place, used, kin))
         apart = np.diff(place, axis=-1)
-        both = used[..., 1:] & used[..., :-1]
+        both = used[..., 1:] & used[..., :-1] & (kin[..., 1:] == kin[..., :-1])
         if (both & (apart == 0)).any():
             i = tuple(int(k) for k in np.argwhere(both & (apart == 0))[0])
             raise InputError(

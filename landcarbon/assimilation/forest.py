@@ -42,8 +42,7 @@ from landcarbon.assimilation.joint import JointObservations
 from landcarbon.assimilation.observations import GaussianLikelihood
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.assimilation.streams import generator
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng
 from landcarbon.models import dalec
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -272,7 +271,7 @@ def synthetic_tower(
 
     if days < 100:
         raise InputError(f"days is {days}; a season of at least 100 days is needed.")
-    rng = generator(rng)
+    rng = as_rng(rng)
 
     def wandering(memory: float) -> Array:
         kick = np.sqrt(1 - memory**2) * rng.standard_normal(days)

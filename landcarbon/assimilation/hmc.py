@@ -25,7 +25,8 @@ Proc. Mach. Learn. Res. 130, 3907-3915 (chains in step, trajectory lengths from 
 The number of steps varies from trajectory to trajectory, or a ball could come back to where it
 began again and again. It follows a fixed sequence, the same for all chains and sites, so that they
 advance together as arrays. Where the energy H is lost by more than 1000 the trajectory has
-diverged: a sign of a posterior too sharply curved for the step, counted in `Draws.diverging`.
+diverged, and where the model has no number at all: a sign of a posterior too sharply curved for the
+step, counted in `Draws.diverging`.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcarbon.assimilation.chains import ChainSampler, Kernel, Move, State, checked_density, taken
-from landcarbon.assimilation.mcmc import REFRESH, check_share, factor, pooled, start_covariance
+from landcarbon.assimilation.mcmc import REFRESH, factor, pooled, start_covariance
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.assimilation.streams import Streams, check_counts
-from landcarbon.matrix.errors import InputError
+from landcarbon.assimilation.streams import Streams
+from landcarbon.matrix.errors import InputError, as_share
+from landcarbon.matrix.frozen import keep, keep_whole
 
 __all__ = ["Hamiltonian"]
 
@@ -72,8 +74,8 @@ class Hamiltonian(ChainSampler):
     Raises
     ------
     InputError
-        When it is used: a start where the density is zero, a density or gradient that is NaN or has
-        the wrong shape.
+        When it is used: a start where the density is zero, or density or gradient NaN; one of them of
+        the wrong shape. A NaN later on a trajectory is a divergence.
 
     Examples
     --------
@@ -90,6 +92,11 @@ class Hamiltonian(ChainSampler):
     target_accept: float = 0.8
     gradient: str = "adjoint"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        keep_whole(self, n_leapfrog=1)
+        keep(self, target_accept=as_share("target_accept", self.target_accept))
+
     def density(self, posterior: Posterior) -> WithGradient:
         """See `ChainSampler.density`."""
         if self.gradient not in ("adjoint", "numerical"):
@@ -102,8 +109,6 @@ class Hamiltonian(ChainSampler):
         self, log_density: WithGradient, x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
         """See `ChainSampler.kernel`."""
-        check_counts(n_leapfrog=self.n_leapfrog)
-        check_share("target_accept", self.target_accept)
         ball = _Ball(log_density, x, source, self)
         return ball, ball.at(x)
 
@@ -124,18 +129,31 @@ class _Ball:
         self.averaged, self.lost = np.zeros(sites), np.zeros(sites)
 
     def at(self, x: Array) -> State:
-        lp, gradient = self.log_density(x)
-        lp, gradient = checked_density(lp, x), np.asarray(gradient, dtype=float)
-        if gradient.shape != x.shape:
-            raise InputError(
-                f"the gradient has shape {gradient.shape} for states of shape {x.shape}; the same "
-                "shape is expected."
-            )
+        """Where the chains begin: all numbers there must be some."""
+        lp, gradient = self.evaluate(x)
+        lp = checked_density(lp, x)
         bad = np.isfinite(lp)[..., None] & ~np.isfinite(gradient)
         if bad.any():
             at = tuple(int(i) for i in np.argwhere(bad)[0])
             raise InputError(f"the gradient is {gradient[at]} at index {at}, where ln p is finite.")
         return State(x, lp, np.where(np.isfinite(lp)[..., None], gradient, 0.0))
+
+    def evaluate(self, x: Array) -> tuple[Array, Array]:
+        """ln p and its gradient, of the shapes that they must have."""
+        lp, gradient = (np.asarray(a, dtype=float) for a in self.log_density(x))
+        for name, a, shape in (("log_density", lp, x.shape[:-1]), ("the gradient", gradient, x.shape)):
+            if a.shape != shape:
+                raise InputError(
+                    f"{name} has shape {a.shape} for states of shape {x.shape}, but {shape} is expected."
+                )
+        return lp, gradient
+
+    def onward(self, x: Array) -> State:
+        """A point of a trajectory; without a number there, it is lost: density zero, and no push."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            lp, gradient = self.evaluate(x)
+        fine = np.isfinite(lp) & np.isfinite(gradient).all(-1)
+        return State(x, np.where(fine, lp, -np.inf), np.where(fine[..., None], gradient, 0.0))
 
     def move(self, state: State, t: int) -> Move:
         eps = np.exp(self.log_step)[..., None, None]
@@ -144,7 +162,7 @@ class _Ball:
         new, v = state, v0 + 0.5 * eps * (_gradient(state) @ self.factor)
         n = 1 + int(halton(t) * self.options.n_leapfrog)
         for i in range(n):
-            new = self.at(new.x + eps * (v @ turn))
+            new = self.onward(new.x + eps * (v @ turn))
             v = v + (eps if i < n - 1 else 0.5 * eps) * (_gradient(new) @ self.factor)
         gain = new.lp - state.lp + 0.5 * ((v0**2).sum(-1) - (v**2).sum(-1))
         diverged = ~(gain > -DIVERGED)

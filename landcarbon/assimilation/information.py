@@ -49,7 +49,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 
 __all__ = [
     "Design",
@@ -432,10 +432,7 @@ def greedy_design(
     S = as_array("S", S, shape=(None, None))
     flat = S.reshape(-1, *S.shape[-2:])
     candidates, p = flat.shape[-2:]
-    if int(n) != n or not 1 <= n or (n > candidates and not repeat):
-        raise InputError(
-            f"n is the number of measurements to choose among {candidates}, but {n!r} was given."
-        )
+    n = as_whole("n", n, 1, None if repeat else candidates)
     C = np.broadcast_to(np.eye(p), (len(flat), p, p)).copy()
     wanted = None
     if target is not None:
@@ -447,7 +444,7 @@ def greedy_design(
     order: list[int] = []
     bits: list[float] = []
     total = 0.0
-    for _ in range(int(n)):
+    for _ in range(n):
         SC = flat @ C
         own = (SC * flat).sum(-1)
         if wanted is None:

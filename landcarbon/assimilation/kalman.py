@@ -13,7 +13,7 @@ symbol meaning                                  shape                 unit      
 x, P   mean and covariance with the data        (time, sites..., n…)  gC m-2     analysis
 x⁻, P⁻ the same before the data of that time    (time, sites..., n…)  gC m-2     forecast
 Φ c Q  a step of the model                      `state_space`         see there  LinearSystem
-d, R   data, variances of their errors          (sites..., obs)       own        data, sd**2
+d, R   data, covariance of their errors         (sites..., obs…)      own        data, covariance
 H      what the data read                       (sites..., obs, n)    own        H
 G      gain: how far to believe them            (sites..., n, obs)               gain
 ====== ======================================== ===================== ========== ==================
@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 
 from landcarbon.assimilation.state_space import (
     LinearSystem,
+    Measured,
     Normal,
     StateEstimate,
     StateObservations,
@@ -201,15 +202,16 @@ def _begin(system: LinearSystem, start: Normal, data: StateObservations) -> tupl
     return np.broadcast_to(start.mu, (*sites, n)), np.broadcast_to(start.cov, (*sites, n, n))
 
 
-def _scaled(
-    seen: tuple[Array, Array, Array, NDArray[np.bool_]], x: Array
-) -> tuple[Array, Array, Array, NDArray[np.int_]]:
+def _scaled(seen: Measured, x: Array) -> tuple[Array, Array, Array, NDArray[np.int_]]:
     """H, misfit, R and number of the data in use; a masked one reads nothing and misses nothing."""
-    H, d, sd, mask = seen
-    H = np.where(mask[..., None], H, 0.0)
-    misfit = np.where(mask, d - _apply(H, x), 0.0)
-    variance = np.where(mask, sd**2, 1.0)
-    return H, misfit, variance[..., None] * np.eye(d.shape[-1]), mask.sum(-1)
+    if seen.H is None:
+        raise InputError(
+            "the Kalman filter is for data that read the pools by a matrix H, but H is a function; use "
+            "enkf or particle_filter."
+        )
+    H = np.where(seen.mask[..., None], seen.H, 0.0)
+    misfit = np.where(seen.mask, seen.data - _apply(H, x), 0.0)
+    return H, misfit, seen.covariance(), seen.mask.sum(-1)
 
 
 def _apply(matrix: Array, vector: Array) -> Array:

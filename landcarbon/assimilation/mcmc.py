@@ -50,7 +50,8 @@ from landcarbon.assimilation.chains import (
     checked_density,
 )
 from landcarbon.assimilation.streams import Streams
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_share
+from landcarbon.matrix.frozen import keep
 
 __all__ = ["DifferentialEvolution", "Metropolis"]
 
@@ -76,7 +77,7 @@ class Metropolis(ChainSampler):
     Raises
     ------
     InputError
-        When it is used: a share outside (0, 1), too few steps of warm-up.
+        A share outside (0, 1), too few steps of warm-up.
 
     Examples
     --------
@@ -87,11 +88,14 @@ class Metropolis(ChainSampler):
 
     target_accept: float = 0.234
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        keep(self, target_accept=as_share("target_accept", self.target_accept))
+
     def kernel(
         self, log_density: Function, x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
         """See `ChainSampler.kernel`."""
-        check_share("target_accept", self.target_accept)
         step = _LearnedStep(log_density, x, source, self)
         return step, State(x, step.density(x))
 
@@ -146,7 +150,7 @@ class DifferentialEvolution(ChainSampler):
     Raises
     ------
     InputError
-        When it is used: as `Metropolis`, and an archive of too few states.
+        As `Metropolis`; when it is used, an archive of too few states.
 
     Examples
     --------
@@ -158,6 +162,10 @@ class DifferentialEvolution(ChainSampler):
 
     snooker: float = 0.1
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        keep(self, snooker=as_share("snooker", self.snooker))
+
     def n_start(self, p: int) -> int:
         """See `ChainSampler.n_start`."""
         return max(self.n_chains, 10 * p)
@@ -166,7 +174,6 @@ class DifferentialEvolution(ChainSampler):
         self, log_density: Function, x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
         """See `ChainSampler.kernel`."""
-        check_share("snooker", self.snooker)
         *sites, _, p = x.shape
         if archive.shape[:-2] != tuple(sites) or archive.shape[-2] <= p:
             raise InputError(
@@ -261,9 +268,3 @@ def _ridged(cov: Array) -> Array:
     p = cov.shape[-1]
     ridge = 1e-8 + 1e-6 * np.trace(cov, axis1=-2, axis2=-1) / p
     return cov + ridge[..., None, None] * np.eye(p)
-
-
-def check_share(name: str, value: float) -> None:
-    """Refuse what does not lie between 0 and 1."""
-    if not 0.0 < value < 1.0:
-        raise InputError(f"{name} must lie in (0, 1), but {value:g} was given.")

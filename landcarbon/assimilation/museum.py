@@ -47,8 +47,9 @@ from landcarbon.assimilation.chains import Move, State, draws_of, taken, walk
 from landcarbon.assimilation.draws import Draws
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.samplers import check_options
-from landcarbon.assimilation.streams import Random, Streams, check_counts, streams
+from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep_whole
 
 __all__ = ["EXHIBITS", "Exhibit", "visit"]
 
@@ -199,9 +200,11 @@ class Exhibit:
     n_draws: int = 2000
     thin: int = 1
 
+    def __post_init__(self) -> None:
+        keep_whole(self, clock=0, n_chains=1, n_warmup=0, n_draws=1, thin=1)
+
     def sample(self, posterior: Posterior, rng: Random = None) -> Draws:
         """Draws in physical units."""
-        check_counts(n_chains=self.n_chains, n_draws=self.n_draws, thin=self.thin)
         prior, source = posterior.prior, streams(rng, posterior.sites)
         start = self.start
         if start is None:

@@ -155,16 +155,34 @@ class Posterior:
             ll = np.asarray(self.likelihood(theta), dtype=float)
         else:
             ll = self.observations.log_likelihood(self.run_model(theta))
-        if ll.shape != theta.shape[:-1]:
-            raise InputError(
-                f"the log-likelihood of parameters of shape {theta.shape} has shape {ll.shape}, "
-                f"but {theta.shape[:-1]} is expected: one number a parameter vector."
-            )
+        ll = self._one_each(ll, theta)
         if np.isnan(ll).any():
             at = tuple(int(i) for i in np.argwhere(np.isnan(ll))[0])
             values = ", ".join(f"{n}={v:.4g}" for n, v in zip(self.names, theta[at]))
             raise InputError(f"the log-likelihood is NaN at index {at}, where {values}.")
         return ll
+
+    def _one_each(self, ll: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        if ll.shape != theta.shape[:-1]:
+            raise InputError(
+                f"the log-likelihood of parameters of shape {theta.shape} has shape {ll.shape}, "
+                f"but {theta.shape[:-1]} is expected: one number a parameter vector."
+            )
+        return ll
+
+    def _likelihood_or_nan(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`log_likelihood`, NaN where the model or the likelihood has no number."""
+        if self.likelihood is not None:
+            return self._one_each(np.asarray(self.likelihood(theta), dtype=float), theta)
+        return self._of_values(self.run_model(theta))
+
+    def _of_values(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """ln L of model values, NaN where they are not all numbers."""
+        fine = np.asarray(np.isfinite(values).all(-1))
+        if fine.all():
+            return np.asarray(self.observations.log_likelihood(values), dtype=float)
+        ll = self.observations.log_likelihood(np.where(fine[..., None], values, 1.0))
+        return np.where(fine, ll, np.nan)
 
     def log_density(self, theta: ArrayLike) -> NDArray[np.float64]:
         """ln L + ln prior (sites..., any...) in physical units; bounds are enforced."""
@@ -184,6 +202,8 @@ class Posterior:
     def gradient(self, theta: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """ln L (sites..., any...) and d ln L / d theta (sites..., any..., p) at `theta`.
 
+        NaN where the model has no number; `Hamiltonian` counts a trajectory that gets there as diverged.
+
         Raises
         ------
         InputError
@@ -191,7 +211,7 @@ class Posterior:
         """
         theta = np.asarray(theta, dtype=float)
         if self.likelihood_gradient is not None and self.likelihood is not None:
-            return self.log_likelihood(theta), np.asarray(self.likelihood_gradient(theta))
+            return self._likelihood_or_nan(theta), np.asarray(self.likelihood_gradient(theta))
         if self.model_vjp is None:
             raise InputError(
                 "this Posterior has no gradient; build it with model_vjp=... (or, beside a "
@@ -199,8 +219,8 @@ class Posterior:
                 "for a model of few parameters, or another method."
             )
         values, pull = self.model_vjp(theta)
-        ll = np.asarray(self.observations.log_likelihood(values), dtype=float)
-        return ll, np.asarray(pull(self.observations.gradient(values)))
+        ll = self._of_values(values)
+        return ll, np.asarray(pull(self.observations.gradient(np.where(np.isnan(ll)[..., None], 1.0, values))))
 
     def gradient_real(self, z: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """`log_density_real` at `z` and its gradient (sites..., any..., p)."""
@@ -220,7 +240,9 @@ class Posterior:
         moves = step * np.eye(len(self.prior))
         apart = z[..., None, :] + np.concatenate([np.zeros_like(moves[:1]), moves, -moves])
         flat = apart.reshape(*z.shape[: len(self.sites)], -1, len(self.prior))
-        lp = self.log_density_real(flat).reshape(apart.shape[:-1])
+        near, outside = _near(flat)
+        lp = self._likelihood_or_nan(self.prior.from_real(near)) + self.prior.log_density_real(near)
+        lp = np.where(outside, -np.inf, lp).reshape(apart.shape[:-1])
         p = len(self.prior)
         up, down = lp[..., 1 : p + 1], lp[..., p + 1 :]
         possible = np.isfinite(up) & np.isfinite(down)

@@ -34,6 +34,7 @@ from landcarbon.assimilation.calibration import twins
 from landcarbon.assimilation.observations import GaussianLikelihood, ProfileObservations
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Function, Posterior, WithPullback
+from landcarbon.matrix.errors import as_rng
 from landcarbon.models import clm5
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -174,7 +175,7 @@ def soil_column(
         water_scalar=0.6 + 0.25 * np.cos(2 * np.pi * month / 12) * damped,
         litter_input=np.array([60.0, 120.0, 180.0, 60.0]),
     )
-    prior, rng = Prior(clm5.PARAMETERS), np.random.default_rng(seed)
+    prior, rng = Prior(clm5.PARAMETERS), as_rng(seed, "seed")
     blank = ProfileObservations(depth, np.ones(np.shape(depth)), error, clm5.LAYERS.node)
     truth = clm5.soil_carbon(clm5.steady_state(prior.sample(rng=rng), forcing))
     return Posterior(

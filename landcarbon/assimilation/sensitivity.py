@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior, a_prior
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_whole
 from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
@@ -81,8 +81,10 @@ def morris(
     from SALib.analyze import morris as analyse
     from SALib.sample import morris as design
 
-    _at_least("trajectories", trajectories, 2)
-    _at_least("levels", levels, 2)
+    trajectories, levels = as_whole("trajectories", trajectories, 2), as_whole("levels", levels, 2)
+    seed = as_whole("seed", seed)
+    if levels % 2:
+        raise InputError(f"levels must be even, such as 4, but {levels} was given.")
     problem = _problem(prior)
     u = design.sample(problem, trajectories, num_levels=levels, seed=seed)
     y = _run(prior, model, u)
@@ -134,7 +136,7 @@ def sobol(prior: Prior, model: Model, n: int = 1024, *, seed: int) -> xr.Dataset
     from SALib.analyze import sobol as analyse
     from SALib.sample import sobol as design
 
-    _at_least("n", n, 2)
+    n, seed = as_whole("n", n, 2), as_whole("seed", seed)
     if n & (n - 1):
         raise InputError(f"n must be a power of 2, such as 512 or 1024, but {n} was given.")
     problem = _problem(prior)
@@ -196,8 +198,3 @@ def _labelled(
         coords={"parameter": list(prior.names)},
         attrs={"runs": len(y), "size": size},
     )
-
-
-def _at_least(name: str, value: int, least: int) -> None:
-    if int(value) != value or value < least:
-        raise InputError(f"{name} must be a whole number, at least {least}; {value!r} was given.")

@@ -28,7 +28,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from landcarbon.assimilation.runs import bar, some_jobs
 from landcarbon.assimilation.streams import site_generator
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_whole
 from landcarbon.store import Shortage, Store, short
 
 __all__ = ["assimilate"]
@@ -69,7 +69,8 @@ def assimilate(
         ``run_chunk(positions, rngs)``: positions (m,) of the sites in `site_ids` and one Generator
         for each, to be handed to the sampler as ``rng=rngs``. Returns a Dataset, or a mapping of
         ``name: (dims, array)``, with the dimension "site" of length m in the given order. Keep it
-        small: `Ensemble.to_dataset` is made for it.
+        small: `Ensemble.to_dataset` is made for it. If it has a method ``cut(positions)``, a process
+        is sent ``run_chunk.cut(positions)`` for its chunk: with the data of these sites, not of all.
     out : path
         Folder of this run. The same call on the same folder continues, or returns what is there.
     seed : int
@@ -126,18 +127,16 @@ def assimilate(
     True
     """
     ids = _site_ids(site_ids)
-    for name, count in (("seed", seed), ("chunk", chunk)):
-        if int(count) != count or count < (0 if name == "seed" else 1):
-            raise InputError(f"{name} must be a whole number, but {count!r} was given.")
+    seed, chunk = as_whole("seed", seed), as_whole("chunk", chunk, 1)
     some_jobs(n_jobs)
     card = {
-        "seed": int(seed), "chunk": int(chunk), "n_sites": len(ids), "sites": ids, "run_chunk": run_chunk,
+        "seed": seed, "chunk": chunk, "n_sites": len(ids), "sites": ids, "run_chunk": run_chunk,
     }  # fmt: skip
     with Store(out) as store:
         store.claim(card, "sites, seed, chunk and run_chunk")
         found = store.read("sites", {})
         if found is None:
-            found = _run(store, _Work(run_chunk, int(seed), os.getpid()), ids, int(chunk), n_jobs, progress)
+            found = _run(store, _Work(run_chunk, seed, os.getpid()), ids, chunk, n_jobs, progress)
             if found.attrs["short"]:
                 return found
             found = store.write("sites", {}, found)
@@ -152,11 +151,17 @@ class _Work:
     run_chunk: RunChunk
     seed: int
     parent: int
+    cut: bool = False
+
+    def part(self, positions: NDArray[np.int_]) -> _Work:
+        """What a process is told that works at these sites only."""
+        cut = getattr(self.run_chunk, "cut", None)
+        return self if cut is None else replace(self, run_chunk=cut(positions), cut=True)
 
     def __sizeof__(self) -> int:
         # What it closes over may be all the data of all sites. joblib sends an argument that is
         # large to the workers of a Dask cluster once, not with every chunk.
-        return 1_000_000
+        return object.__sizeof__(self) if self.cut else 1_000_000
 
 
 @dataclass(frozen=True)
@@ -200,7 +205,7 @@ def _finished(work: _Work, todo: list[NDArray[np.int_]], n_jobs: int) -> Iterato
 
     try:
         yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(_one_chunk)(work, positions) for positions in todo
+            delayed(_one_chunk)(work.part(positions), positions) for positions in todo
         )
     except Exception as error:
         if not isinstance(error, BrokenExecutor) and type(error).__name__ not in LOST_ON_DASK:

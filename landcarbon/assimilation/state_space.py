@@ -5,7 +5,7 @@
     dX      = (B I − M X) dt + S dW                                 the model, and what it leaves out
     X_{k+1} = Φ_k X_k + c_k + w_k,   w_k ~ Normal(0, Q_k)           the same, step by step
     Φ = e^(−M h),   c = Φ₁ B I,   Q = ∫₀ʰ e^(−M s) S² e^(−M s)ᵀ ds
-    d_j     = H_j · X(t_j) + e_j,    e_j ~ Normal(0, sd_j²)         the data
+    d_j     = H_j · X(t_j) + e_j,    e_j ~ Normal(0, sd_j²)         the data; or h_j(X(t_j)) + e_j
 
 ====== ====================================== ======================== =============== ==============
 symbol meaning                                shape                    unit            code name
@@ -36,6 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from landcarbon.assimilation.draws import Ensemble, parameter_names
+from landcarbon.assimilation.error_models import ExponentialCorrelation
 from landcarbon.assimilation.observations import GaussianLikelihood, ObservationStream
 from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array
@@ -43,12 +44,12 @@ from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import propagator
-from landcarbon.matrix.timeline import Changing, Forcing, Timeline, rising
+from landcarbon.matrix.timeline import Changing, Forcing, Timeline, nearest, rising
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["LinearSystem", "Normal", "StateEstimate", "StateObservations", "linear_system"]
+__all__ = ["LinearSystem", "Measured", "Normal", "StateEstimate", "StateObservations", "linear_system"]
 
 Array = NDArray[np.float64]
 
@@ -299,6 +300,37 @@ def accumulated(M: Array, h: float, noise: Array) -> Array:
     return Q
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The measurements of one time, as filters take them.
+
+    Parameters
+    ----------
+    data, sd, mask : ndarray, (sites..., m)
+    read : callable
+        States (sites..., any..., n) -> what they say of the data, (sites..., any..., m).
+    H : ndarray, (sites..., m, n), optional
+        The same as a matrix, where it is one.
+    correlation : ExponentialCorrelation, optional
+        Of the errors with each other.
+    """
+
+    data: Array
+    sd: Array
+    mask: NDArray[np.bool_]
+    read: Callable[[Array], Array]
+    H: Array | None = None
+    correlation: ExponentialCorrelation | None = None
+
+    def covariance(self) -> Array:
+        """R (sites..., m, m); one on the diagonal where the mask is False."""
+        sd = np.where(self.mask, self.sd, 1.0)[..., None] * np.eye(self.sd.shape[-1])
+        if self.correlation is None:
+            return sd**2
+        L = sd @ np.swapaxes(self.correlation.colour(np.broadcast_to(np.eye(sd.shape[-1]), sd.shape)), -1, -2)
+        return L @ np.swapaxes(L, -1, -2)
+
+
 @dataclass(frozen=True, init=False, eq=False)
 class StateObservations(ObservationStream):
     """Measurements of pools, of sums of pools, or of fluxes, each at its time.
@@ -313,11 +345,19 @@ class StateObservations(ObservationStream):
         Times of the model's states, `system.times`.
     end : array_like, (obs,)
         Time of each measurement: one of `times`.
-    H : array_like, (n,), (obs, n) or (..., obs, n)
+    H : array_like, (n,), (obs, n) or (..., obs, n); or callable
         What each measurement reads: a one at a pool, ones at all pools for their sum, rates for a
-        flux.
+        flux. A function reads what is not linear: of states X (..., n) and the numbers j (m,) of the
+        measurements asked for, it returns what X says of them, (..., m). Ensembles and particles take
+        it, the Kalman filter does not.
     mask : array_like of bool, (..., obs), optional
         True where a measurement is used (default: all of them).
+    correlation_length : float, optional
+        Distance over which the errors of *one* time forget each other, in the unit of `at`; see
+        `error_models`. Errors that last from time to time are a part of the state: carry them along as
+        a further pool that forgets, and let H read it too.
+    at : array_like, (obs,), optional
+        Where each measurement stands, its depth; needed with `correlation_length`.
 
     Raises
     ------
@@ -333,11 +373,21 @@ class StateObservations(ObservationStream):
     ...                          end=[0.0, 10.0], H=[0.0, 1.0])
     >>> soil.at(10)
     array([1])
+
+    A satellite sees leaves level off, 1 − e^(−X / 2):
+
+    >>> green = StateObservations([0.6, 0.7], 0.05, times=np.arange(5.0), end=[1.0, 3.0],
+    ...                           H=lambda X, j: 1 - np.exp(-X[..., :1] / 2))
+    >>> green.of(3).read(np.array([[2.0, 80.0]])).round(3)
+    array([[0.632]])
     """
 
     times: Array
     step: NDArray[np.intp]
-    H: Array
+    H: Array | None
+    operator: Callable[[Array, NDArray[np.intp]], ArrayLike] | None
+    length: float | None
+    place: Array | None
     likelihood: GaussianLikelihood
 
     def __init__(
@@ -346,17 +396,19 @@ class StateObservations(ObservationStream):
         error: ArrayLike,
         times: ArrayLike,
         end: ArrayLike,
-        H: ArrayLike,
+        H: ArrayLike | Callable[[Array, NDArray[np.intp]], ArrayLike],
         mask: ArrayLike | None = None,
+        *,
+        correlation_length: float | None = None,
+        at: ArrayLike | None = None,
     ) -> None:
         likelihood = GaussianLikelihood(value, error, mask)
         obs = likelihood.observed.shape[-1]
         t = rising("times", times)
         when = _broadcast("end", as_array("end", end), (obs,))
         used = likelihood.mask.reshape(-1, obs).any(0)
-        step = np.abs(when[:, None] - t).argmin(-1)
-        off = np.abs(when - t[step]) > 1e-9 * max(1.0, float(np.abs(t).max()))
-        for j in np.flatnonzero(used & off):
+        step, same = nearest(when, t)
+        for j in np.flatnonzero(used & ~same):
             if when[j] < t[0] or when[j] > t[-1]:
                 where = "before the model starts" if when[j] < t[0] else "after it ends"
                 raise InputError(
@@ -367,34 +419,69 @@ class StateObservations(ObservationStream):
                 f"observation {j} is of time {when[j]:g}, but the model's states are of {t[step[j]]:g} "
                 "and its neighbours; let the model stop at the times of the data as well."
             )
-        matrix = as_array("H", H, shape=(None,))
-        try:
-            matrix = np.broadcast_to(
-                matrix, np.broadcast_shapes(matrix.shape, (obs, matrix.shape[-1]))
-            )
-            np.broadcast_shapes(matrix.shape[:-2], likelihood.sites)
-        except ValueError:
+        matrix = None if callable(H) else _rows("H", H, obs, likelihood.sites)
+        if (correlation_length is None) != (at is None):
             raise InputError(
-                f"H has shape {np.shape(H)}, but {obs} observations of sites {likelihood.sites} are "
-                "given; H holds one row of pools for all of them, or one row an observation."
-            ) from None
-        keep(self, times=t, step=step, H=matrix, likelihood=likelihood)
+                "correlated errors need both correlation_length= and at=, where each measurement stands; "
+                "independent ones need neither."
+            )
+        place = None
+        if correlation_length is not None and at is not None:
+            place = _broadcast("at", as_array("at", at), (obs,))
+            likelihood = likelihood.with_correlation(
+                ExponentialCorrelation(
+                    np.broadcast_to(place, likelihood.mask.shape), correlation_length, likelihood.mask, step
+                )
+            )
+        keep(self, times=t, step=step, H=matrix, operator=H if callable(H) else None,
+             length=correlation_length, place=place, likelihood=likelihood)  # fmt: skip
 
     @property
     def sites(self) -> tuple[int, ...]:
         """Leading site axes."""
-        return np.broadcast_shapes(self.likelihood.sites, self.H.shape[:-2])
+        own = () if self.H is None else self.H.shape[:-2]
+        return np.broadcast_shapes(self.likelihood.sites, own)
 
     def at(self, k: int) -> NDArray[np.intp]:
         """Which measurements are of model time k."""
         return np.flatnonzero(self.step == k)
 
-    def of(self, k: int) -> tuple[Array, Array, Array, NDArray[np.bool_]] | None:
-        """H (..., m, n), data, sd and mask (..., m) of model time k; None if there are no data."""
+    def of(self, k: int) -> Measured | None:
+        """The measurements of model time k; None if there are none."""
         rows = self.at(k)
-        if rows.size == 0 or not self.mask[..., rows].any():
+        mask = self.mask[..., rows]
+        if rows.size == 0 or not mask.any():
             return None
-        return self.H[..., rows, :], self.data[..., rows], self.sd[..., rows], self.mask[..., rows]
+        correlation = None
+        if self.length is not None and self.place is not None:
+            where = np.broadcast_to(self.place[rows], mask.shape)
+            correlation = ExponentialCorrelation(where, self.length, mask)
+        return Measured(
+            self.data[..., rows],
+            self.sd[..., rows],
+            mask,
+            lambda X: self._read(X, rows),
+            None if self.H is None else self.H[..., rows, :],
+            correlation,
+        )
+
+    def _read(self, X: Array, rows: NDArray[np.intp]) -> Array:
+        """What states X (sites..., any..., n) say of some measurements: (sites..., any..., m)."""
+        if self.H is not None:
+            H = np.swapaxes(self.H[..., rows, :], -1, -2)  # (sites..., n, m)
+            between = X.ndim - (H.ndim - 1) if H.ndim > 2 else 1
+            if between == 0:
+                return (X[..., None, :] @ H)[..., 0, :]
+            return X @ H.reshape(*H.shape[:-2], *(1,) * (between - 1), *H.shape[-2:])
+        assert self.operator is not None
+        y = as_array("what H reads", self.operator(X, rows), hint="Does it take every state of the members?")
+        try:
+            return np.broadcast_to(y, (*X.shape[:-1], rows.size))
+        except ValueError:
+            raise InputError(
+                f"H returns shape {y.shape} for states of shape {X.shape}, but {(*X.shape[:-1], rows.size)} is "
+                "expected: the leading axes of X, then one number a measurement. Take a pool as X[..., i:i+1]."
+            ) from None
 
     def with_values(self, values: ArrayLike) -> StateObservations:
         """Other values (sites..., obs) of the same measurements, with the same errors and mask."""
@@ -403,14 +490,13 @@ class StateObservations(ObservationStream):
 
     def predict(self, X: ArrayLike) -> Array:
         """What the states X (time, sites..., any..., n) say of the data: (sites..., any..., obs)."""
-        X = as_array("X", X, shape=(self.H.shape[-1],))
+        X = as_array("X", X, shape=(None if self.H is None else self.H.shape[-1],))
         if X.ndim < 2 or X.shape[0] != len(self.times):
             raise InputError(
                 f"X has shape {X.shape}; states come time first, {len(self.times)} of them."
             )
-        H = np.moveaxis(self.H, -2, 0)  # (obs, sites..., n)
-        H = H.reshape(*H.shape[:-1], *(1,) * max(X.ndim - H.ndim, 0), H.shape[-1])
-        return np.stack([(X[k] * row).sum(-1) for k, row in zip(self.step, H)], axis=-1)
+        out = [(rows, self._read(X[k], rows)) for k in np.unique(self.step) for rows in [self.at(k)]]
+        return np.concatenate([y for _, y in out], axis=-1)[..., np.argsort(np.concatenate([r for r, _ in out]))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -492,9 +578,9 @@ def fitting(
     sites: tuple[int, ...], data: StateObservations, n: int, times: ArrayLike
 ) -> tuple[int, ...]:
     """The sites of a run, or a sentence why model, start and data do not go together."""
-    if data.H.shape[-1] != n:
+    if data.H is not None and data.H.shape[-1] != n:
         raise InputError(f"the rows of H read {data.H.shape[-1]} pools, but the model has {n}.")
-    if not np.array_equal(data.times, np.asarray(times, dtype=float)):
+    if data.times.shape != np.shape(times) or not nearest(data.times, np.asarray(times))[1].all():
         raise InputError(
             "the data were placed on other times than the model's; build them with "
             "StateObservations(..., times=system.times)."
@@ -538,6 +624,20 @@ def _broadcast(name: str, value: Array, shape: tuple[int, ...]) -> Array:
         return np.broadcast_to(value, shape)
     except ValueError:
         raise InputError(f"{name} has shape {value.shape}, but {shape} is expected.") from None
+
+
+def _rows(name: str, H: ArrayLike, obs: int, sites: tuple[int, ...]) -> Array:
+    """One row of pools an observation, (..., obs, n)."""
+    matrix = as_array(name, H, shape=(None,))
+    try:
+        matrix = np.broadcast_to(matrix, np.broadcast_shapes(matrix.shape, (obs, matrix.shape[-1])))
+        np.broadcast_shapes(matrix.shape[:-2], sites)
+    except ValueError:
+        raise InputError(
+            f"H has shape {np.shape(H)}, but {obs} observations of sites {sites} are "
+            "given; H holds one row of pools for all of them, or one row an observation."
+        ) from None
+    return matrix
 
 
 def _stack(rows: Sequence[Array]) -> Array:

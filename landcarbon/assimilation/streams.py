@@ -15,9 +15,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_rng
 
-__all__ = ["Random", "Streams", "check_counts", "generator", "site_generator", "streams"]
+__all__ = ["Random", "Streams", "site_generator", "streams"]
 
 
 @dataclass(frozen=True)
@@ -70,52 +70,8 @@ def streams(rng: Random, sites: tuple[int, ...] = ()) -> Streams:
                 "numpy.random.Generator a site, or a single Generator or seed for all."
             )
         return Streams(tuple(sites), tuple(rng))
-    return Streams(tuple(sites), (generator(rng),))
-
-
-def generator(rng: object = None) -> np.random.Generator:
-    """The generator given, or one made from a seed; None is a seed nobody knows.
-
-    Raises
-    ------
-    InputError
-        A seed that is no whole number, or below 0.
-
-    Examples
-    --------
-    >>> generator(1).integers(10)
-    np.int64(4)
-    """
-    if isinstance(rng, np.random.Generator):
-        return rng
-    if rng is not None and (
-        isinstance(rng, bool) or not isinstance(rng, (int, np.integer)) or rng < 0
-    ):
-        raise InputError(
-            f"rng is a numpy Generator or a seed, a whole number from 0 on, but {rng!r} was given."
-        )
-    return np.random.default_rng(None if rng is None else int(rng))
-
-
-def check_counts(**counts: int) -> None:
-    """Refuse what is no whole number of at least 1.
-
-    Raises
-    ------
-    InputError
-        0, a fraction, or no number at all.
-
-    Examples
-    --------
-    >>> check_counts(n_chains=16)
-    """
-    for name, count in counts.items():
-        try:
-            whole = int(count) == count
-        except (TypeError, ValueError, OverflowError):
-            whole = False
-        if not whole or isinstance(count, bool) or count < 1:
-            raise InputError(f"{name} must be a whole number, at least 1; {count!r} was given.")
+    own = np.random.default_rng() if rng is None else as_rng(rng)
+    return Streams(tuple(sites), (own,))
 
 
 def site_generator(seed: int, index: int) -> np.random.Generator:

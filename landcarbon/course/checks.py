@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
+from inspect import signature
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -149,16 +151,24 @@ def grade(key: str, answer: Any) -> Outcome:
     found = find(key)
     if answer is None or answer is Ellipsis:
         return Outcome(found, None)
+    watch = _Watch()
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            found.test(_returning(answer))
+            if not callable(answer) and _wants_a_function(found):
+                raise Miss(
+                    "shape",
+                    f"Hand in the function itself, its name without brackets; you gave {_kind(answer)}.",
+                )
+            found.test(watch.over(answer))
     except Miss as miss:
-        return Outcome(found, False, miss.kind, miss.message)
+        return Outcome(found, False, miss.kind, miss.message + watch.seen(miss.kind, miss.message))
     except NotImplementedError:
         return Outcome(found, None)
     except Exception as error:
-        return Outcome(found, False, "stopped", _sentence(error))
+        if error is watch.error:
+            return Outcome(found, False, "stopped", _sentence(error))
+        return Outcome(found, False, "shape", watch.unusable(answer, error))
     return Outcome(found, True)
 
 
@@ -195,30 +205,141 @@ def hint(key: str) -> None:
     say(f"{key}, hint {rung + 1} of {len(RUNGS)} ({RUNGS[rung]}): {found.hints[rung]}")
 
 
-def _returning(answer: Any) -> Any:
-    """Functions miss as soon as they return nothing; any other answer stays as it is."""
-    if type(answer) is tuple:
-        return tuple(_returning(part) for part in answer)
-    if type(answer) is dict:
-        return {name: _returning(part) for name, part in answer.items()}
-    if not isinstance(answer, FunctionType):
-        return answer
+class _Watch:
+    """Looks at what a learner's functions are given and what they return.
 
-    @wraps(answer)
-    def function(*args: Any, **options: Any) -> Any:
-        value = answer(*args, **options)
-        if value is None:
-            raise Miss(
-                "incomplete", "Your function returns nothing. Did you forget the line with `return`?"
-            )
-        return value
+    It stops at once where nothing comes back or the arguments do not fit; it keeps the last call, to
+    be shown where it is small; and it knows the learner's own errors from those of a check that
+    could not use what it got.
+    """
 
-    return function
+    def __init__(self) -> None:
+        self.given: dict[str, Any] = {}
+        self.returned: Any = _NOTHING
+        self.error: Exception | None = None
+
+    def over(self, answer: Any) -> Any:
+        """The answer, with each of its functions watched."""
+        if type(answer) is tuple:
+            return tuple(self.over(part) for part in answer)
+        if type(answer) is dict:
+            return {name: self.over(part) for name, part in answer.items()}
+        return self._watched(answer) if isinstance(answer, FunctionType) else answer
+
+    def _watched(self, answer: FunctionType) -> Callable[..., Any]:
+        form = signature(answer)
+
+        @wraps(answer)
+        def function(*args: Any, **options: Any) -> Any:
+            try:
+                given = form.bind(*args, **options).arguments
+            except TypeError:
+                raise Miss(
+                    "shape",
+                    f"Your function takes {form}, and the check gives it "
+                    f"{_count(len(args) + len(options), 'argument')}: leave the first line of the cell as "
+                    f"it was.",
+                ) from None
+            try:
+                value = answer(*args, **options)
+            except (Miss, NotImplementedError):
+                raise
+            except Exception as error:
+                self.error = error
+                raise
+            self.given, self.returned = dict(given), value
+            if value is None:
+                raise Miss(
+                    "incomplete",
+                    "Your function returns nothing. Did you forget the line with `return`?",
+                )
+            if type(value) is tuple and any(part is None for part in value):
+                raise Miss("incomplete", "A part of what your function returns is None.")
+            return self.over(value)
+
+        return function
+
+    def seen(self, kind: str, message: str) -> str:
+        """The last call in a sentence where it is small enough to be read; else what came back."""
+        if self.returned is _NOTHING or self.returned is None or "you gave" in message:
+            return ""
+        given = [(name, _brief(value)) for name, value in self.given.items()]
+        returned = _brief(self.returned)
+        if given and returned and all(text for _, text in given):
+            case = f" For {', '.join(f'{name} = {text}' for name, text in given)} you gave {returned}."
+            if len(case) <= 120:
+                return case
+        return f" You gave {_kind(self.returned)}." if kind == "shape" else ""
+
+    def unusable(self, answer: Any, error: Exception) -> str:
+        """What came back, for a check that could not go on with it."""
+        if isinstance(error, InputError):
+            return f"The library refuses what you gave: {error}"
+        if self.returned is _NOTHING:
+            return f"The check cannot use {_kind(answer)}; look at the task for what to hand in."
+        return (
+            f"Your function returned {_kind(self.returned)}, which the check cannot use; its docstring "
+            f"says what to return."
+        )
+
+
+_NOTHING = object()
+
+
+def _wants_a_function(found: Exercise) -> bool:
+    return str(found.test.__annotations__.get("answer", "")).startswith("Callable")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in words."""
+    if isinstance(value, str):
+        return f"the text {value[:30]!r}"
+    if isinstance(value, bool | np.bool_):
+        return f"the answer {value}"
+    if isinstance(value, complex | float | int | np.number):
+        return f"the number {value:.4g}"
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype.name} of shape {value.shape}"
+    if isinstance(value, dict):
+        names = ", ".join(map(str, list(value)[:4]))
+        return f"a dict with the keys {names}" if value else "an empty dict"
+    if isinstance(value, list | tuple | set):
+        return f"a {type(value).__name__} of {_count(len(value), 'item')}"
+    return "a function" if callable(value) else f"a {type(value).__name__}"
+
+
+def _brief(value: Any) -> str:
+    """A number, a short text or a few numbers as one would write them; otherwise nothing."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= 20 else ""
+    if isinstance(value, bool | np.bool_):
+        return str(value)
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return _brief(value[()])
+    if isinstance(value, complex | float | int | np.number):
+        return f"{value:.4g}"
+    if isinstance(value, np.ndarray) and value.size <= 4 and value.dtype.kind in "iuf":
+        return f"[{', '.join(map(_brief, value))}]" if value.ndim == 1 else ""
+    if isinstance(value, list | tuple) and 0 < len(value) <= 4:
+        parts = [_brief(part) for part in value]
+        return f"({', '.join(parts)})" if all(parts) else ""
+    return ""
 
 
 def _sentence(error: Exception) -> str:
     """Where the learner's code stopped, and why."""
-    frames = traceback.extract_tb(error.__traceback__)
-    # The first frame is `grade`, the second the check itself; the learner's code lies below them.
-    line = f" at the line `{frames[-1].line}`" if len(frames) > 2 and frames[-1].line else ""
-    return f"Your code stopped with {type(error).__name__}{line}: {error}"
+    # The last line that is the learner's own: not of this library, nor of an installed one.
+    ours = Path(__file__).parents[1]
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__)
+        if ours not in Path(f.filename).parents and not {"site-packages", "dist-packages"} & {*Path(f.filename).parts}
+    ]
+    line = f" at the line `{frames[-1].line}`" if frames and frames[-1].line else ""
+    shapes = "gufunc signature" in str(error) or "broadcast" in str(error)
+    return f"Your code stopped with {type(error).__name__}{line}: {error}" + (
+        " Print the `.shape` of both arrays; `u[..., None]` makes columns of vectors." if shapes else ""
+    )

@@ -52,12 +52,17 @@ def exercise_{level}(answer: Callable[[Any], Any]) -> None:
     expect(answer(2.0) == 2.0 * answer(1.0), "limit", "Twice the input must give twice as much.")
 
 '''
-WRONG = '''"""Typical wrong answers of chapter {nn}, each with the kind of error its check must name."""
+WRONG = '''"""Typical wrong answers of chapter {nn}, each with the kind of error, and words, its check must name."""
+
+FIVE = [
+    (lambda x: x**2, "limit", "Twice the input"), (lambda x: x**3, "limit"), (lambda x: x + 1, "limit"),
+    (lambda x: x - 3, "limit"), (lambda x: 1 / x, "limit"),
+]  # fmt: skip
 
 WRONG = {{
-    "{nn}.1": [(lambda x: x**2, "limit")],
-    "{nn}.2": [(lambda x: x**2, "limit"), (lambda x: x + 1, "limit")],
-    "{nn}.3": [(lambda x: x**2, "limit")],
+    "{nn}.1": FIVE,
+    "{nn}.2": FIVE,
+    "{nn}.3": FIVE,
 }}
 '''
 
@@ -156,7 +161,12 @@ def _solution(nn: str, title: str) -> list[tuple[str, str]]:
 
 def _quiz() -> list[dict[str, object]]:
     answers = [{"answer": a, "correct": a == "Yes", "feedback": "Why."} for a in ("No", "Yes", "Both")]
-    return [{"question": f"Question {k}?", "answers": answers} for k in (1, 2, 3)]
+    asked = [("an earlier idea", "Still known?"), *((f"idea {k}", f"Question {k}?") for k in (1, 2, 3))]
+    quiz: list[dict[str, object]] = [
+        {"concept": c, "question": q, "answers": answers} for c, q in asked
+    ]
+    quiz[0]["from"] = "03"
+    return quiz
 
 
 def main(arguments: list[str] | None = None) -> int:

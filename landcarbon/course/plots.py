@@ -23,7 +23,7 @@ from matplotlib.patches import FancyBboxPatch
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.course.equations import Form, roman, terms
-from landcarbon.course.output import emit
+from landcarbon.course.output import emit, has_screen, in_notebook
 from landcarbon.matrix import MatrixModel
 from landcarbon.matrix.errors import InputError, as_array
 
@@ -146,6 +146,9 @@ def png(fig: Figure, *, dpi: float = 150, colours: int = 96, limit_kb: float = L
 def show(fig: Figure, alt: str) -> None:
     """Put a figure into the notebook, with its alternative text.
 
+    In a script that runs in a terminal with a screen, the sentence is printed and the picture opens in the
+    viewer of the system; where nobody looks (a pipe, a test, a machine without a screen) the sentence is all.
+
     Parameters
     ----------
     fig : Figure
@@ -159,8 +162,13 @@ def show(fig: Figure, alt: str) -> None:
             f"The alternative text {alt!r} is too short: say in a sentence what the figure shows."
         )
     width = min(RENDER_WIDTH, round(fig.get_figwidth() * 100))
-    data = base64.b64encode(png(fig)).decode("ascii")
+    picture = png(fig)
+    data = base64.b64encode(picture).decode("ascii")
     emit({"image/png": data, "text/plain": alt}, {"image/png": {"alt": alt, "width": width}})
+    if not in_notebook() and has_screen():
+        from PIL import Image
+
+        Image.open(io.BytesIO(picture)).show(title=alt)
 
 
 def band(

@@ -34,10 +34,11 @@ from numpy.typing import ArrayLike
 from landcarbon.course.output import emit
 from landcarbon.matrix import MatrixModel
 from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.scalars import Scalar
 from landcarbon.models.parameters import ParameterTable
 from landcarbon.theory.ages import transit_time
 
-__all__ = ["card", "numbers", "rows", "sources", "symbols"]
+__all__ = ["card", "numbers", "rows", "scalars", "sources", "symbols"]
 
 
 LONG = 22  # characters of a source that still fit into a column
@@ -187,7 +188,7 @@ def card(model: MatrixModel, I: ArrayLike, *, xi: ArrayLike = 1.0, unit: str = "
         [
             pool,
             _digits(entering[j]),
-            _digits(1 / model.K[j], 3),
+            _digits(1 / model.K[j], 3) if model.K[j] else "never leaves",
             "; ".join(
                 f"{model.transfer[i, j]:.3g} to {model.pools[i]}"
                 for i in np.flatnonzero(np.round(model.transfer[:, j], 12))
@@ -203,6 +204,18 @@ def card(model: MatrixModel, I: ArrayLike, *, xi: ArrayLike = 1.0, unit: str = "
         f"enters the pools {_digits(stay.mean, 3)} yr, median {_digits(stay.quantile(0.5), 3)} yr."
     )
     _show(table, columns, [total])
+
+
+def scalars(curves: Mapping[str, Scalar]) -> None:
+    """Show curves of temperature or water: name, formula, argument, a value to know it by, source."""
+    table = [
+        [c.name, c.soilr, c.formula, c.of, f"{_digits(c.known[1])} at {_digits(c.known[0])}"]
+        for c in curves.values()
+    ]
+    below = {c.source: None for c in curves.values()}
+    named = {source: [c.name for c in curves.values() if c.source == source] for source in below}
+    notes = [f"{', '.join(names)}: {source}." for source, names in named.items()]
+    _show(table, ("name", "SoilR", "formula", "of", "value"), notes)
 
 
 def _table(module: ModuleType) -> tuple[list[str], tuple[int, int, int]]:
@@ -245,7 +258,8 @@ def _written(value: Any, pools: Sequence[str]) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{name(key)} {amount:.4g}" for key, amount in value.items())
     if isinstance(value, tuple):
-        return ", ".join(f"{part:.4g}" for part in value)
+        rows = isinstance(value[0], tuple)
+        return ("; " if rows else ", ").join(_written(part, ()) for part in value)
     return f"{value:.4g}"
 
 

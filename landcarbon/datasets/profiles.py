@@ -39,6 +39,7 @@ from landcarbon.datasets.bulk_density import (
 )
 from landcarbon.datasets.readers import load
 from landcarbon.matrix.errors import InputError, as_array, as_whole, is_mark
+from landcarbon.models.process import HIGHEST_CARBON
 
 if TYPE_CHECKING:
     from landcarbon.assimilation.observations import ProfileObservations
@@ -63,7 +64,6 @@ REQUIRED = ("profile_id", "latitude", "longitude", "upper_depth", "lower_depth",
 OPTIONAL = ("bulk_density", "coarse_fragments", "sand", "clay", "source")
 POOR_TOPSOIL = 2.5  # g kg-1; a collection whose upper 0.3 m holds less in the median is odd
 POOR_SHARE = 0.1  # a profile with less of the median topsoil carbon may be written in percent
-HIGHEST_CARBON = 250e3  # gC m-3: dense peat holds about 140e3, organic matter without pores 750e3
 PEAT = 120.0  # g kg-1; from here on a soil is organic, and relations for mineral soil make it too dense
 DEEPEST, SHALLOWEST = 8.0, 0.05  # m; a collection whose median profile ends beyond them is odd
 

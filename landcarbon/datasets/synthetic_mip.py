@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import as_rng, as_whole
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.simulate import integrate
 
@@ -54,11 +54,8 @@ def synthetic_mip(
     """
     import xarray as xr
 
-    if models < 3 or sites < 10 or years < 2:
-        raise InputError(
-            f"{models} models, {sites} sites, {years} years were asked for; give at least 3, 10 and 2."
-        )
-    rng = np.random.default_rng(rng)
+    models, sites, years = as_whole("models", models, 3), as_whole("sites", sites, 10), as_whole("years", years, 2)
+    rng = as_rng(rng)
     n = len(POOLS)
     T = rng.uniform(-5.0, 27.0, sites)
     W = np.clip(0.25 + 0.75 * rng.beta(2, 2, sites), 0.1, 1.0)

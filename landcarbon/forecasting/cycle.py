@@ -57,7 +57,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.runs import bar
 from landcarbon.forecasting import scores as _scores
 from landcarbon.forecasting.noise import add_observation_error
-from landcarbon.matrix.errors import InputError, as_array, as_dates
+from landcarbon.matrix.errors import InputError, as_array, as_dates, as_rng, as_whole
 from landcarbon.store import Store, fingerprint
 
 if TYPE_CHECKING:
@@ -314,14 +314,13 @@ def run_cycle(
     [[5.0, 5.2], [5.2, 4.8], [4.8, nan]]
     """
     dates = _issue_dates(issues)
-    if int(seed) != seed or seed < 0:
-        raise InputError(f"seed must be a whole number from 0 on, but {seed!r} was given.")
+    seed = as_whole("seed", seed)
     ingest = observations if callable(observations) else _Table(_checked(observations))
     weather = None if drivers is None else _checked(drivers, ("time",))
     if out is None:
         with tempfile.TemporaryDirectory() as folder:
             return _run(dates, ingest, assimilate, forecast, weather, Path(folder), seed, progress)
-    return _run(dates, ingest, assimilate, forecast, weather, Path(out), int(seed), progress)
+    return _run(dates, ingest, assimilate, forecast, weather, Path(out), seed, progress)
 
 
 def _run(
@@ -549,7 +548,7 @@ def score(
             f"None of the {seen.size} forecasts of {variable} has been observed: the valid times "
             f"run from {_written(times.min())} to {_written(times.max())}."
         )
-    rng = np.random.default_rng(rng)
+    rng = as_rng(rng)
     members, y = ensemble.values[:, seen], value[seen]
     measured = add_observation_error(members, sd[seen], rng=rng) if error else members
     lower, upper = _scores.interval(measured, level)

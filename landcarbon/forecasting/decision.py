@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -219,12 +219,11 @@ def portfolios(
     r = _table(returns, "returns", "(option, member)")
     if len(options) != len(r):
         raise InputError(f"options names {len(options)}, but returns has {len(r)} rows.")
-    if int(parts) != parts or parts < 1:
-        raise InputError(f"parts must be a whole number, at least 1, but {parts!r} was given.")
+    parts = as_whole("parts", parts, 1)
     most = np.ones(len(r)) if limits is None else as_array("limits", limits, lower=0.0)
     if most.shape != (len(r),):
         raise InputError(f"limits must be one number for each option, but has {most.shape}.")
-    picks = list(combinations_with_replacement(range(len(r)), int(parts)))
+    picks = list(combinations_with_replacement(range(len(r)), parts))
     shares = np.array([np.bincount(p, minlength=len(r)) for p in picks]) / parts
     shares = shares[(shares <= most + 1e-12).all(axis=1)]
     if len(shares) == 0:

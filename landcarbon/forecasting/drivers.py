@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.streams import check_counts, generator
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 
 __all__ = ["Drivers", "analogue_years", "read_drivers"]
 
@@ -168,8 +167,11 @@ def analogue_years(
     >>> d.shape, sorted(set(d.ravel().tolist()))
     ((5, 18), [1.0, 2.0, 3.0])
     """
-    rng = generator(rng)
-    check_counts(steps_per_year=steps_per_year, steps=steps, members=members)
+    rng = as_rng(rng)
+    steps_per_year, steps, members = (
+        as_whole(name, count, 1)
+        for name, count in (("steps_per_year", steps_per_year), ("steps", steps), ("members", members))
+    )
     named = history if isinstance(history, Mapping) else {"history": history}
     past = {name: as_array(name, values) for name, values in named.items()}
     if len({len(values) for values in past.values()}) != 1:

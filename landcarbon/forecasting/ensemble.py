@@ -38,11 +38,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.streams import generator
 from landcarbon.forecasting.drivers import Drivers, read_drivers
 from landcarbon.forecasting.noise import ProcessError
 from landcarbon.forecasting.steps import Step, matrix_step
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng
 from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 
@@ -179,7 +178,7 @@ def forecast(
     on = _switches(sources)
     steps = steps if isinstance(steps, Steps) else Steps(steps)
     # Drawn whether used or not: switching one source off leaves the others' numbers alone.
-    seed_drivers, seed_process = generator(rng).integers(2**63, size=2)
+    seed_drivers, seed_process = as_rng(rng).integers(2**63, size=2)
     members = _members(model, initial, parameters, on, steps)
     given = read_drivers(drivers, steps.n)
     given = given.assigned(len(members.X), on["drivers"], int(seed_drivers))

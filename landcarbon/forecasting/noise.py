@@ -26,8 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.streams import generator
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng
 
 __all__ = ["ProcessError", "add_observation_error"]
 
@@ -104,7 +103,7 @@ def add_observation_error(
     >>> bool(1.9 < x.std() < 2.1)
     True
     """
-    rng = generator(rng)
+    rng = as_rng(rng)
     s = as_array("sd", sd, lower=0.0)
     z = rng.standard_normal(np.shape(ensemble))
     out = ensemble * np.exp(s * z) if relative else ensemble + s * z

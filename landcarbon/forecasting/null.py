@@ -26,8 +26,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.streams import check_counts, generator
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 
 __all__ = ["climatology", "persistence", "random_walk"]
 
@@ -64,9 +63,8 @@ def persistence(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng 
            [5., 5.],
            [5., 5.]])
     """
-    rng = generator(rng)
-    check_counts(leads=leads, members=members)
-    leads, members = int(leads), int(members)
+    rng = as_rng(rng)
+    leads, members = as_whole("leads", leads, 1), as_whole("members", members, 1)
     y = np.asarray(history, float)
     observed = np.isfinite(y)
     gaps = int(observed[::-1].argmax()) if observed.any() else 0
@@ -103,12 +101,12 @@ def random_walk(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng 
     >>> bool(2.5 < walk[:, 8].std() / walk[:, 0].std() < 3.5)
     True
     """
-    rng = generator(rng)
-    check_counts(leads=leads, members=members)
+    rng = as_rng(rng)
+    leads, members = as_whole("leads", leads, 1), as_whole("members", members, 1)
     y = _history(history, 3)
     steps = np.diff(y)
     sd = np.sqrt((steps**2).mean())
-    return y[-1] + sd * rng.standard_normal((int(members), int(leads))).cumsum(axis=1)
+    return y[-1] + sd * rng.standard_normal((members, leads)).cumsum(axis=1)
 
 
 def climatology(
@@ -148,9 +146,8 @@ def climatology(
     >>> climatology([1.0, 2.0, 9.0], [364, 2, 180], [1, 181], members=200).mean(axis=0).round()
     array([2., 9.])
     """
-    rng = generator(rng)
-    check_counts(members=members)
-    members = int(members)
+    rng = as_rng(rng)
+    members = as_whole("members", members, 1)
     y = _history(history, 1)
     day = as_array("day_of_year", day_of_year, shape=(y.size,), lower=1.0, upper=367.0)
     ahead = as_array("forecast_day", forecast_day, lower=1.0, upper=367.0).ravel()

@@ -36,8 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import tails
-from landcarbon.assimilation.streams import generator
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng
 from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ __all__ = [
     "crps",
     "horizon",
     "interval",
+    "interval_score",
     "log_score",
     "pit",
     "pit_uniformity",
@@ -63,7 +63,13 @@ Array = NDArray[np.float64]
 Rng = np.random.Generator | int
 
 
-def crps(observed: ArrayLike, ensemble: ArrayLike, *, fair: bool = False) -> Array:
+def crps(
+    observed: ArrayLike,
+    ensemble: ArrayLike,
+    *,
+    fair: bool = False,
+    weight: ArrayLike | None = None,
+) -> Array:
     """Continuous ranked probability score: 0 is perfect, and a single member gives |X − y|.
 
     Parameters
@@ -73,6 +79,9 @@ def crps(observed: ArrayLike, ensemble: ArrayLike, *, fair: bool = False) -> Arr
     fair : bool
         Estimate the score of an endless ensemble from this one (unbiased for small ensembles);
         by default the score of these members as they are.
+    weight : array_like, (member,), optional
+        How much each member counts, as after importance sampling or in a particle filter. Its sum need
+        not be 1. Without it all count alike; `fair` takes no weights.
 
     Returns
     -------
@@ -82,7 +91,7 @@ def crps(observed: ArrayLike, ensemble: ArrayLike, *, fair: bool = False) -> Arr
     Raises
     ------
     InputError
-        Shapes that do not fit, NaN, `fair` with a single member.
+        Shapes that do not fit, NaN in either, `fair` with a single member or with weights.
 
     References
     ----------
@@ -92,16 +101,35 @@ def crps(observed: ArrayLike, ensemble: ArrayLike, *, fair: bool = False) -> Arr
     --------
     >>> float(crps(1.0, [0.0, 2.0]))
     0.5
+    >>> float(crps(1.0, [0.0, 2.0, 9.0], weight=[1, 1, 0]))
+    0.5
     """
     import scoringrules
 
     y, x = _pair(observed, ensemble)
+    if weight is not None:
+        if fair:
+            raise InputError("fair=True is for members that count alike; leave weight or fair out.")
+        return _weighted_crps(y, x, as_array("weight", weight, shape=(x.shape[0],), lower=0.0))
     if fair and x.shape[0] < 2:
         raise InputError("A fair CRPS needs at least 2 members, but the ensemble has 1.")
     estimator = "pwm" if fair else "qd"
     return np.asarray(
         scoringrules.crps_ensemble(y, x, m_axis=0, estimator=estimator, backend="numpy"), float
     )
+
+
+def _weighted_crps(y: Array, x: Array, weight: Array) -> Array:
+    """Σ w |x − y| − ½ Σ Σ w w' |x − x'|, by sorting: the double sum is 2 ∫ F (1 − F)."""
+    if weight.ndim != 1 or weight.sum() <= 0:
+        raise InputError(
+            f"weight has shape {weight.shape} and sum {weight.sum():g}; one number a member, not all 0, is expected."
+        )
+    w = (weight / weight.sum()).reshape(-1, *(1,) * y.ndim)
+    order = np.argsort(x, axis=0)
+    F = np.cumsum(np.take_along_axis(np.broadcast_to(w, x.shape), order, axis=0), axis=0)[:-1]
+    gaps = np.diff(np.take_along_axis(x, order, axis=0), axis=0)
+    return np.asarray((w * np.abs(x - y)).sum(axis=0) - (F * (1.0 - F) * gaps).sum(axis=0))
 
 
 def log_score(observed: ArrayLike, ensemble: ArrayLike, *, density: str = "normal") -> Array:
@@ -178,6 +206,38 @@ def interval(ensemble: ArrayLike, level: float = 0.9) -> tuple[Array, Array]:
     return lower, upper
 
 
+def interval_score(observed: ArrayLike, ensemble: ArrayLike, level: float = 0.9) -> Array:
+    """Score of a central interval: its width, and a fine for each observation it misses.
+
+    Parameters
+    ----------
+    observed : array_like, (...)
+    ensemble : array_like, (member, ...)
+    level : float
+        Nominal coverage 1 − α.
+
+    Returns
+    -------
+    ndarray, (...)
+        u − l + (2/α) (l − y) below, (2/α) (y − u) above, in the unit of the observations; smaller is
+        better, and in the mean nothing beats the true quantiles.
+
+    References
+    ----------
+    Gneiting & Raftery 2007, eq. 43, doi:10.1198/016214506000001437.
+
+    Examples
+    --------
+    >>> members = np.arange(1.0, 20.0)[:, None] * np.ones(2)          # 90 %: 1 to 19
+    >>> interval_score([5.0, 20.0], members).round(6)
+    array([18., 38.])
+    """
+    y, x = _pair(observed, ensemble)
+    lower, upper = interval(x, level)
+    fine = 2.0 / (1.0 - level)
+    return upper - lower + fine * (np.maximum(lower - y, 0.0) + np.maximum(y - upper, 0.0))
+
+
 def coverage(
     observed: ArrayLike,
     ensemble: ArrayLike,
@@ -236,7 +296,7 @@ def pit(observed: ArrayLike, ensemble: ArrayLike, rng: Rng = 0) -> Array:
     >>> bool(0.5 < pit(2.5, [0.0, 1.0, 2.0, 3.0]) < 0.9)
     True
     """
-    rng = generator(rng)
+    rng = as_rng(rng)
     y, x = _pair(observed, ensemble)
     below, ties = (x < y).sum(axis=0), (x == y).sum(axis=0)
     return np.asarray((below + rng.uniform(size=y.shape) * (ties + 1)) / (x.shape[0] + 1))
@@ -425,7 +485,7 @@ def skill(
     """
     import pandas as pd
 
-    rng = generator(rng)
+    rng = as_rng(rng)
     hint = "Use a score of which 0 is perfect, such as the CRPS."
     a, b = np.asarray(score, float), np.asarray(null, float)
     if a.shape != b.shape or a.ndim != 2:
@@ -574,6 +634,14 @@ def _members(ensemble: ArrayLike) -> Array:
                 f"The ensemble has no dimension 'member', only {', '.join(map(str, dims))}."
             )
         ensemble = ensemble.transpose("member", ...)  # type: ignore[union-attr]
+    values = np.asarray(ensemble)
+    if values.dtype.kind == "f" and values.ndim and np.isnan(values).any():
+        gone = np.isnan(values).reshape(values.shape[0], -1).any(axis=1)
+        raise InputError(
+            f"{int(gone.sum())} of {gone.size} members of the ensemble are NaN somewhere, the first is number "
+            f"{int(gone.argmax())}. A member that a model lost is news: find out why, or leave it out and say so, "
+            "ensemble[~np.isnan(ensemble).any(axis=1)]."
+        )
     x = as_array("ensemble", ensemble)
     if x.ndim < 1 or x.shape[0] == 0:
         raise InputError(

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.learning.task import Task
-from landcarbon.matrix.errors import as_rng
+from landcarbon.matrix.errors import as_number, as_rng, as_whole
 
 __all__ = ["OneBatch", "one_batch"]
 
@@ -98,6 +98,7 @@ def one_batch(
 
     began = time.perf_counter()
     rng = as_rng(rng)
+    max_iter, tolerance = as_whole("max_iter", max_iter, 1), as_number("tolerance", tolerance, lower=0.0)
     prior, n = task.prior, len(task)
     cost = batch_cost(task)
     z = prior.to_real(prior.table.default if start is None else start)

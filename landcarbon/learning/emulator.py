@@ -53,7 +53,7 @@ from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.learning.folds import random_folds
 from landcarbon.learning.mlp import MLP
-from landcarbon.matrix.errors import InputError, as_array, as_rng
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,9 +206,8 @@ def design(prior: Prior, n: int, rng: Rng = 0) -> Array:
     """
     from scipy.stats import qmc
 
-    if n != int(n) or n < 1:
-        raise InputError(f"n is the number of runs, at least 1, but {n!r} was given.")
-    cube = qmc.LatinHypercube(len(prior), rng=as_rng(rng)).random(int(n))
+    n = as_whole("n", n, 1)
+    cube = qmc.LatinHypercube(len(prior), rng=as_rng(rng)).random(n)
     # A parameter exactly on its bound has no unbounded coordinate.
     return prior.from_unit(np.clip(cube, 1e-9, 1 - 1e-9))
 

@@ -29,11 +29,11 @@ symbol                meaning                                shape           uni
 
 No parameter is ever retrieved at a single site: the data of all sites pull on the same weights.
 This is the idea of the biogeochemistry-informed neural network (Xu et al. 2025, arXiv:2502.00672).
-There the matrices are built in a deep-learning framework, which solves 140 equations at a time and
-differentiates the solver. At a steady state that is not needed. From M X = b follows
-M dX = db − dM X, so one solve with the transposed matrix gives the gradient with respect to
-everything at once; `landcarbon.matrix.column` has it by hand, and it fits behind
-`MLP.forward_and_vjp` like one more layer.
+There the matrices are built in a deep-learning framework. From M X = b follows M dX = db − dM X, so one
+solve with the transposed matrix gives the gradient with respect to everything at once. A framework's
+backward pass through a linear solve does the same; what it costs besides are 140 × 140 matrices and their
+gradients, kept for every site. `landcarbon.matrix.column` has the transposed solve by hand, in the shape of
+the column, and it fits behind `MLP.forward_and_vjp` like one more layer.
 
 That a network fits carbon well does not make its parameters right. :func:`directions` says which
 combinations of parameters the data can see at all, and :func:`recovery` marks a twin world on these.

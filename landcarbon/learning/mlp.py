@@ -41,7 +41,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_rng
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 
 __all__ = ["MLP", "FromFunction", "Net", "Schedule", "Training", "train"]
 
@@ -87,11 +87,12 @@ class MLP:
         InputError
             Fewer than two widths, or a width below 1.
         """
-        if len(sizes) < 2 or any(n != int(n) or n < 1 for n in sizes):
+        if np.ndim(sizes) != 1 or len(sizes) < 2:
             raise InputError(
-                f"sizes are the widths of the layers from input to output, whole numbers of at "
-                f"least 1, but {tuple(sizes)!r} was given. Try (5, 32, 1)."
+                f"sizes are the widths of the layers from input to output, but {sizes!r} was given. "
+                "Try (5, 32, 1)."
             )
+        sizes = [as_whole("the width of a layer", n, 1) for n in sizes]
         rng = as_rng(rng)
         pairs = list(pairwise(sizes))
         weights = [rng.standard_normal(pair) / np.sqrt(pair[0]) for pair in pairs]

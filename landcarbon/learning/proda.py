@@ -39,7 +39,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +51,9 @@ from landcarbon.assimilation.sites import assimilate as run_sites
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.learning.folds import group_folds
 from landcarbon.learning.task import Scaling, Task, Work
-from landcarbon.matrix.errors import InputError, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, as_number, as_rng, as_share, as_whole
 from landcarbon.models.parameters import ParameterTable
-from landcarbon.models.process import Model, expand, observed_values
+from landcarbon.models.process import HIGHEST_CARBON, Model, expand, observed_values
 from landcarbon.store import Shortage, Store
 
 if TYPE_CHECKING:
@@ -221,7 +220,8 @@ def assimilate(
         (without `work.out`).
     """
     start = time.perf_counter()
-    as_whole("n_rounds", n_rounds, 1)
+    n_members, n_iter = as_whole("n_members", n_members, 2), as_whole("n_iter", n_iter, 1)
+    n_rounds = as_whole("n_rounds", n_rounds, 1)
     logarithmic(task)
     n, names, prior = len(task), task.site, task.prior
     how = _Smoother(task.model, n_members, n_iter, task.work.into("sites"))
@@ -230,7 +230,7 @@ def assimilate(
     sites = first = None
     position = np.arange(n)
     failed: dict[Any, str] = {}
-    for k in range(int(n_rounds)):
+    for k in range(n_rounds):
         tell = None if report is None else lambda done, k=k: report(k * n + done, n_rounds * n)
         prior = prior if sites is None else sites.population()
         draws, prediction, reason = how.run(
@@ -313,7 +313,7 @@ class _Smoother:
     ) -> tuple[Array, Array, NDArray[Any]]:
         """Draws and predictions of every site from one prior, and why sites failed."""
         seed = int(rng.integers(2**63))
-        work = partial(_some_sites, task.data, task.forcing, prior, self)
+        work = _SomeSites(task.data, task.forcing, prior, self, np.arange(len(task)))
         if self.work.out is not None:
             data = run_sites(
                 list(site), work, Path(self.work.out) / folder, seed,
@@ -337,26 +337,34 @@ class _Smoother:
         return draws, prediction, np.full(n, "", dtype=object)
 
 
-def _some_sites(
-    observations: Any,
-    forcing: Any,
-    prior: Prior,
-    how: _Smoother,
-    part: NDArray[np.int_],
-    rngs: list[np.random.Generator],
-) -> dict[str, Any]:
-    """ES-MDA at the sites `part`, each with its own random stream."""
-    obs, climate = observations[part], expand(forcing[part])
-    z0 = prior.to_real(prior.sample(how.n_members, rngs, sites=(part.size,)))
+@dataclass(frozen=True, eq=False)
+class _SomeSites:
+    """ES-MDA at some of the sites `positions`, each with its own random stream."""
 
-    def run(z: Array) -> Array:
-        return obs.predict(observed_values(how.model, prior.from_real(z), climate))
+    observations: Any
+    forcing: Any
+    prior: Prior
+    how: _Smoother
+    positions: NDArray[np.int_]
 
-    result = es_mda(z0, run, obs, how.n_iter, rng=rngs, names=prior.names)
-    return {
-        "draws": (("site", "member", "parameter"), result.draws),
-        "prediction": (("site", "member", "obs"), result.prediction),
-    }
+    def cut(self, part: NDArray[np.int_]) -> _SomeSites:
+        """The same for `part` alone, with no data of other sites."""
+        rows = np.searchsorted(self.positions, part)
+        return replace(self, observations=self.observations[rows], forcing=self.forcing[rows], positions=part)
+
+    def __call__(self, part: NDArray[np.int_], rngs: list[np.random.Generator]) -> dict[str, Any]:
+        own = self.cut(part)
+        prior, obs, how, climate = self.prior, own.observations, self.how, expand(own.forcing)
+        z0 = prior.to_real(prior.sample(how.n_members, rngs, sites=(part.size,)))
+
+        def run(z: Array) -> Array:
+            return obs.predict(observed_values(how.model, prior.from_real(z), climate))
+
+        result = es_mda(z0, run, obs, how.n_iter, rng=rngs, names=prior.names)
+        return {
+            "draws": (("site", "member", "parameter"), result.draws),
+            "prediction": (("site", "member", "obs"), result.prediction),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -399,7 +407,7 @@ class Network:
         Each draw is one member's prediction plus one row of `scatter`, so that correlations between
         parameters are kept.
         """
-        rng = as_rng(rng)
+        rng, n_draws = as_rng(rng), as_whole("n_draws", n_draws, 1)
         z = self.parameters(covariates)
         which = rng.permutation(np.arange(n_draws) % z.shape[0])
         rows = rng.integers(self.scatter.shape[0], size=(z.shape[1], n_draws))
@@ -509,10 +517,11 @@ def train(
         raise InputError("This task knows no sites: give task.knowing(proda.assimilate(task)).")
     if weights not in ("information", None):
         raise InputError(f"weights {weights!r} is not known; take 'information' or None.")
-    if n_networks < 2 or len(sites) < 2 * n_networks:
+    n_networks = as_whole("n_networks", n_networks, 2)
+    if len(sites) < 2 * n_networks:
         raise InputError(
-            f"{n_networks} networks leave out one share of the sites each: at least 2 networks and twice "
-            f"as many sites are needed, but there are {len(sites)} sites. Take fewer networks."
+            f"{n_networks} networks leave out one share of the sites each: at least twice as many "
+            f"sites are needed, but there are {len(sites)} sites. Take fewer networks."
         )
     scaling = Scaling.of(task.environment)
     target = sites.mean
@@ -630,6 +639,9 @@ def predict(
         `parameters`, `parameters_lower`, `parameters_upper` (site, parameter): median and interval.
         `carbon`, ... (site, layer) in gC m-3: exp of the mean of ln carbon, and interval.
         `stock`, ... (site,) in kgC m-2 down to `depth`: median and interval.
+        `impossible` (site,): share of the draws with more carbon than soil can hold
+        (`landcarbon.models.process.HIGHEST_CARBON` throughout). They are left out of all of the above;
+        where they are most of the draws, nothing is said: NaN.
 
     Raises
     ------
@@ -638,33 +650,52 @@ def predict(
         depth outside the column.
     """
     rng = as_rng(rng)
-    if n_draws < 20:
-        raise InputError(f"An interval needs at least 20 draws, but n_draws={n_draws} was given.")
-    if not 0 < level < 1:
-        raise InputError(f"level is a probability between 0 and 1, but {level!r} was given.")
+    n_draws, chunk = as_whole("n_draws", n_draws, 20), as_whole("chunk", chunk, 1)
+    level = as_share("level", level)
     bottom = np.asarray(places.model.LAYERS.bottom, float)
-    if not 0 < depth <= bottom[-1]:
-        raise InputError(
-            f"depth must lie within the column, 0 to {bottom[-1]:.1f} m, but {depth!r} was given."
-        )
+    depth = as_number(
+        "depth", depth, lower=0.0, upper=float(bottom[-1]), strict=True, unit="m", hint="It lies within the column."
+    )
     thickness = np.diff(np.minimum(np.concatenate([[0.0], bottom]), depth))
     theta = network.prior.from_real(network.sample(places.environment, n_draws, rng))
     tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
     n = len(places)
     carbon, stock = np.empty((3, n, bottom.size)), np.empty((3, n))
+    parameters, impossible = np.quantile(theta, tails, axis=1), np.zeros(n)
     step = max(1, chunk // n_draws)
     for first in range(0, n, step):
         part = np.arange(first, min(first + step, n))
         X = observed_values(places.model, theta[part], expand(places.forcing[part]))
-        carbon[:, part] = np.quantile(X, tails, axis=1)
+        total = X @ thickness
+        possible = total <= HIGHEST_CARBON * depth
+        impossible[part] = 1.0 - possible.mean(axis=1)
+        carbon[:, part], stock[:, part] = _bands(X, total, tails)
+        for k in np.flatnonzero(~possible.all(axis=1)):
+            some = possible[k] if impossible[first + k] <= 0.5 else np.zeros(0, dtype=int)
+            carbon[:, [first + k]], stock[:, [first + k]] = _bands(X[[k]][:, some], total[[k]][:, some], tails)
+            parameters[:, first + k] = _quantiles(theta[[first + k]][:, some], tails)[:, 0]
+    bands = {"parameters": parameters, "carbon": carbon, "stock": stock}
+    data = _labelled(places, network.prior, bands, f"median, down to {depth:g} m")
+    data["impossible"] = ("site", impossible, {"units": "1", "long_name": "share of draws above what soil can hold"})
+    return data.assign_attrs(level=level, n_draws=n_draws)
+
+
+def _bands(X: Array, total: Array, tails: list[float]) -> tuple[Array, Array]:
+    """Lower, middle and upper carbon (3, site, layer) and stock (3, site) of draws; NaN where there is none."""
+    carbon, stock = _quantiles(X, tails), _quantiles(total, tails) / 1000.0
+    if X.shape[1]:
         # Below the bedrock there is no carbon and no logarithm.
         rock = np.any(X <= 0, axis=1)
         ln = np.log(np.where(rock[:, None], 1.0, X)).mean(axis=1)
-        carbon[1, part] = np.where(rock, 0.0, np.exp(ln))
-        stock[:, part] = np.quantile(X @ thickness / 1000.0, tails, axis=1)
-    bands = {"parameters": np.quantile(theta, tails, axis=1), "carbon": carbon, "stock": stock}
-    data = _labelled(places, network.prior, bands, f"median, down to {depth:g} m")
-    return data.assign_attrs(level=level, n_draws=n_draws)
+        carbon[1] = np.where(rock, 0.0, np.exp(ln))
+    return carbon, stock
+
+
+def _quantiles(draws: Array, tails: list[float]) -> Array:
+    """Over the second axis, in front; NaN where there are no draws."""
+    if not draws.shape[1]:
+        return np.full((len(tails), draws.shape[0], *draws.shape[2:]), np.nan)
+    return np.asarray(np.quantile(draws, tails, axis=1))
 
 
 def _labelled(places: Task, prior: Prior, bands: Mapping[str, Array], stock: str) -> xr.Dataset:

@@ -29,7 +29,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.runs import some_jobs
-from landcarbon.matrix.errors import InputError, as_whole
+from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.frozen import keep_whole
 from landcarbon.models import clm5
 from landcarbon.models.process import Model, expand, leading, observed_values
 
@@ -144,7 +145,7 @@ class Work:
 
     def __post_init__(self) -> None:
         some_jobs(self.n_jobs)
-        as_whole("chunk", self.chunk, 1)
+        keep_whole(self, chunk=1)
 
     def into(self, name: str) -> Work:
         """The same, in a folder inside."""

@@ -10,6 +10,8 @@ as_kept        the same, to be stored: a copy that cannot be written to
 aligned        what carries labels, put into the order of ours
 as_years       times in years, or dates of any calendar
 as_dates       dates, or text that can be read as a date in one way only
+as_number      one number
+as_share       a number between 0 and 1
 as_whole       a whole number
 as_rng         a seed or a random generator
 convert        numbers from one unit to another
@@ -39,8 +41,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "InputError", "aligned", "as_array", "as_dates", "as_kept", "as_rng", "as_whole", "as_years", "convert", "is_mark",
-    "unit_of",
+    "InputError", "aligned", "as_array", "as_dates", "as_kept", "as_number", "as_rng", "as_share", "as_whole",
+    "as_years", "convert", "is_mark", "unit_of",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -453,7 +455,47 @@ def _stamp(pd: Any, one: Any) -> Any:
     return (stamp if stamp is pd.NaT or stamp.tz is None else stamp.tz_convert(None)).to_datetime64()
 
 
-# --- whole numbers and seeds ---------------------------------------------------------------------
+# --- single numbers and seeds ---------------------------------------------------------------------
+
+
+def as_number(name: str, value: Any, **limits: Any) -> float:
+    """`as_array` for one number.
+
+    Raises
+    ------
+    InputError
+        Several numbers, and whatever `as_array` refuses.
+
+    Examples
+    --------
+    >>> as_number("depth", 1, lower=0.0, unit="m")
+    1.0
+    """
+    if isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} is a number, but {value} was given.")
+    array = as_array(name, value, **limits)
+    if array.size != 1:
+        raise InputError(f"{name} is one number, but {array.size} were given.")
+    return float(array.reshape(()))
+
+
+def as_share(name: str, value: Any) -> float:
+    """A number between 0 and 1, neither of them.
+
+    Raises
+    ------
+    InputError
+        Anything else.
+
+    Examples
+    --------
+    >>> as_share("level", 0.9)
+    0.9
+    """
+    number = as_number(name, value)
+    if not 0.0 < number < 1.0:
+        raise InputError(f"{name} must lie between 0 and 1, but {number:g} was given.")
+    return number
 
 
 def as_whole(name: str, value: Any, lower: int = 0, upper: int | None = None) -> int:

@@ -50,9 +50,19 @@ class Account(NamedTuple):
 
 
 class Repeating:
-    """What the two kinds of loop share: everything that follows from their steps."""
+    """What the kinds of loop share: everything that follows from their steps."""
 
     dt: Array
+
+    @property
+    def pools(self) -> int | None:
+        """Number of pools where one loop is linear, G(X) = Φ X + c; None where pools change it."""
+        return None
+
+    def loop_map(self) -> tuple[Array, Array]:
+        """1 − Φ (..., n, n) and c (..., n) of a linear loop: what it does to any state."""
+        assert self.pools is not None
+        return self.map_from(np.zeros(self.pools))
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
@@ -63,9 +73,8 @@ class Repeating:
         raise NotImplementedError
 
     @property
-    def flat(self) -> Cycle | FeedbackCycle:
+    def flat(self) -> Repeating:
         """The same loop on states in one row; what the methods of spin-up work on."""
-        assert isinstance(self, (Cycle, FeedbackCycle))
         return self
 
     def flattened(self, X: ArrayLike) -> ArrayLike:
@@ -146,7 +155,7 @@ class Cycle(Repeating):
         M = checked_outflow(self.M)
         n = M.shape[-1]
         u = as_array("u", self.u, shape=(n,))
-        dt = _step_lengths(self.dt)
+        dt = step_lengths(self.dt)
         if M.ndim < 3 or u.ndim < 2 or len(M) != len(dt) or len(u) != len(dt):
             raise InputError(
                 f"M {M.shape}, u {u.shape} and dt {dt.shape} must share their first axis, the "
@@ -178,7 +187,7 @@ class Cycle(Repeating):
         method : {'exponential', 'implicit', 'explicit'}
             How a step is made.
         """
-        h = np.full(12, 1 / 12) if dt is None else _step_lengths(dt)
+        h = np.full(12, 1 / 12) if dt is None else step_lengths(dt)
         passed = list(Timeline.read(model, np.append(0.0, np.cumsum(h)), I, xi).walk())
         if isinstance(passed[0].model, LayeredModel):
             columns = tuple(now.model.under(now.xi) for now in passed)
@@ -209,9 +218,10 @@ class Cycle(Repeating):
             X = _apply(keep, X) + brought
             yield p, M, u, X
 
-    def loop_map(self) -> tuple[Array, Array]:
-        """1 − Φ (..., n, n) and c (..., n): what one loop does to any state."""
-        return self.map_from(np.zeros(self.M.shape[-1]))
+    @property
+    def pools(self) -> int:
+        """Number of pools."""
+        return int(self.M.shape[-1])
 
     def faster(self, speed: Array) -> Cycle:
         """The loop in which pool j leaves speed_j times faster."""
@@ -305,7 +315,7 @@ class FeedbackCycle(Repeating):
     method: Method = "exponential"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dt", _step_lengths(self.dt))
+        object.__setattr__(self, "dt", step_lengths(self.dt))
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
@@ -329,7 +339,7 @@ class FeedbackCycle(Repeating):
 Loop = Repeating | Callable[[Array], Array]
 
 
-def _step_lengths(dt: ArrayLike) -> Array:
+def step_lengths(dt: ArrayLike) -> Array:
     h = as_array("dt", dt, shape=(None,), lower=0.0, strict=True, hint="Lengths of the steps in years.")
     if h.ndim != 1 or h.size == 0:
         raise InputError(f"dt has shape {h.shape}; give one length for each step of the loop.")

@@ -39,7 +39,7 @@ from landcarbon.matrix.errors import InputError, aligned, as_array, as_kept
 if TYPE_CHECKING:
     from landcarbon.matrix.steps import Move, Stepper
 
-__all__ = ["MatrixModel"]
+__all__ = ["MatrixModel", "folded"]
 
 Array = NDArray[np.float64]
 
@@ -184,17 +184,19 @@ class MatrixModel:
     def steady_state(self, I: ArrayLike, xi: ArrayLike = 1.0) -> Array:  # noqa: E741
         """X* = M⁻¹ B I, shape (..., n) [gC m-2].
 
+        A pool that carbon neither enters nor leaves, such as inert soil carbon, keeps what it holds,
+        whatever that is: it counts as 0 here, and what it holds is to be added.
+
         Raises
         ------
         InputError
-            If some carbon can never leave: the message names the pools that have no way out.
+            If carbon gets into a pool that it can never leave: the message names the pool.
         """
         return self.chased(self.input(I), xi)
 
     def chased(self, change: Array, xi: ArrayLike = 1.0) -> Array:
         """M⁻¹ r (..., n) [gC m-2]: what a rate of change r, of either sign, would come to in the end."""
-        M = self.outflow_matrix(xi)
-        self._check_ways_out(M)
+        M = self._with_ways_out(self.outflow_matrix(xi), change)
         X = np.asarray(np.linalg.solve(M, change[..., None])[..., 0], dtype=float)
         if not np.isfinite(X).all():
             raise InputError("The steady state is larger than a number can be; look at I, K and their units.")
@@ -234,18 +236,74 @@ class MatrixModel:
         given = aligned("X", X, self.pools)
         return as_array("X", given, shape=(self.n,), hint=f"The pools are {', '.join(self.pools)}.")
 
-    def _check_ways_out(self, M: Array) -> None:
+    def _with_ways_out(self, M: Array, change: Array) -> Array:
+        """M with 1 on the diagonal of pools that carbon can neither leave nor, with this input, enter."""
         loss = M.sum(axis=-2)
         scale = np.abs(M).sum(axis=-2)
         open_ = loss > ROUNDING * scale
         open_ = spread(np.swapaxes(M != 0, -1, -2), open_)
-        if not open_.all():
-            shut = np.argwhere(~open_.reshape(-1, self.n))[:, 1]
+        if open_.all():
+            return M
+        entered = np.broadcast_to(change != 0, np.broadcast_shapes(change.shape, open_.shape))
+        entered = spread(M != 0, entered)
+        shut = np.argwhere((entered & ~open_).reshape(-1, self.n))[:, 1]
+        if shut.size:
             names = ", ".join(self.pools[j] for j in sorted(set(shut.tolist())))
             raise InputError(
                 f"Carbon that enters {names} can never leave, so there is no steady state. Give the "
                 "pool a turnover rate above 0 and let part of what leaves it be respired."
             )
+        return M + np.where(open_, 0.0, 1.0)[..., None] * np.eye(self.n)
+
+
+def folded(transfer: ArrayLike, K: ArrayLike) -> tuple[Array, Array]:
+    """A and K of a model in which part of what leaves a pool comes back to it.
+
+    Such a pool decays at K but loses only the share 1 − f_jj: what it hands to itself has not left.
+    The same equation, with 1 on the diagonal of A, has the rate (1 − f_jj) K and the fractions
+    f_ij / (1 − f_jj).
+
+    Parameters
+    ----------
+    transfer : array_like (..., n, n)
+        Fractions f_ij of what decays in pool j that enter pool i; f_jj is what comes back.
+    K : array_like (..., n)
+        Rates at which the pools decay [yr-1].
+
+    Returns
+    -------
+    A : ndarray (..., n, n)
+    K : ndarray (..., n)
+        As a MatrixModel takes them.
+
+    Raises
+    ------
+    InputError
+        A negative fraction, a column that hands on more than 1, a pool all of which comes back.
+
+    Examples
+    --------
+    A tenth of what microbes lose becomes microbes again.
+
+    >>> A, K = folded([[0.1, 0.0], [0.2, 0.0]], K=[0.5, 0.02])
+    >>> A.round(4), K
+    (array([[ 1.    ,  0.    ],
+           [-0.2222,  1.    ]]), array([0.45, 0.02]))
+    """
+    K = as_array("K", K, shape=(None,), lower=0.0)
+    n = K.shape[-1]
+    f = as_array("transfer", transfer, shape=(n, n), lower=0.0, hint="Fractions of what decays.")
+    given = f.sum(axis=-2)
+    own = np.diagonal(f, axis1=-2, axis2=-1)
+    if np.any(given > 1 + ROUNDING) or np.any(own >= 1):
+        j = int(np.argwhere((given > 1 + ROUNDING) | (own >= 1))[0, -1])
+        raise InputError(
+            f"Column {j} of transfer hands on {given[..., j].max():.4g} of what decays, "
+            f"{own[..., j].max():.4g} of it to the pool itself: the fractions sum to at most 1, and "
+            "not all may come back."
+        )
+    off = f * (1 - np.eye(n)) / (1 - own)[..., None, :]
+    return np.eye(n) - off, K * (1 - own)
 
 
 def spread(leads: NDArray[np.bool_], start: NDArray[np.bool_]) -> NDArray[np.bool_]:

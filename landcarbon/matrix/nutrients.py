@@ -1,68 +1,81 @@
 """Carbon coupled to nitrogen, phosphorus or any element that carbon needs, in matrix form.
 
-    dX/dt = φ B I − A κ X                              κ = ξ K, times φ in pools that immobilise
-    dE/dt = r ∘ (φ B I + F κ X) − κ E                  new material is built at the ratio r
-    dm/dt = s − M_m m − e₁ (1ᵀ dE/dt)                  what organic matter gains, the first mineral
-                                                       pool loses: uptake, mineralisation, all of it
+    dX/dt = φ B I − (A κ + V) X                        κ = ξ K, times a share in pools that immobilise
+    dE/dt = r ∘ (φ B I + F κ X) − (κ + V) E            new material is built at the ratio r
+    dm/dt = s − M_m m − [what organic matter gains] − [what is lost with it]
 
 ====== ==================================================== ========== ============ ==============
 symbol meaning                                              shape      unit         code name
 ====== ==================================================== ========== ============ ==============
 X      carbon in each pool                                  (..., n)   gC m-2       X
 E      the element in each organic pool                     (..., n)   g m-2        E
-m      mineral pools of the element; the first is available (..., k)   g m-2        m
+m      mineral pools of the element                         (..., k)   g m-2        m
 r      element per carbon of new material                   (..., n)   g gC-1       ratio(m)
-c      carbon per element, where it is plentiful / scarce   (n,)       gC g-1       c_to_e, …_scarce
-φ      growth and immobilisation that the supply allows     (...)      1            limitation(m)
-h      available element at which φ = 1/2                   ()         g m-2        half
-F      transfer fractions, F = 1 − A                        (n, n)     1            carbon.transfer
-M_m    outflow matrix of the mineral pools                  (k, k)     yr-1         mineral
-s      supply: deposition, fixation, weathering             (k,)       g m-2 yr-1   supply
+c      carbon per element, where it is plentiful / scarce   (..., n)   gC g-1       c_to_e, …_scarce
+φ      growth that the supply allows                        (...)      1            limitation(m)
+h      available element at which half of growth is left    (...)      g m-2        half
+F      transfer fractions, F = 1 − A                        (..., n,n) 1            carbon.transfer
+V      mixing between layers, of carbon and element alike   (..., n,n) yr-1         carbon.V
+M_m    outflow matrix of the mineral pools                  (..., k,k) yr-1         mineral
+s      supply: deposition, fixation, weathering             (..., k)   g m-2 yr-1   supply
+w      where roots take up, Σ w = 1                         (k,)       1            Depth.roots
+ρ      share of what leaves that plants take back first     (..., n)   1            Ways.resorbed
+o      share of what leaves that leaves the land            (..., n)   1            Ways.lost
+g      share of net mineralisation that is lost             (...)      1            Ways.volatile
+d      fixation where nothing is available                  (...)      g m-2 yr-1   Ways.fixation
 ====== ==================================================== ========== ============ ==============
 
-Three ways to couple, all from the literature of the last forty years:
+The share of a mineral pool is a / (a + h). Its mean over the roots is what plants see, and φ is that of
+the scarcest element (Liebig's law of the minimum). Three ways to couple, all from the literature of the
+last forty years:
 
 fixed      r = 1/c, φ = 1. The element follows carbon; what is lacking is taken from the mineral pool,
            which may run out.
 flexible   φ = 1, and r falls from 1/c to 1/c_scarce as the available pool empties.
-limited    r = 1/c, and φ = a / (a + h) with a the available pool. With several elements the scarcest
-           one decides (Liebig's law of the minimum).
+limited    r = 1/c, and growth and immobilisation take the share φ.
 
-At steady state organic matter neither gains nor loses, so the mineral pools stand where supply and
-loss balance, M_m m* = s, whatever carbon does. That makes the steady state of all three explicit:
-m* gives φ* and r*, and these give X* = (A κ*)⁻¹ φ* B I and E* = r* X*.
+With κE what leaves a pool, its net mineralisation is (1 − ρ − o) κE minus what its carbon needs where it
+arrives; below 0 it immobilises. Plants take up r ∘ φ B I less Σ ρ κE; d falls with the share.
 
-A step of length h keeps φ, r and κ fixed. Then the excess E − r X decays as exp(−κ h), carbon and
-mineral pools take exact steps (`landcarbon.matrix.simulate`), and the element is conserved to rounding,
-however long the step. Fixed at what? At their values at its end, found as a root, the error is of first
-order in h, no available pool comes out negative, and a step may be a thousand years long (`implicit`).
-At their values in its middle the error is of second order (`midpoint`), but the step must be short
-against the turnover of the available pool, which is weeks: longer steps make it flutter.
+At steady state organic matter gains nothing. **Where everything is lost from the mineral pools (o = g = 0),
+supply does not answer to demand (d = 0), and there is one available pool**, they stand where M_m m* = s:
+one pool has m* = s/ℓ, whatever carbon does, and the steady state of all is explicit: m* gives φ* and r*,
+and these X* and E*. Where one of these fails, m* depends on carbon and is found as a root.
+
+A step of length h keeps φ, r and κ fixed: carbon, element and mineral pools take exact steps
+(`landcarbon.matrix.steps`), and the element is conserved to rounding, however long the step. Fixed at
+what? At their values at its end, found as a root, the error is of first order in h, no available pool
+comes out negative, and a step may be a thousand years long (`implicit`). At their values in its middle the
+error is of second order (`midpoint`), but the step must be short against the turnover of the available
+pool, which is weeks: longer steps make it flutter.
 
 Sources: N as in Thornton & Rosenbloom (2005), doi 10.1016/j.ecolmodel.2005.04.008 and Parton et al. (1987),
-doi 10.2136/sssaj1987.03615995005100050015x; N and P together as in Wang et al. (2010), doi
-10.5194/bg-7-2261-2010; matrix form: Lu et al. (2020), doi 10.1029/2020MS002105.
+doi 10.2136/sssaj1987.03615995005100050015x; N and P together, resorption and loss with mineralisation as
+in Wang et al. (2010), doi 10.5194/bg-7-2261-2010; matrix form: Lu et al. (2020), doi 10.1029/2020MS002105;
+sinks that scale with what is there, so that roots stay positive: Burchard et al. (2003), doi
+10.1016/S0168-9274(03)00101-6.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.steps import Propagator, propagator
+from landcarbon.matrix.steps import propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Timeline
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["COUPLINGS", "Element", "NutrientModel", "State", "simulate"]
+__all__ = ["COUPLINGS", "Depth", "Element", "NutrientModel", "State", "Ways", "as_pools", "simulate"]
 
 Array = NDArray[np.float64]
 
@@ -70,7 +83,80 @@ COUPLINGS = ("fixed", "flexible", "limited")
 SPLITS = 6  # a step is halved at most so often before the element is said to have run out
 TINY = 1e-300
 ROUNDING = 1e-9  # litter that just inherits the ratio of its plants takes nothing up
-SWEEPS = 50  # over the elements, each solved with the others held
+SETTLED, SWEEPS = 1e-12, 300  # relative change at which a root is found; pairs of sweeps at most
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Ways of an element besides those of its carbon; all 0 unless given.
+
+    Parameters
+    ----------
+    resorbed : array_like (..., n)
+        Share of what leaves a pool that plants take back before it falls: it pays for growth and never
+        passes through the soil. Litter then needs a ratio to match, c / (1 − ρ).
+    lost : array_like (..., n)
+        Share of what leaves a pool that leaves the land with organic matter: dissolved, burnt, harvested.
+    volatile : array_like (...)
+        Share of the net mineralisation that is lost on its way, as gas.
+    fixation : array_like (...)
+        What plants and microbes fix from the air where nothing is available [g m-2 yr-1]; it falls to 0
+        as the available pools fill.
+    """
+
+    resorbed: Array | float = 0.0
+    lost: Array | float = 0.0
+    volatile: Array | float = 0.0
+    fixation: Array | float = 0.0
+
+    def __post_init__(self) -> None:
+        shares = {name: as_array(name, getattr(self, name), lower=0.0, upper=1.0, hint="It is a share.")
+                  for name in ("resorbed", "lost", "volatile")}
+        if np.any(shares["resorbed"] + shares["lost"] > 1):
+            raise InputError("resorbed and lost together exceed 1: no pool gives away more than leaves it.")
+        for name, value in shares.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "fixation", as_array("fixation", self.fixation, lower=0.0))
+
+    @property
+    def none(self) -> bool:
+        """Whether the element only follows its carbon."""
+        return not any(np.any(getattr(self, f.name)) for f in dataclasses.fields(self))
+
+
+@dataclass(frozen=True)
+class Depth:
+    """Which mineral pool each organic pool exchanges with, and where roots take up.
+
+    Parameters
+    ----------
+    at : sequence of int (n,)
+        Position of the mineral pool into which a pool mineralises and from which it immobilises.
+    roots : array_like (k,)
+        Share of each mineral pool in the uptake of plants; scaled to a sum of 1.
+    """
+
+    at: NDArray[np.intp]
+    roots: Array
+
+    def __post_init__(self) -> None:
+        roots = as_array("roots", self.roots, shape=(None,), lower=0.0, hint="Shares of the mineral pools.")
+        at = as_array("at", self.at, shape=(None,), lower=0.0, upper=len(roots) - 1.0,
+                      hint=f"Positions of the {len(roots)} mineral pools, from 0.")
+        if not roots.any() or np.any(at != np.floor(at)):
+            raise InputError("roots must take up somewhere, and at holds whole positions of mineral pools.")
+        object.__setattr__(self, "at", at.astype(np.intp))
+        object.__setattr__(self, "roots", roots / roots.sum())
+
+    @property
+    def exchange(self) -> Array:
+        """(k, n): 1 where a pool exchanges with a mineral pool."""
+        return np.asarray(np.arange(len(self.roots))[:, None] == self.at, dtype=np.float64)
+
+    @property
+    def available(self) -> NDArray[np.intp]:
+        """Positions of the mineral pools that organisms take from."""
+        return np.union1d(self.at, np.flatnonzero(self.roots))
 
 
 @dataclass(frozen=True)
@@ -81,17 +167,20 @@ class Element:
     ----------
     name : str
         Symbol, such as "N"; names the variables of a run.
-    c_to_e : array_like (n,)
+    c_to_e : array_like (..., n)
         Carbon per element of new material in each pool where the element is plentiful [gC g-1].
     mineral : MatrixModel
-        The mineral pools; the first is what organisms take from and give to. What leaves it and enters
-        no other pool is lost from the land.
-    supply : array_like (k,)
+        The mineral pools. What leaves one and enters no other is lost from the land.
+    supply : array_like (..., k)
         Input of each mineral pool: deposition, fixation, weathering [g m-2 yr-1].
-    half : float
+    half : array_like (...)
         Available element at which half of growth is possible [g m-2].
-    c_to_e_scarce : array_like (n,), optional
+    c_to_e_scarce : array_like (..., n), optional
         Carbon per element where none is available; needed with flexible coupling.
+    ways : Ways
+        Resorption, losses with organic matter and with mineralisation, fixation on demand.
+    depth : Depth, optional
+        Which mineral pools are available to whom; the first to all if not given.
 
     Raises
     ------
@@ -103,8 +192,10 @@ class Element:
     c_to_e: Array
     mineral: MatrixModel
     supply: Array
-    half: float
+    half: Array | float
     c_to_e_scarce: Array | None = None
+    ways: Ways = field(default_factory=Ways)
+    depth: Depth = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if not isinstance(self.mineral, MatrixModel):
@@ -114,30 +205,81 @@ class Element:
         plenty = as_array("c_to_e", self.c_to_e, lower=0.0, strict=True, hint="Carbon per element.")
         scarce = self.c_to_e_scarce
         if scarce is not None:
-            scarce = as_array("c_to_e_scarce", scarce, shape=plenty.shape, lower=0.0, strict=True)
+            scarce = as_array("c_to_e_scarce", scarce, shape=plenty.shape[-1:], lower=0.0, strict=True)
             if np.any(scarce < plenty):
                 raise InputError(
                     "c_to_e_scarce is below c_to_e in some pool: where an element is scarce, more carbon "
                     "goes with each gram of it."
                 )
-        supply = as_array("supply", self.supply, shape=(self.mineral.n,), lower=0.0,
+        k = self.mineral.n
+        supply = as_array("supply", self.supply, shape=(k,), lower=0.0,
                           hint=f"The mineral pools are {', '.join(self.mineral.pools)}.")
-        as_array("half", self.half, lower=0.0, strict=True)
-        for key, value in (("c_to_e", plenty), ("c_to_e_scarce", scarce), ("supply", supply)):
+        half = as_array("half", self.half, lower=0.0, strict=True)
+        depth = self.depth
+        if depth is None:
+            depth = Depth(np.zeros(plenty.shape[-1:], dtype=np.intp), np.eye(k)[0])
+        if len(depth.at) != plenty.shape[-1] or len(depth.roots) != k:
+            raise InputError(
+                f"depth has {len(depth.at)} pools and {len(depth.roots)} mineral pools; {self.name} has "
+                f"{plenty.shape[-1]} and {k}."
+            )
+        for key, value in (("c_to_e", plenty), ("c_to_e_scarce", scarce), ("supply", supply),
+                           ("half", half), ("depth", depth)):
             object.__setattr__(self, key, value)
 
+    def shares(self, m: ArrayLike) -> Array:
+        """a / (a + h) (..., k) of each mineral pool."""
+        a = np.asarray(m, dtype=np.float64)
+        return np.asarray(a / (a + np.asarray(self.half)[..., None]))
+
     def share(self, m: ArrayLike) -> Array:
-        """a / (a + h) (...): how far the available pool meets demand."""
-        a = np.asarray(m, dtype=np.float64)[..., 0]
-        return np.asarray(a / (a + self.half), dtype=np.float64)
+        """The mean of `shares` over the roots (...): how far the available pools meet demand."""
+        return np.asarray(self.shares(m) @ self.depth.roots)
+
+    @property
+    def follows(self) -> bool:
+        """Whether M_m m* = s at steady state, whatever carbon does."""
+        return self.ways.none and len(self.depth.available) == 1
 
     def steady_mineral(self) -> Array:
-        """m* (k,), where supply and loss balance."""
-        if not self.supply.any():
-            return np.zeros(self.mineral.n)
-        M = self.mineral.outflow_matrix()
-        self.mineral._check_ways_out(M)
-        return np.asarray(np.linalg.solve(M, self.supply), dtype=np.float64)
+        """m* (..., k) where supply and loss balance: the steady state if the element `follows` carbon."""
+        return self.mineral.chased(self.supply)
+
+
+class _Flows(NamedTuple):
+    """What an element does in a year, or in a step."""
+
+    net: Array  # (..., k) net mineralisation into each mineral pool
+    gas: Array  # (..., k) the part of it that is lost
+    organic: Array  # (...) lost with organic matter
+    uptake: Array  # (..., k) by plants
+    fixed: Array  # (..., k) on demand
+    immobilised: Array  # (..., k) by the pools that need more than they bring
+
+    @property
+    def sink(self) -> Array:
+        """(..., k): what organisms take, each pool by itself, so that it falls to 0 with what is there."""
+        return np.maximum(self.uptake, 0.0) + self.immobilised
+
+    @property
+    def gain(self) -> Array:
+        """(..., k): what the mineral pools receive from organisms, less what these take."""
+        return self.net - self.gas - self.uptake + self.fixed
+
+
+def _flows(e: Element, shares: Array, left: Array, need: Array, built: Array, years: float) -> _Flows:
+    """From the element that left each pool, what its carbon needed, and what growth was built of (..., n)."""
+    ways, roots = e.ways, e.depth.roots
+    given = (1.0 - ways.resorbed - ways.lost) * left - need
+    net = given @ e.depth.exchange.T
+    reach = roots * shares
+    total = reach.sum(axis=-1, keepdims=True)
+    where = np.where(total > 0, reach / np.where(total > 0, total, 1.0), roots)
+    demand = (built - ways.resorbed * left).sum(axis=-1)
+    fixed = np.asarray(ways.fixation)[..., None] * roots * (1.0 - shares) * years
+    return _Flows(net, np.asarray(ways.volatile)[..., None] * np.maximum(net, 0.0),
+                  (ways.lost * left).sum(axis=-1), demand[..., None] * where, fixed,
+                  np.maximum(-given, 0.0) @ e.depth.exchange.T)
 
 
 @dataclass(frozen=True)
@@ -153,6 +295,38 @@ class State:
         return self.E[element].sum(axis=-1) + self.m[element].sum(axis=-1)
 
 
+def as_pools(column: LayeredModel) -> MatrixModel:
+    """A soil column as pools, one for each pool and layer, in stocks per area [gC m-2].
+
+    The form in which a column takes part in a `NutrientModel`: its pools are in the order of
+    `LayeredModel.stocks`, and its input is that row too, one entry for each.
+
+    Examples
+    --------
+    >>> from landcarbon.matrix.layers import SoilLayers
+    >>> column = LayeredModel(("litter", "soil"), SoilLayers([0.1, 0.4]), A=[[1, 0], [-0.4, 1]],
+    ...                       K=[[2.0, 1.0], [0.1, 0.02]], down=[0.03], up=[0.01])
+    >>> flat = as_pools(column)
+    >>> flat.pools
+    ('litter 1', 'litter 2', 'soil 1', 'soil 2')
+    >>> I = np.array([[1000.0, 100.0], [0.0, 0.0]])
+    >>> bool(np.allclose(flat.steady_state(column.stocks(I)), column.stocks(column.steady_state(I))))
+    True
+    """
+    if not isinstance(column, LayeredModel):
+        raise InputError(f"column is a {type(column).__name__}; give a LayeredModel.")
+    layers = len(column.layers)
+    A = np.asarray(np.kron(column.A, np.eye(layers)), dtype=np.float64)
+    K = column.K.reshape(*column.K.shape[:-2], -1)
+    V = column.stock_matrix() - A * K[..., None, :]
+    V[..., np.arange(K.shape[-1]), np.arange(K.shape[-1])] = 0.0
+    V = np.minimum(V, 0.0)
+    V = V - V.sum(axis=-2)[..., None, :] * np.eye(K.shape[-1])
+    names = tuple(f"{pool} {layer + 1}" for pool in column.pools for layer in range(layers))
+    B = np.broadcast_to(np.eye(len(names)), (*K.shape[:-1], len(names), len(names)))
+    return MatrixModel(names, A=A, K=K, B=B, V=V)
+
+
 @dataclass(frozen=True)
 class NutrientModel:
     """A carbon model whose growth and decomposition need other elements.
@@ -160,7 +334,7 @@ class NutrientModel:
     Parameters
     ----------
     carbon : MatrixModel
-        Without leading axes and without V; K where nothing limits.
+        K where nothing limits; leading axes are sites. With V for soil layers: see `as_pools`.
     elements : Element or sequence of Element
         One to several, with different names.
     coupling : {"limited", "fixed", "flexible"}
@@ -179,6 +353,12 @@ class NutrientModel:
     (array([2000., 8000.]), array([2.]))
     >>> float(land.limitation(rest.m).round(3))
     0.667
+
+    A tenth of what leaves the soil is washed out with organic matter: m* is no longer supply over loss.
+
+    >>> leaky = land.replace(elements=dataclasses.replace(n, ways=Ways(lost=[0.0, 0.1])))
+    >>> leaky.steady_state(I=600.0).m["N"].round(3)
+    array([0.878])
     """
 
     carbon: MatrixModel
@@ -192,10 +372,12 @@ class NutrientModel:
             raise InputError(f"elements must be one or more with different names; given are {names}.")
         if self.coupling not in COUPLINGS:
             raise InputError(f"coupling is {self.coupling!r}; choose one of {', '.join(COUPLINGS)}.")
-        if self.carbon.A.ndim != 2 or self.carbon.B.ndim != 1 or self.carbon.V is not None:
-            raise InputError("carbon must be one model, without leading axes, several inputs or V.")
+        if not isinstance(self.carbon, MatrixModel):
+            raise InputError(
+                f"carbon is a {type(self.carbon).__name__}; give a MatrixModel, of a soil column as_pools(column)."
+            )
         for e in elements:
-            if e.c_to_e.shape != (self.carbon.n,):
+            if e.c_to_e.shape[-1:] != (self.carbon.n,):
                 raise InputError(
                     f"c_to_e of {e.name} has shape {e.c_to_e.shape}; give one ratio for each of the pools "
                     f"{', '.join(self.carbon.pools)}."
@@ -217,14 +399,14 @@ class NutrientModel:
         """r (..., n): element per carbon of new material."""
         plenty = 1.0 / element.c_to_e
         if self.coupling != "flexible" or element.c_to_e_scarce is None:
-            return np.broadcast_to(plenty, (*np.shape(m)[:-1], plenty.size))
+            return np.broadcast_to(plenty, np.broadcast_shapes((*np.shape(m)[:-1], 1), plenty.shape))
         scarce = 1.0 / element.c_to_e_scarce
-        return scarce + (plenty - scarce) * element.share(m)[..., None]
+        return scarce + (plenty - scarce) * element.shares(m)[..., element.depth.at]
 
     def limitation(self, m: Mapping[str, ArrayLike]) -> Array:
         """φ (...): the share of growth that the scarcest element allows; 1 unless limited."""
         shares = [e.share(m[e.name]) for e in self.elements]
-        smallest = np.minimum.reduce(shares)
+        smallest = np.asarray(np.minimum.reduce(np.broadcast_arrays(*shares)))
         return smallest if self.coupling == "limited" else np.ones_like(smallest)
 
     def immobilises(self, element: Element, content: ArrayLike = np.inf) -> NDArray[np.bool_]:
@@ -238,8 +420,12 @@ class NutrientModel:
             new material keeps coming.
         """
         r = 1.0 / element.c_to_e
-        need = r @ self.carbon.transfer
-        return np.minimum(r, content) < need * (1 - ROUNDING)
+        passed = 1.0 - element.ways.resorbed - element.ways.lost
+        return np.minimum(r, content) * passed < self._need(r) * (1 - ROUNDING)
+
+    def _need(self, r: Array) -> Array:
+        """Element (..., n) that goes with each carbon that leaves a pool and stays on land."""
+        return (r[..., None, :] @ self.carbon.transfer)[..., 0, :]
 
     def turnover(self, state: State, xi: ArrayLike = 1.0) -> Array:
         """κ (..., n) [yr-1]: rates under the environment and, if limited, the supply of each element."""
@@ -249,7 +435,7 @@ class NutrientModel:
         slow = np.ones(())
         for e in self.elements:
             content = state.E[e.name] / np.where(state.X > 0, state.X, 1.0)
-            share = e.share(state.m[e.name])[..., None]
+            share = e.shares(state.m[e.name])[..., e.depth.at]
             slow = np.minimum(slow, np.where(self.immobilises(e, content), share, 1.0))
         return rate * slow
 
@@ -266,23 +452,71 @@ class NutrientModel:
         Raises
         ------
         InputError
-            An element without supply in limited coupling, an element or carbon that cannot leave.
+            An element without supply in limited coupling, an element or carbon that cannot leave, an
+            element that runs out.
         """
-        m = {e.name: e.steady_mineral() for e in self.elements}
         for e in self.elements:
-            if self.coupling == "limited" and m[e.name][0] <= 0:
+            reached = np.any(e.steady_mineral()[..., e.depth.available] > 0) or np.any(e.ways.fixation)
+            if self.coupling == "limited" and not reached:
                 raise InputError(
-                    f"No {e.name} reaches the pool {e.mineral.pools[0]!r}, so nothing can grow for ever. "
-                    "Give a supply above 0."
+                    f"No {e.name} reaches the pool {e.mineral.pools[e.depth.available[0]]!r}, so nothing can "
+                    "grow for ever. Give a supply above 0."
                 )
+        I = as_array("I", I, lower=0.0)  # noqa: E741
+        if all(e.follows for e in self.elements):
+            state, _ = self._at_rest({e.name: e.steady_mineral() for e in self.elements}, I, xi)
+            return state
+        return self._found_rest(I, xi)
+
+    def _at_rest(self, m: Mapping[str, Array], I: Array, xi: ArrayLike) -> tuple[State, dict[str, _Flows]]:  # noqa: E741
+        """Organic pools that stand still while the mineral pools are held, and the flows of a year."""
         r = {e.name: self.ratio(e, m[e.name]) for e in self.elements}
-        kappa = self.turnover(State(np.ones(self.carbon.n), r, m), xi)
-        X = self.carbon.replace(K=kappa).steady_state(self.limitation(m) * as_array("I", I, lower=0.0))
-        E = {name: ratio * X for name, ratio in r.items()}
-        return State(X, E, {k: np.broadcast_to(v, (*X.shape[:-1], v.size)) for k, v in m.items()})
+        kappa = self.turnover(State(np.ones(self.carbon.n), r, dict(m)), xi)
+        u = self.limitation(m)[..., None] * self.carbon.input(I)
+        X = self.carbon.replace(K=kappa).chased(u)
+        passing = u + (self.carbon.transfer @ (kappa * X)[..., None])[..., 0]
+        E, flows = {}, {}
+        for e in self.elements:
+            k = e.name
+            if self.carbon.V is None:
+                E[k] = r[k] * X
+            else:
+                out = kappa[..., None] * np.eye(self.carbon.n) + self.carbon.V
+                E[k] = np.asarray(np.linalg.solve(out, (r[k] * passing)[..., None])[..., 0], dtype=np.float64)
+            flows[k] = _flows(e, e.shares(m[k]), kappa * E[k], self._need(r[k]) * kappa * X, r[k] * u, 1.0)
+        spread = {k: np.broadcast_to(v, np.broadcast_shapes(v.shape, (*X.shape[:-1], 1))) for k, v in m.items()}
+        return State(X, E, spread), flows
+
+    def _found_rest(self, I: Array, xi: ArrayLike) -> State:  # noqa: E741
+        """The steady state where mineral pools answer to carbon: a fixed point, with sinks ∝ what is there."""
+        last: dict[str, Array] = {}
+
+        def better(a: Mapping[str, Array]) -> dict[str, Array]:
+            _, flows = self._at_rest(a, I, xi)
+            for e in self.elements:
+                f, there = flows[e.name], np.maximum(a[e.name], TINY)
+                # What cycles within the land cancels; what is left is lost, or moves between layers.
+                taken = f.gas + f.uptake - f.net
+                sink, gained = np.maximum(taken, 0.0), e.supply + f.fixed + np.maximum(-taken, 0.0)
+                held = e.mineral.outflow_matrix() + (sink / there)[..., None] * np.eye(e.mineral.n)
+                M = e.mineral._with_ways_out(held, gained)
+                last[e.name] = np.asarray(np.linalg.solve(M, gained[..., None])[..., 0], dtype=np.float64)
+            return dict(last)
+
+        m = _settled(better, {e.name: np.ones(e.mineral.n) for e in self.elements}, self.elements)
+        found = better(m)
+        for e in self.elements:
+            at = e.depth.available
+            if np.any(np.abs(found[e.name] - m[e.name])[..., at] > 1e-6 * m[e.name][..., at]):
+                raise InputError(
+                    f"No steady state is found: {e.name} runs out. Give more supply, ratios with less of it, or "
+                    "coupling='limited'."
+                )
+        state, _ = self._at_rest(found, I, xi)
+        return state
 
     def matrix_form(self, state: State, I: ArrayLike, xi: ArrayLike = 1.0) -> tuple[xr.DataArray, xr.DataArray]:  # noqa: E741
-        """The whole as one matrix equation dZ/dt = u − M Z, at the φ and r of a state.
+        """The whole as one matrix equation dZ/dt = u − M Z, at the φ, r and κ of a state of one site.
 
         Z is carbon, then for each element its organic and its mineral pools. M acts on units of carbon
         and of the elements, so the blocks below the diagonal carry ratios.
@@ -296,21 +530,28 @@ class NutrientModel:
 
         n, names = self.carbon.n, [f"C {p}" for p in self.carbon.pools]
         kappa = np.broadcast_to(self.turnover(state, xi), (n,))
+        mixing = np.zeros((n, n)) if self.carbon.V is None else self.carbon.V
         grown = self.limitation(state.m) * self.carbon.input(I)
         sizes = [n] + [s for e in self.elements for s in (n, e.mineral.n)]
         at = np.concatenate([[0], np.cumsum(sizes)])
         M, u = np.zeros((at[-1], at[-1])), np.zeros(at[-1])
-        M[:n, :n], u[:n] = self.carbon.A * kappa, grown
+        M[:n, :n], u[:n] = self.carbon.A * kappa + mixing, grown
         for k, e in enumerate(self.elements):
-            r = self.ratio(e, state.m[e.name])
+            r, shares, E = self.ratio(e, state.m[e.name]), e.shares(state.m[e.name]), state.E[e.name]
             org, mineral = slice(at[2 * k + 1], at[2 * k + 2]), slice(at[2 * k + 2], at[2 * k + 3])
-            first = at[2 * k + 2]
-            need = r[:, None] * self.carbon.transfer * kappa
-            M[org, :n], M[org, org] = -need, np.diag(kappa)
+            need = self._need(r) * kappa
+            M[org, :n] = -r[:, None] * self.carbon.transfer * kappa
+            M[org, org] = np.diag(kappa) + mixing
+            u[org] = r * grown
+            now = _flows(e, shares, kappa * E, need * state.X, r * grown, 1.0)
+            kept = (1.0 - e.ways.volatile * (now.net > 0))[:, None] * e.depth.exchange
+            where = np.divide(e.depth.roots * shares, e.share(state.m[e.name]),
+                              out=e.depth.roots.copy(), where=bool(e.share(state.m[e.name]) > 0))
+            M[mineral, :n] = kept * need
+            M[mineral, org] = -kept * (1.0 - e.ways.resorbed - e.ways.lost) * kappa
+            M[mineral, org] -= where[:, None] * (e.ways.resorbed * kappa)
             M[mineral, mineral] = e.mineral.outflow_matrix()
-            M[first, :n], M[first, org] = need.sum(axis=0), -kappa
-            u[org], u[mineral] = r * grown, e.supply
-            u[first] -= (r * grown).sum()
+            u[mineral] = e.supply + now.fixed - where * (r * grown).sum()
             names += [f"{e.name} {p}" for p in self.carbon.pools] + list(e.mineral.pools)
         return (xr.DataArray(M, dims=("to", "from"), coords={"to": names, "from": names}),
                 xr.DataArray(u, dims="to", coords={"to": names}))
@@ -345,10 +586,11 @@ def simulate(
     Returns
     -------
     xarray.Dataset
-        `X` (time, ..., pool); `growth` and `limitation` (step, ...); for an element named N: `N` organic
-        (time, ..., pool), `N_mineral` (time, ..., N_pool), `N_supply`, `N_lost` and `N_net_mineralisation`
-        (step, ...), means over each step [g m-2 yr-1]. Net mineralisation is what litter and soil give to
-        the first mineral pool minus what they take; uptake is the ratio times growth.
+        `X` (time, ..., pool); `growth`, `respiration` and `limitation` (step, ...); for an element named N: `N` organic
+        (time, ..., pool), `N_mineral` (time, ..., N_pool), and means over each step [g m-2 yr-1] (step,
+        ...): `N_supply` with what is fixed on demand, `N_uptake` by plants, `N_net_mineralisation`, which is
+        what litter and soil give to the mineral pools minus what they take, and `N_lost` in all, of which
+        `N_lost_organic` with organic matter and `N_lost_gas` with mineralisation.
 
     Raises
     ------
@@ -393,9 +635,8 @@ def _advance(
     model: NutrientModel, state: State, I: Array, xi: Array, h: float, t: float, split: int = 0  # noqa: E741
 ) -> tuple[State, Row]:
     """One step with the rates of its middle, halved where an element would fall below zero."""
-    mineral = _mineral_propagators(model, h)
-    guess, _ = _step(model, state, state, I, xi, h, mineral)
-    after, row = _step(model, state, _between(state, guess), I, xi, h, mineral)
+    guess, _, _ = _step(model, state, state, I, xi, h)
+    after, row, _ = _step(model, state, _between(state, guess), I, xi, h)
     if not _short(after):
         return after, row
     if split == SPLITS or model.coupling != "limited":
@@ -410,74 +651,44 @@ def _advance_implicit(
 ) -> tuple[State, Row]:
     """One step with the rates of its end.
 
-    Sought is the available element that, taken for φ, leaves just itself. It lies between 0, where
-    nothing is taken and something is left, and all there is of the element.
+    Sought are the available amounts that, taken for φ, r and κ, leave just themselves. Each sweep scales
+    the sinks with what is there, so that no amount falls below 0.
     """
-    from scipy.optimize import elementwise
 
-    mineral = _mineral_propagators(model, h)
-    lead = np.broadcast_shapes(state.X.shape[:-1], np.shape(I), xi.shape[:-1])
-    state, I, xi = _flat(state, I, xi, lead)  # noqa: E741
-    end = {name: m.copy() for name, m in state.m.items()}
-    sites = np.arange(len(I))
+    def better(a: Mapping[str, Array]) -> dict[str, Array]:
+        after, _, drawn = _step(model, state, State(state.X, state.E, dict(a)), I, xi, h)
+        return {k: drawn[k].without(after.m[k], a[k]) for k in a}
 
-    def left(trial: Array, at: NDArray[np.intp], name: str) -> Array:
-        m = {k: v[at] for k, v in end.items()}
-        m[name][:, 0] = trial
-        now = _pick(state, at)
-        after, _ = _step(model, now, State(now.X, now.E, m), I[at], xi[at], h, mineral)
-        return after.m[name][:, 0]
-
-    for _ in range(SWEEPS):
-        change = 0.0
-        for e in model.elements:
-            before = end[e.name][:, 0].copy()
-            most = left(np.zeros(len(I)), sites, e.name)
-            if np.any(most < 0):
-                raise InputError(_runs_out(model, State(state.X, state.E, {e.name: most[:, None]}), t))
-            root = elementwise.find_root(
-                lambda x, at, name=e.name: x - left(x, at, name),
-                (np.zeros(len(I)), state.total(e.name) + h * e.supply.sum() + TINY),
-                args=(sites,),
-                tolerances={"xrtol": 1e-11, "xatol": TINY},
-            )
-            end[e.name][:, 0] = root.x
-            change = max(change, float(np.max(np.abs(root.x - before) / (root.x + before + TINY))))
-        if len(model.elements) == 1 or change < 1e-9:
-            break
-    after, row = _step(model, state, State(state.X, state.E, end), I, xi, h, mineral)
+    plenty, _, _ = _step(model, state, State(state.X, state.E, {k: 0.0 * v for k, v in state.m.items()}), I, xi, h)
+    first = {k: np.where(v > 0, v, np.maximum(plenty.m[k], TINY)) for k, v in state.m.items()}
+    end = _settled(better, first, model.elements)
+    after, row, _ = _step(model, state, State(state.X, state.E, end), I, xi, h)
     if _short(after):
         raise InputError(_runs_out(model, after, t))
-
-    def shaped(a: Array) -> Array:
-        return a.reshape((*lead, *a.shape[1:]))
-
-    E, m = ({k: shaped(v) for k, v in part.items()} for part in (after.E, after.m))
-    return State(shaped(after.X), E, m), {k: shaped(v) for k, v in row.items()}
+    return after, row
 
 
-def _flat(state: State, I: Array, xi: Array, lead: tuple[int, ...]) -> tuple[State, Array, Array]:  # noqa: E741
-    """All leading axes as one, the same for every array."""
-
-    def flat(a: Array, own: int) -> Array:
-        tail = a.shape[a.ndim - own :]
-        return np.broadcast_to(a, (*lead, *tail)).reshape((-1, *tail))
-
-    whole = State(
-        flat(state.X, 1),
-        {k: flat(v, 1) for k, v in state.E.items()},
-        {k: flat(v, 1) for k, v in state.m.items()},
-    )
-    return whole, flat(np.asarray(I), 0), flat(xi if xi.ndim else xi[None], 1)
-
-
-def _pick(state: State, at: NDArray[np.intp]) -> State:
-    E, m = ({k: v[at] for k, v in part.items()} for part in (state.E, state.m))
-    return State(state.X[at], E, m)
-
-
-def _mineral_propagators(model: NutrientModel, h: float) -> dict[str, Propagator]:
-    return {e.name: propagator(e.mineral.outflow_matrix(), h) for e in model.elements}
+def _settled(
+    better: Callable[[Mapping[str, Array]], dict[str, Array]], first: dict[str, Array], elements: tuple[Element, ...]
+) -> dict[str, Array]:
+    """The fixed point of `better`, quickened by Aitken's rule for each number as long as that helps."""
+    now, before = first, np.inf
+    for _ in range(SWEEPS):
+        one = better(now)
+        two = better(one)
+        change = 0.0
+        ahead = {}
+        for e in elements:
+            k, at = e.name, e.depth.available
+            d1, d2 = one[k] - now[k], two[k] - one[k]
+            ratio = np.clip(np.divide(d2, d1, out=np.zeros_like(d2), where=d1 != 0), -0.9, 0.999)
+            jump = two[k] + d2 * ratio / (1.0 - ratio)
+            ahead[k] = np.where(jump > 0, jump, two[k])
+            change = max(change, float(np.max(np.abs(d2[..., at]) / np.maximum(two[k][..., at], TINY))))
+        if change < SETTLED:
+            return two
+        now, before = ahead if change < before / 2 else two, change
+    return two
 
 
 def _short(state: State) -> list[str]:
@@ -503,33 +714,71 @@ def _between(a: State, b: State) -> State:
     )
 
 
+class _Drawn(NamedTuple):
+    """What organisms took from the mineral pools in a step (..., k), and what each gram of it is missed later."""
+
+    sink: Array
+    later: Array  # (..., k, k)
+
+    def without(self, m: Array, a: Array) -> Array:
+        """The m at the end of the step if the sinks had scaled with it, m / a times what they were."""
+        given = m + (self.later @ self.sink[..., None])[..., 0]
+        scaled = np.eye(m.shape[-1]) + self.later * (self.sink / np.maximum(a, TINY))[..., None, :]
+        return np.asarray(np.linalg.solve(scaled, given[..., None])[..., 0], dtype=np.float64)
+
+
 def _step(
-    model: NutrientModel,
-    state: State,
-    at: State,
-    I: Array,  # noqa: E741
-    xi: Array,
-    h: float,
-    mineral: Mapping[str, Propagator],
-) -> tuple[State, Row]:
-    """One step with φ, r and κ of the state `at`."""
+    model: NutrientModel, state: State, at: State, I: Array, xi: Array, h: float  # noqa: E741
+) -> tuple[State, Row, dict[str, _Drawn]]:
+    """One step with φ, r and κ of the state `at`; and how organisms drew the mineral pools down."""
     phi, kappa = model.limitation(at.m), model.turnover(at, xi)
-    growth = phi * I
-    u = model.carbon.input(growth)
-    X, _ = propagator(model.carbon.A * kappa[..., None, :], h)(state.X, u)
-    row = {"growth": growth, "limitation": phi}
-    E, m = {}, {}
+    u = phi[..., None] * model.carbon.input(I)
+    X, stay = propagator(model.carbon.A * kappa[..., None, :] + _mixing(model.carbon), h)(state.X, u)
+    respired = (model.carbon.respired_fraction * kappa * stay).sum(axis=-1) / h
+    row = {"growth": u.sum(axis=-1), "limitation": phi, "respiration": respired}
+    E, m, drawn = {}, {}, {}
     for e in model.elements:
         k, r = e.name, model.ratio(e, at.m[e.name])
+        E[k], held = _with_carbon(model.carbon, r, kappa, state, k, u, X, stay, h)
+        shares = e.shares(at.m[k])
+        f = _flows(e, shares, kappa * held, model._need(r) * kappa * stay, r * u * h, h)
+        move = propagator(e.mineral.outflow_matrix(), h)
+        m[k], passed = move(state.m[k], e.supply + f.gain / h)
+        drawn[k] = _Drawn(f.sink, move.stay / h)
+        organic, gas = f.organic / h, f.gas.sum(axis=-1) / h
+        leached = (e.mineral.respired_fraction * e.mineral.K * passed).sum(axis=-1) / h
+        row |= {
+            f"{k}_supply": e.supply.sum(axis=-1) + f.fixed.sum(axis=-1) / h,
+            f"{k}_uptake": f.uptake.sum(axis=-1) / h,
+            f"{k}_net_mineralisation": f.net.sum(axis=-1) / h,
+            f"{k}_lost": leached + organic + gas, f"{k}_lost_organic": organic, f"{k}_lost_gas": gas,
+        }
+    return State(X, E, m), row, drawn
+
+
+def _mixing(carbon: MatrixModel) -> Array:
+    return np.zeros((carbon.n, carbon.n)) if carbon.V is None else carbon.V
+
+
+def _with_carbon(
+    carbon: MatrixModel, r: Array, kappa: Array, state: State, name: str, u: Array, X: Array, stay: Array, h: float
+) -> tuple[Array, Array]:
+    """An element's organic pools after a step, and their integral over it."""
+    if carbon.V is None:
         # What does not stand in the ratio r leaves with its carbon; the rest follows carbon.
-        E[k] = r * X + (state.E[k] - r * state.X) * np.exp(-kappa * h)
-        gained = (E[k] - state.E[k]).sum(axis=-1) / h
-        supply = np.broadcast_to(e.supply, (*gained.shape, e.mineral.n)).copy()
-        supply[..., 0] -= gained
-        m[k], stay = mineral[k](state.m[k], supply)
-        row[f"{k}_lost"] = (e.mineral.respired_fraction * e.mineral.K * stay).sum(axis=-1) / h
-        row[f"{k}_net_mineralisation"] = (r * u).sum(axis=-1) - gained
-    return State(X, E, m), row
+        excess, out = state.E[name] - r * state.X, np.where(kappa > 0, kappa, 1.0)
+        lasting = np.where(kappa > 0, -np.expm1(-kappa * h) / out, h)
+        return r * X + excess * np.exp(-kappa * h), r * stay + excess * lasting
+    # In layers of different r, mixing changes the ratio: carbon and element step as one system.
+    n = carbon.n
+    lead = np.broadcast_shapes(r.shape[:-1], kappa.shape[:-1], carbon.V.shape[:-2], u.shape[:-1])
+    M = np.zeros((*lead, 2 * n, 2 * n))
+    M[..., :n, :n] = carbon.A * kappa[..., None, :] + carbon.V
+    M[..., n:, :n] = -r[..., :, None] * carbon.transfer * kappa[..., None, :]
+    M[..., n:, n:] = kappa[..., None, :] * np.eye(n) + carbon.V
+    both, brought = np.concatenate([state.X, state.E[name]], axis=-1), np.concatenate([u, r * u], axis=-1)
+    after, spent = propagator(M, h)(both, brought)
+    return after[..., n:], spent[..., n:]
 
 
 def _dataset(
@@ -537,16 +786,20 @@ def _dataset(
 ) -> xr.Dataset:
     import xarray as xr
 
-    lead = states[0].X.shape[:-1]
+    lead = np.broadcast_shapes(*(s.X.shape[:-1] for s in states))
     dims = ("site",) if len(lead) == 1 else tuple(f"axis_{i}" for i in range(len(lead)))
 
     def per_step(name: str) -> Array:
         return np.stack([np.broadcast_to(row[name], lead) for row in rows])
 
+    def whole(parts: list[Array]) -> Array:
+        return np.stack([np.broadcast_to(part, (*lead, part.shape[-1])) for part in parts])
+
     carbon = {"units": "gC m-2"}
     data: dict[str, Any] = {
-        "X": (("time", *dims, "pool"), np.stack([s.X for s in states]), carbon),
+        "X": (("time", *dims, "pool"), whole([s.X for s in states]), carbon),
         "growth": (("step", *dims), per_step("growth"), {"units": "gC m-2 yr-1"}),
+        "respiration": (("step", *dims), per_step("respiration"), {"units": "gC m-2 yr-1"}),
         "limitation": (("step", *dims), per_step("limitation"), {"units": "1"}),
     }
     coords: dict[str, Any] = {
@@ -556,11 +809,9 @@ def _dataset(
     }
     for e in model.elements:
         k, stock, flux = e.name, {"units": f"g{e.name} m-2"}, {"units": f"g{e.name} m-2 yr-1"}
-        data[k] = (("time", *dims, "pool"), np.stack([s.E[k] for s in states]), stock)
-        data[f"{k}_mineral"] = (("time", *dims, f"{k}_pool"), np.stack([s.m[k] for s in states]), stock)
-        for name in ("lost", "net_mineralisation"):
+        data[k] = (("time", *dims, "pool"), whole([s.E[k] for s in states]), stock)
+        data[f"{k}_mineral"] = (("time", *dims, f"{k}_pool"), whole([s.m[k] for s in states]), stock)
+        for name in ("supply", "uptake", "net_mineralisation", "lost", "lost_organic", "lost_gas"):
             data[f"{k}_{name}"] = (("step", *dims), per_step(f"{k}_{name}"), flux)
-        supply = np.full((len(rows), *lead), e.supply.sum())
-        data[f"{k}_supply"] = (("step", *dims), supply, flux)
         coords[f"{k}_pool"] = list(e.mineral.pools)
     return xr.Dataset(data, coords)

@@ -3,7 +3,7 @@
     q10              ξ = Q10^((T − T_ref) / 10)
     Arrhenius        ξ = exp(E_a / R · (1 / T_ref − 1 / T))
     Lloyd–Taylor     ξ = exp(308.56 · (1 / 56.02 − 1 / (T − 227.13))),  T in K
-    CENTURY          ξ = c(T) / c(30),  c(T) = 11.75 + 29.7 / π · arctan(0.031 π (T − 15.4))
+    CENTURY          ξ = c(T) / c(30),  c(T) = 11.75 + 29.7 / π · arctan(0.031 π (T − 15.4))     [2]
     water potential  ξ = ln(ψ_min / ψ) / ln(ψ_min / ψ_max), held between 0 and 1
     oxygen           ξ = supply / demand, held between a minimum and 1
     depth            ξ = exp(−z / z_e)
@@ -25,10 +25,14 @@ z_e    e-folding depth                     (...) m       efolding_m        [3]
 ====== =================================== ===== ======= ================= ======
 
 [1] Lloyd & Taylor (1994), Functional Ecology 8, 315–323, doi 10.2307/2389824.
-[2] CENTURY since 2001 and DAYCENT: Del Grosso et al. (2005), doi 10.1007/s10533-004-0898-z.
+[2] The programs CENTURY (since March 2001) and DAYCENT: subroutine tcalc, GitHub repository
+    bsulman/INTERFACE-model-experiment-synthesis, commit 4c70417a, Model-code/DAYCENT/SOURCE/tcalc.f; the
+    four numbers are those of their file of fixed parameters. Del Grosso et al. (2005) print another
+    arctangent, see `landcarbon.matrix.scalars`.
 [3] CLM5: Lawrence et al. (2019), doi 10.1029/2018MS001583; technical note, chapter 21.
 
-Scalars of different causes are multiplied: ``xi = q10(...) * water_potential(...)``.
+Scalars of different causes are multiplied: ``xi = q10(...) * water_potential(...)``. Those that go by
+the name of a model or an author are in `landcarbon.matrix.scalars`.
 """
 
 from __future__ import annotations
@@ -184,9 +188,10 @@ def century_temperature(temperature_c: ArrayLike, minimum: float = 0.01) -> Arra
 
     Notes
     -----
-    Del Grosso et al. (2005), doi 10.1007/s10533-004-0898-z, and the source of CENTURY 4.5
-    (``tcalc``: inflection at 15.4 °C and 11.75, range 29.7, slope 0.031, divided by its value at
-    30 °C). The older exponential form of CENTURY differs.
+    ``tcalc`` of the programs [2]: inflection at 15.4 °C and 11.75, range 29.7, slope 0.031, divided by
+    its value at 30 °C. CENTURY had an exponential before 2001 and a curve with an optimum before 1995.
+    The arctangent that Del Grosso et al. (2005), doi 10.1007/s10533-004-0898-z, print for DAYCENT has
+    other numbers and no floor: 0.56 + 1.46 / π · arctan(0.0309 π (T − 15.7)), which is 0.9999 at 30 °C.
 
     Examples
     --------

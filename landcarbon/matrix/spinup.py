@@ -40,7 +40,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 from landcarbon.matrix.loops import Cycle, FeedbackCycle, Loop, Repeating
 
 __all__ = [
@@ -325,7 +325,7 @@ def periodic(loop: Cycle | FeedbackCycle, X0: ArrayLike | None = None) -> SpinUp
     """
     stepwise, shaped = _stepwise("periodic", loop), _shaped(loop)
     begin = perf_counter()
-    if isinstance(stepwise, Cycle):
+    if stepwise.pools is not None:
         states = [_fixed_point(*stepwise.loop_map())]
     else:
         if X0 is None:
@@ -382,12 +382,11 @@ def anderson(
     Changes are weighted with the size of their pools, and a guess below 0 is replaced by the state
     after the loop; neither is offered by `scipy.optimize.anderson`.
     """
-    if int(memory) < 1:
-        raise InputError(f"memory is {memory}; remember at least one loop.")
+    memory = as_whole("memory", memory, 1)
     record = _Record("anderson", loop, X0, tol, max_years, one_site=True)
 
     def search(run: _Record, X: Array) -> None:
-        for _ in _accelerate(run, X, int(memory)):
+        for _ in _accelerate(run, X, memory):
             pass
 
     return record.finish(search)
@@ -468,11 +467,11 @@ class _Record:
         if isinstance(loop, Repeating):
             X0 = None if X0 is None else loop.flattened(X0)
             loop = loop.flat
+        n = loop.pools if isinstance(loop, Repeating) else None
         if X0 is not None:
-            n = loop.M.shape[-1] if isinstance(loop, Cycle) else None
             X = as_array("X0", X0, shape=(n,), lower=0.0)
-        elif isinstance(loop, Cycle):
-            X = np.zeros(loop.M.shape[-1])
+        elif n is not None:
+            X = np.zeros(n)
         else:
             raise InputError(f"Without a Cycle, {method} needs a state to start from: X0=...")
         self.tol = float(
@@ -482,7 +481,7 @@ class _Record:
         self.loops = int(float(years) / self.length + 1e-9)
         self.exact = _exact(loop, X)
         self.X = np.broadcast_to(X, np.broadcast_shapes(X.shape, self.exact.shape))
-        if self.X.ndim > 1 and (one_site or not isinstance(loop, Cycle)):
+        if self.X.ndim > 1 and (one_site or n is None):
             raise InputError(
                 f"{method} works on one site at a time here; the state has shape {self.X.shape}."
             )
@@ -560,7 +559,7 @@ def _accelerate(G: Callable[[Array], Array], X: Array, memory: int) -> Iterator[
         X = guess if trusted and np.all(guess >= 0) else end
 
 
-def _settle(loop: FeedbackCycle, X: Array) -> list[Array]:
+def _settle(loop: Repeating, X: Array) -> list[Array]:
     """States on the way to the fixed point of a loop with feedback, the last one exact."""
     states: list[Array] = []
 
@@ -584,10 +583,8 @@ def _settle(loop: FeedbackCycle, X: Array) -> list[Array]:
 
 
 def _exact(loop: Loop, X: Array) -> Array:
-    if isinstance(loop, Cycle):
-        return _fixed_point(*loop.loop_map())
-    if isinstance(loop, FeedbackCycle):
-        return _settle(loop, X)[-1]
+    if isinstance(loop, Repeating):
+        return _fixed_point(*loop.loop_map()) if loop.pools is not None else _settle(loop, X)[-1]
     if not callable(loop):
         raise InputError(
             f"loop is a {type(loop).__name__}; give a Cycle, a FeedbackCycle, or a function from "
@@ -608,6 +605,9 @@ def _exact(loop: Loop, X: Array) -> Array:
 
 
 def _fixed_point(lost: Array, brought: Array) -> Array:
+    # A pool that carbon neither enters nor leaves keeps what it holds: here, nothing.
+    kept = ~(np.any(lost, axis=-1) | np.any(lost, axis=-2) | (brought != 0))
+    lost = lost + kept[..., None] * np.eye(lost.shape[-1])
     try:
         X = np.asarray(np.linalg.solve(lost, brought[..., None])[..., 0], dtype=np.float64)
     except np.linalg.LinAlgError:
@@ -625,7 +625,7 @@ def _shaped(loop: Loop) -> Callable[[Array], Array]:
     return loop.shaped if isinstance(loop, Repeating) else lambda X: X
 
 
-def _stepwise(method: str, loop: Loop) -> Cycle | FeedbackCycle:
+def _stepwise(method: str, loop: Loop) -> Repeating:
     if isinstance(loop, Repeating):
         return loop.flat
     raise InputError(

@@ -52,6 +52,7 @@ __all__ = [
     "decimal_years",
     "forcing",
     "lengths",
+    "nearest",
     "rising",
 ]
 
@@ -60,6 +61,7 @@ Forcing = ArrayLike | Callable[[float], ArrayLike]
 
 SLACK = 0.1  # of a step: the first of March is two days before two twelfths of a year
 ROUNDING = 1e-6  # of a step
+SAME = 1e-9  # of the largest time
 AXES_OF_STATE = ("pool", "layer")
 
 
@@ -305,6 +307,30 @@ def rising(name: str, t: ArrayLike, least: int = 2) -> Array:
             f"{name} must rise, but {times[k + 1]:g} follows {times[k]:g} at index {k + 1}."
         )
     return times
+
+
+def nearest(when: ArrayLike, times: Array) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Which of some times is nearest to each of `when`, and whether it is the same but for rounding.
+
+    Parameters
+    ----------
+    when : array_like, (...)
+    times : ndarray, (time,)
+
+    Returns
+    -------
+    index : ndarray of int, (...)
+    same : ndarray of bool, (...)
+        True where they differ by less than 1e-9 of the largest time.
+
+    Examples
+    --------
+    >>> nearest([0.6, 0.7], np.linspace(0, 1, 6))         # the fourth of them is 0.6000000000000001
+    (array([3, 3]), array([ True, False]))
+    """
+    t = np.asarray(when, dtype=float)
+    index = np.abs(t[..., None] - times).argmin(axis=-1)
+    return index, np.abs(t - times[index]) <= SAME * max(1.0, float(np.abs(times).max()))
 
 
 def decimal_years(times: ArrayLike) -> ArrayLike:

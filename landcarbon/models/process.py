@@ -41,9 +41,12 @@ from numpy.typing import NDArray
 
 from landcarbon.matrix.errors import InputError
 
-__all__ = ["Model", "expand", "leading", "observed_values", "published"]
+__all__ = ["HIGHEST_CARBON", "Model", "expand", "leading", "observed_values", "published"]
 
 Array = NDArray[np.float64]
+
+HIGHEST_CARBON = 250e3
+"""What soil can hold, gC m-3: dense peat holds about 140e3, organic matter without pores 750e3."""
 
 
 class Model(Protocol):

@@ -50,7 +50,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix import response
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -490,10 +490,9 @@ def synthetic_forcing(years: int = 1, rng: np.random.Generator | int = 0) -> For
     >>> len(year), float(year.gpp.mean().round(3))
     (365, 3.37)
     """
-    if years < 1:
-        raise InputError(f"years is {years}; ask for at least one year.")
-    rng = np.random.default_rng(rng)
-    n = int(years) * int(DAYS)
+    years = as_whole("years", years, 1)
+    rng = as_rng(rng)
+    n = years * int(DAYS)
     season = 2 * np.pi * (np.arange(n) + 0.5) / DAYS
     weather = np.zeros(n)
     kick = rng.normal(0.0, 0.8, n)

@@ -37,7 +37,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
+from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline, nearest
 from landcarbon.theory.ages import AgeDistribution, checked, chosen, levels, listed
 from landcarbon.theory.chain import Chain, Model, System, system
 from landcarbon.theory.flow import Flow
@@ -64,9 +64,9 @@ class Start:
     X: Array
     """Carbon in each pool (n,) [gC m-2]."""
     mean: Array
-    """Mean age in each pool (n,) [yr]."""
+    """Mean age in each pool (n,) [yr]; 0 where there is no carbon."""
     square: Array
-    """Mean square age in each pool (n,) [yr2]."""
+    """Mean square age in each pool (n,) [yr2]; 0 where there is no carbon."""
     pdf: Callable[[Array], Array] = field(repr=False)
     """Density (ages, n) [yr-1] at ages (ages,)."""
     sf: Callable[[Array], Array] = field(repr=False)
@@ -139,7 +139,8 @@ def start_given(X: ArrayLike, ages: AgeDistribution | tuple[ArrayLike, ArrayLike
 
 
 def _start_of_chain(X: Array, chain: Chain) -> Start:
-    return Start(X, chain.mean, chain.square, chain.leaving, chain.survival)
+    mean, square = np.where(X > 0, chain.mean, 0.0), np.where(X > 0, chain.square, 0.0)
+    return Start(X, mean, square, chain.leaving, chain.survival)
 
 
 def _start_of_table(X: Array, grid: ArrayLike, density: ArrayLike) -> Start:
@@ -172,7 +173,7 @@ def _start_of_table(X: Array, grid: ArrayLike, density: ArrayLike) -> Start:
         rest = (grid[k + 1] - inside)[:, None]
         return older[k + 1] + rest * (pdf(inside) + p[k + 1]) / 2
 
-    return Start(X, mean, square, pdf, sf)
+    return Start(X, np.where(X > 0, mean, 0.0), np.where(X > 0, square, 0.0), pdf, sf)
 
 
 @dataclass(frozen=True)
@@ -321,12 +322,12 @@ class AgesThroughTime:
         if at is None:
             return self.t
         t = np.atleast_1d(as_array("at", at)).ravel()
-        missing = ~np.isin(t, self.t)
-        if missing.any():
+        index, same = nearest(t, self.t)
+        if not same.all():
             raise InputError(
-                f"The run has no time {t[missing][0]:g}; add it to t when calling through_time."
+                f"The run has no time {t[~same][0]:g}; add it to t when calling through_time."
             )
-        return t
+        return self.t[index]
 
     def _ages(
         self, at: ArrayLike | None, weight: Callable[[float], Array], shape: tuple[int, ...]

@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 from landcarbon.matrix.model import MatrixModel, check_transfers
 from landcarbon.matrix.steps import Move, Moves, propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
@@ -297,9 +297,8 @@ def random_runs(
     >>> bool(abs(runs.X[-1].mean() / mean_storage(land, fire, 500.0)[0] - 1) < 0.03)
     True
     """
-    if isinstance(members, bool) or not isinstance(members, (int, np.integer)) or members < 1:
-        raise InputError(f"members is {members!r}; give the number of places, 1 or more.")
-    rng = np.random.default_rng(rng)
+    members = as_whole("members", members, 1)
+    rng = as_rng(rng)
     clock = Timeline.read(model, t, I, xi)
     first = clock.model_at(0, float(clock.t[0] + clock.t[1]) / 2)
     _fits(disturbance(clock.t[0]) if callable(disturbance) else disturbance, first)

@@ -104,7 +104,7 @@ def steady_delta(
     Raises
     ------
     InputError
-        As `MatrixModel.steady_state`, and a Δ below −1000.
+        As `MatrixModel.steady_state`; no input at all; a Δ below −1000.
 
     Examples
     --------
@@ -116,6 +116,8 @@ def steady_delta(
     """
     F_a = _fraction("delta", delta)
     X, u = model.stocks(model.steady_state(I, xi)), model.stocks(model.input(I))
+    if not u.any(axis=-1).all():
+        raise InputError("I is 0: where no carbon comes in there is none, and so no Δ of it. Give the input.")
     M = model.stock_matrix(xi) + np.eye(X.shape[-1]) / _positive(mean_life)
     X14 = np.linalg.solve(M, u[..., None])[..., 0] * F_a[..., None]
     found = _delta(X14, X)

@@ -34,16 +34,23 @@ HELP = {
     "grid": "step of the map [degrees]",
     "box": "the map: west south east north [degrees]",
     "seed": "of everything random",
+    "everywhere": "show the map also where the environment is unlike any that was learned from",
 }
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Read the words of the command line, run, return 0, 2 where the input cannot be used, 130 if stopped."""
+    """Read the words of the command line and run.
+
+    Returns
+    -------
+    int
+        0; 2 where the input cannot be used; 3 where the run ended without a map; 130 where it was stopped.
+    """
     given = vars(_parser().parse_args(words))
     from landcarbon.datasets import DataUnavailable
 
     try:
-        _proda(given)
+        mapped = _proda(given)
     except (InputError, DataUnavailable) as error:
         say(f"landcarbon: {error}", file=sys.stderr)
         return 2
@@ -58,7 +65,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("landcarbon: stopped; the same command goes on from here.", file=sys.stderr)
         return 130
-    return 0
+    return 0 if mapped else 3
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--sep", help="mark between the columns of a CSV (default: found out)")
     verb.add_argument("--decimal", help="decimal mark of a CSV (default: found out)")
     for field in fields(Plan):
+        if field.name == "everywhere":
+            verb.add_argument("--everywhere", action="store_true", help=HELP["everywhere"])
+            continue
         value = None if field.default is MISSING else field.default
         options: dict[str, Any] = {"default": value, "type": type(value) if value is not None else float}
         shown = "" if value is None else f" (default: {value})"
@@ -92,7 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _proda(given: dict[str, Any]) -> None:
+def _proda(given: dict[str, Any]) -> bool:
+    """Whether there is a map."""
     from landcarbon.assimilation.runs import some_jobs
     from landcarbon.datasets.profiles import join_profiles
     from landcarbon.workflow.region import Plan, run, summary, write
@@ -116,6 +127,7 @@ def _proda(given: dict[str, Any]) -> None:
     )
     if given["summary"] is not None:
         write(summary(result), given["summary"])
+    return "skipped" not in result["map"].attrs
 
 
 def _profiles(name: str, given: dict[str, Any]) -> Any:

@@ -40,10 +40,12 @@ from landcarbon.datasets.outlines import inside
 from landcarbon.datasets.profiles import Profiles
 from landcarbon.geo import block_ids
 from landcarbon.learning import Evaluation, Proda, Task, Work, evaluate, proda
+from landcarbon.learning.applicability import Applicability
 from landcarbon.learning.control import compare, control
 from landcarbon.learning.folds import blocked_folds
 from landcarbon.learning.rivals import RIVALS
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep_whole
 from landcarbon.models import clm5
 from landcarbon.store import Store, fingerprint, put, short, to_netcdf
 
@@ -102,6 +104,9 @@ class Plan:
     box : (west, south, east, north), optional
         Of the map, degrees; around the profiles if not given.
     seed : int
+    everywhere : bool
+        Show the map also where the environment is unlike any that was learned from
+        (:mod:`landcarbon.learning.applicability`).
     """
 
     error: float = 0.6
@@ -116,16 +121,14 @@ class Plan:
     grid: float | None = None
     box: tuple[float, float, float, float] | None = None
     seed: int = 0
+    everywhere: bool = False
 
     def __post_init__(self) -> None:
         limits = {"grid": 45.0, "depth": float(clm5.LAYERS.bottom[-1])}
         for name in ("error", "block", "depth", *(("grid",) if self.grid is not None else ())):
             as_array(name, getattr(self, name), lower=0.0, upper=limits.get(name), strict=True)
         least = {"members": 10, "steps": 1, "rounds": 1, "networks": 2, "folds": 2, "draws": 20, "seed": 0}
-        for name, low in least.items():
-            value = getattr(self, name)
-            if value != int(value) or value < low:
-                raise InputError(f"{name} is a whole number, at least {low}, but {value!r} was given.")
+        keep_whole(self, **least)
         if self.box is not None:
             west, south, east, north = (float(x) for x in as_array("box", self.box, shape=(4,)))
             if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
@@ -241,14 +244,15 @@ def _stages(
         store, "evaluation", card, lambda: _with_gaps(_evaluate(land, sites, plan, folds, n_jobs, progress))
     )
     tell(evaluation.attrs.get("skipped") or str(Evaluation.from_dataset(evaluation)))
-    card |= {name: getattr(plan, name) for name in ("depth", "grid", "box")}
+    card |= {name: getattr(plan, name) for name in ("depth", "grid", "box", "everywhere")}
     card |= {"climate": land.climate, "environment": land.environment}
     cells = _stage(store, "map", card, lambda: _map(land, sites, plan))
     if "skipped" in cells.attrs:
         tell(cells.attrs["skipped"])
         pattern = cells
     else:
-        tell(f"mapped {int(np.isfinite(cells['stock']).sum())} cells of {cells.attrs['grid']:g} degrees")
+        tell(f"mapped {cells.attrs['shown']} of {cells.attrs['land']} cells of {cells.attrs['grid']:g} degrees; the "
+             "others are unlike the places that were learned from")
         pattern = _stage(store, "control", card, lambda: _control(cells, land, plan))
     return evaluation, cells, pattern, _stage(store, "default", card, lambda: _default(sites, land, plan))
 
@@ -319,7 +323,7 @@ def summary(result: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
         information=sites["information"].mean("site")
     )
     scores = [name for name in evaluation if str(name).startswith(("score_", "gap"))]
-    maps = [n for n in ("stock", "stock_lower", "stock_upper", "beyond") if n in cells]
+    maps = [n for n in ("stock", "stock_lower", "stock_upper", "beyond", "dissimilarity") if n in cells]
     cells = cells[maps].drop_dims(("parameter", "layer", "network"), errors="ignore")
     small = short, evaluation[scores], cells, result["control"], result["default"]
     return {name: data.drop_vars(_unused(data)) for name, data in zip(GROUPS, small)}
@@ -463,8 +467,12 @@ def _network(land: _Land, sites: proda.Sites, plan: Plan) -> proda.Network:
 
 
 def _map(land: _Land, sites: proda.Sites, plan: Plan) -> xr.Dataset:
-    network = _network(land, sites, plan)
     lat, lon = land.covariates["latitude"].to_numpy(), land.covariates["longitude"].to_numpy()
+    try:
+        folds = blocked_folds(lat, lon, plan.block, plan.folds, plan.seed)
+    except InputError as error:
+        raise InputError(f"No map, since nothing says how far from the profiles it would hold. {error}") from None
+    network = _network(land, sites, plan)
     y, x, step = _cells(lat, lon, plan)
     used, forcing, covariates = _surroundings(y, x, land.climate, land.environment)
     index = pd.MultiIndex.from_arrays([y[used], x[used]], names=["latitude", "longitude"])
@@ -479,10 +487,28 @@ def _map(land: _Land, sites: proda.Sites, plan: Plan) -> xr.Dataset:
     cells["beyond"].attrs["long_name"] = "covariates outside the range of the training sites"
     members = network.prior.from_real(np.moveaxis(network.parameters(covariates), 0, 1))
     cells["member_parameters"] = (("site", "network", "parameter"), members)
+    cells = _applicable(cells, Applicability.of(land.covariates, folds, network.scaling), covariates, plan)
     cells = cells.set_index(site=["latitude", "longitude"]).unstack("site")
     # Rows and columns without land too, so that the grid is even.
     even = {c: np.arange(v.min(), v.max() + step / 2, step) for c, v in (("latitude", y[used]), ("longitude", x[used]))}
     return cells.reindex(even, method="nearest", tolerance=step / 10).assign_attrs(grid=step)
+
+
+def _applicable(cells: xr.Dataset, area: Applicability, covariates: pd.DataFrame, plan: Plan) -> xr.Dataset:
+    """Nothing outside the area of applicability, unless it was asked for."""
+    import xarray as xr
+
+    index = area.index(covariates)
+    shown = np.isfinite(cells["stock"].values) & (plan.everywhere | (index <= area.threshold))
+    if not shown.any():
+        raise InputError(
+            f"No map: not one of its {shown.size} cells is like the places that were learned from. Take a smaller box, "
+            "a finer grid, or profiles from more places."
+        )
+    cells = cells.where(xr.DataArray(shown, dims="site"))
+    cells["dissimilarity"] = ("site", index, {"units": "1"})
+    cells["dissimilarity"].attrs["long_name"] = "distance to the nearest profile's environment over the mean distance"
+    return cells.assign_attrs(land=shown.size, shown=int(shown.sum()), threshold=area.threshold)
 
 
 _TOO_MANY = (

@@ -244,18 +244,21 @@ def _map(result: Groups) -> str:
         fig, ax = plots.figure(7.6, height)
         plots.map(ax, lon, lat, values, region=frame, label=label, colours=colours)
         if values is stock:
-            y, x = np.nonzero(beyond > 0)
+            y, x = np.nonzero((beyond > 0) & np.isfinite(stock))
             ax.scatter(lon[x], lat[y], s=3, color="white", edgecolors="black", linewidths=0.3, zorder=4,
                        label="environment unlike any profile's")
             ax.legend(loc="lower left", fontsize=8)
         out.append(_figure(fig, alt, alt))
+    shown, land = _count(cells, "shown"), _count(cells, "land")
     share = float((beyond[np.isfinite(stock)] > 0).mean())
     level = float(cells.attrs["level"])
     out.append(
-        f"<p>Cells of {step:g}°. Intervals of {level:.0%} carry the posteriors of the training sites, what the "
-        "environment does not tell, and the disagreement of the networks. In "
-        f"{share:.0%} of the cells (dots) at least one covariate lies outside the range of the profiles: "
-        "there the map is a guess.</p>"
+        f"<p>Cells of {step:g}°; {shown} of the {land} on land are shown. Where the environment is farther from every "
+        f"profile's than folds were apart (dissimilarity above {float(cells.attrs['threshold']):.2f}, Meyer and "
+        "Pebesma 2021, doi:10.1111/2041-210X.13650), nobody has tested the network, and nothing is shown unless it "
+        f"was asked for. Every figure is over the cells shown. Intervals of {level:.0%} carry the posteriors of the "
+        "training sites, what the environment does not tell, and the disagreement of the networks. In "
+        f"{share:.0%} of these cells (dots) at least one covariate lies outside the range of the profiles.</p>"
     )
     return "\n".join(out)
 

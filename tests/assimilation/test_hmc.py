@@ -2,10 +2,19 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from landcarbon.assimilation import Hamiltonian, problems, sample
+from landcarbon.assimilation import (
+    GaussianLikelihood,
+    Hamiltonian,
+    Posterior,
+    Prior,
+    problems,
+    sample,
+)
 from landcarbon.assimilation.hmc import halton
 from landcarbon.matrix.errors import InputError
+from landcarbon.models.parameters import Parameter, ParameterTable
 
 
 def normal(x):
@@ -63,6 +72,40 @@ def test_a_cliff_is_counted_as_divergence():
     assert (walk.draws < 1.6).all()
 
 
+def test_no_number_on_a_trajectory_is_a_divergence_and_not_the_end():
+    """Beyond x = 1.5 the model has no number; what is left is the normal cut off there."""
+
+    def halting(x):
+        out = x > 1.5
+        return np.where(out, np.nan, -0.5 * x**2).sum(-1), np.where(out, np.nan, -x)
+
+    walk = Hamiltonian(n_warmup=300, n_draws=1000).chains(halting, np.full((16, 1), -1.0), 5)
+    assert walk.diverging.any() and (walk.draws <= 1.5).all()
+    cut = -norm.pdf(1.5) / norm.cdf(1.5)  # mean of a normal cut off at 1.5
+    assert walk.mean()[0] == pytest.approx(cut, abs=0.03)
+    with pytest.raises(InputError, match="NaN at"):
+        Hamiltonian().chains(halting, np.full((4, 1), 2.0), 5)
+
+
+@pytest.mark.parametrize("gradient", ["adjoint", "numerical"])
+def test_a_model_without_numbers_somewhere_does_not_end_a_run(gradient):
+    prior = Prior(ParameterTable([Parameter("k", "1", 0.0, 1.0, 0.5)]))
+
+    def model_vjp(theta):
+        with np.errstate(invalid="ignore"):
+            h = np.sqrt(0.8 - theta)
+        return h, lambda g: -0.5 * g / h
+
+    data = GaussianLikelihood([np.sqrt(0.5)], 0.05)
+    posterior = Posterior(prior, observations=data, model_vjp=model_vjp)
+    flat = Posterior(prior, likelihood=lambda theta: -(((theta[..., 0] - 0.3) / 0.1) ** 2))
+    begin = prior.to_real(sample(flat, "importance", 1, n=400).resample(8, 1).draws)
+    hmc = Hamiltonian(n_warmup=200, n_draws=200, gradient=gradient)
+    walk = hmc.chains(hmc.density(posterior), begin, 2)
+    assert np.isfinite(walk.draws).all() and (prior.from_real(walk.draws) < 0.8).all()
+    assert walk.rhat().max() < 1.05
+
+
 def test_lengths_of_trajectories_fill_the_interval_evenly():
     assert [halton(k) for k in range(1, 8)] == [0.5, 0.25, 0.75, 0.125, 0.625, 0.375, 0.875]
 
@@ -73,12 +116,15 @@ CHAINS = Hamiltonian().chains
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: CHAINS(lambda x: (normal(x)[0], x[..., :1]), np.zeros((3, 2))), "the same"),
+        (
+            lambda: CHAINS(lambda x: (normal(x)[0], x[..., :1]), np.zeros((3, 2))),
+            r"gradient has shape \(3, 1\) for states of shape \(3, 2\), but \(3, 2\) is expected",
+        ),
         (
             lambda: CHAINS(lambda x: (normal(x)[0], x * np.nan), np.zeros((3, 2))),
             "gradient is nan at index",
         ),
-        (lambda: Hamiltonian(target_accept=0.0).chains(normal, np.zeros((3, 2))), "lie in .0, 1."),
+        (lambda: Hamiltonian(target_accept=0.0).chains(normal, np.zeros((3, 2))), "lie between 0 and 1"),
         (lambda: Hamiltonian(n_leapfrog=0).chains(normal, np.zeros((3, 2))), "n_leapfrog must be"),
         (
             lambda: sample(problems.banana(), "hmc", gradient="auto"),

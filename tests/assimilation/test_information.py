@@ -281,8 +281,8 @@ def test_a_measurement_may_be_repeated():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: greedy_design(np.ones((3, 2)), 4), "choose among 3, but 4 was given"),
-        (lambda: greedy_design(np.ones((3, 2)), 0), "choose among 3, but 0"),
+        (lambda: greedy_design(np.ones((3, 2)), 4), "at most 3, but 4 was given"),
+        (lambda: greedy_design(np.ones((3, 2)), 0), "at most 3, but 0"),
         (lambda: greedy_design(np.ones((3, 2)), 1, target=[0.0, 0.0]), "target is zero"),
         (lambda: greedy_design(np.ones((3, 2)), 1, target=[1.0]), "target must end in axes"),
         (lambda: greedy_design([[np.nan]], 1), "S holds 1 value"),

@@ -144,11 +144,11 @@ CHAINS = Metropolis().chains
         (lambda p: sample(p, "metropolis", n_warmup=5), "at least 100 steps to learn"),
         (
             lambda p: sample(p, "metropolis", target_accept=1.5),
-            r"target_accept must lie in \(0, 1\)",
+            r"target_accept must lie between 0 and 1",
         ),
         (
             lambda p: sample(p, "differential-evolution", snooker=2.0),
-            r"snooker must lie in \(0, 1\)",
+            r"snooker must lie between 0 and 1",
         ),
         (
             lambda p: DifferentialEvolution().chains(normal, np.zeros((2, 2))),

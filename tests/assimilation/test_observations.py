@@ -201,6 +201,12 @@ def test_series_are_read_as_straight_lines(kind):
     np.testing.assert_allclose(obs[1].predict(series[1]), obs.predict(series)[1], rtol=1e-13)
 
 
+def test_a_measurement_at_the_last_model_time_may_be_off_by_rounding():
+    late = SeriesObservations([1.0], 0.1, times=[0.0, 0.3, 0.6], end=[3 * 0.2])
+    assert 3 * 0.2 > 0.6
+    assert late.predict([5.0, 6.0, 7.0]) == [7.0]
+
+
 def test_series_gradient_agrees_with_finite_differences():
     obs = SeriesObservations(
         [1.0, np.nan, 2.0],

@@ -174,6 +174,28 @@ def test_a_dask_cluster_gives_the_same_bits(three_hundred, tmp_path):
     xr.testing.assert_identical(on_dask, three_hundred)
 
 
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """Work that can be cut: how many sites' data it carries where it is done."""
+
+    data: np.ndarray
+    positions: np.ndarray
+
+    def cut(self, positions):
+        return Carried(self.data[np.searchsorted(self.positions, positions)], positions)
+
+    def __call__(self, positions, rngs):
+        mine = self.cut(positions)
+        return {"sum": ("site", mine.data.sum(axis=1)), "carried": ("site", [len(self.data)] * len(positions))}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_process_is_sent_the_data_of_its_own_chunk(tmp_path, n_jobs):
+    found = assimilate(IDS, Carried(DATA, np.arange(23)), tmp_path / "run", seed=3, chunk=5, n_jobs=n_jobs)
+    assert found["carried"].values.tolist() == [5] * 20 + [3] * 3
+    np.testing.assert_array_equal(found["sum"], DATA.sum(axis=1))
+
+
 def test_a_failed_site_is_recorded_and_the_rest_go_on(uninterrupted, tmp_path):
     def some_fail(positions, rngs):
         if 7 in positions:

@@ -1,10 +1,13 @@
 """Importance sampling and tempered SMC against exact posteriors and evidences; bad input."""
 
+import warnings
+
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
-from landcarbon.assimilation import Prior, importance_sampling, sample, tempered_smc
+from landcarbon.assimilation import Prior, importance_sampling, problems, sample, tempered_smc
+from landcarbon.assimilation.draws import ConvergenceWarning
 from landcarbon.assimilation.problems import banana
 from landcarbon.matrix.errors import InputError
 from landcarbon.models.parameters import Parameter, ParameterTable
@@ -113,3 +116,31 @@ def zero(z):
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call(banana())
+
+
+def funnel(p, width, rng, n=1000):
+    """Neal's funnel, a normalised density, from a wide normal start: its ln Z is 0."""
+
+    def prior(z):
+        return norm.logpdf(z, 0, width).sum(-1)
+
+    def likelihood(z):
+        inner = norm.logpdf(z[..., 1:], 0, np.exp(z[..., :1] / 2)).sum(-1)
+        return norm.logpdf(z[..., 0], 0, 3) + inner - prior(z)
+
+    start = width * np.random.default_rng(rng).standard_normal((n, p))
+    return tempered_smc(likelihood, prior, start, rng=rng)
+
+
+def test_evidence_says_when_it_is_not_to_be_trusted():
+    with pytest.warns(ConvergenceWarning, match="Do not trust ln Z"):
+        found = funnel(10, 10.0, 1)
+    assert found.stuck > 0.015
+    assert found.log_evidence < -5 * found.log_evidence_error  # and it is right not to
+
+
+def test_what_particles_can_walk_is_not_suspected():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        for posterior in (problems.gaussian(), problems.banana(0.1), problems.incubation()):
+            assert sample(posterior, "smc", 1, n=1000).stuck < 0.01

@@ -101,14 +101,8 @@ def test_page_works_without_a_network(source: Path, html: Path, browser) -> None
                     (".widget-label", ".widget-readout")]
             assert all(spoken) and spoken == seen, "a slider must say its name and its value"
 
-    questions = page.evaluate("document.querySelectorAll('details.quiz-choice').length")
     if source in CHAPTERS:
-        assert questions, "no quiz on the page"
-        shown = "document.querySelector('.quiz-feedback').checkVisibility()"
-        assert page.evaluate(shown) is False
-        page.evaluate("document.querySelector('details.quiz-choice > summary').focus()")
-        page.evaluate("document.querySelector('details.quiz-choice > summary').click()")
-        assert page.evaluate(shown) is True
+        answer_the_quiz(page)
 
     outside = [u for u in page.requests if not u.startswith(("file:", "data:", "blob:", "about:"))]
     assert not outside
@@ -129,6 +123,64 @@ def test_first_page_leads_on(html: Path) -> None:
     text = (html / "index.html").read_text(encoding="utf-8")
     assert re.search('<meta name="description" content="[^"]{50,}"', text)
     assert '<a href="book/intro.html">' in text
+
+
+def answer_the_quiz(page) -> None:
+    """Nothing is told before a choice; the choice is kept; the end has a score and what was missed."""
+    questions = page.evaluate("document.querySelectorAll('.quiz-question').length")
+    assert questions >= 3, "no quiz on the page"
+    told = "[...document.querySelectorAll('.quiz-feedback')].filter(f => f.checkVisibility()).length"
+    assert page.evaluate(told) == 0
+    for n in range(questions):
+        box = f"document.querySelectorAll('.quiz-question')[{n}]"
+        right = f"{box}.querySelector('.quiz-choice[data-right] input').click()"
+        wrong = f"{box}.querySelector('.quiz-choice:not([data-right]) input').click()"
+        check = f"{box}.querySelector('button').click()"
+        before = page.evaluate(told)
+        page.evaluate(right if n else wrong)
+        assert page.evaluate(told) == before, "a choice alone tells nothing"
+        page.evaluate(check)
+        assert page.evaluate(told) == before + 1
+        if n == 0:
+            page.evaluate(right)
+            page.evaluate(check)
+    missed = page.evaluate("document.querySelector('.quiz-question').dataset.concept")
+    score = "document.querySelector('.quiz-score').textContent"
+    assert f"{questions - 1} of {questions}" in page.evaluate(score)
+    assert missed in page.evaluate(score)
+    kept = page.evaluate(score)
+    page.open(page.evaluate("location.href"))
+    assert page.evaluate(score) == kept
+    page.evaluate("document.querySelector('.quiz-again').click()")
+    assert page.evaluate(told) == 0
+
+
+CONTRAST = """(() => {
+    const part = c => { c /= 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+    const light = rgb => 0.2126 * part(rgb[0]) + 0.7152 * part(rgb[1]) + 0.0722 * part(rgb[2]);
+    const colour = text => text.match(/[\\d.]+/g).map(Number);
+    const ground = node => {
+        const c = colour(getComputedStyle(node).backgroundColor);
+        return c.length === 4 && c[3] === 0 ? ground(node.parentElement) : c;
+    };
+    return [...document.querySelectorAll('.quiz-question > p, .quiz-choice label, .quiz-feedback, '
+        + '.quiz-choice code, .quiz button, .quiz-score')].filter(n => n.textContent).map(n => {
+        const a = light(colour(getComputedStyle(n).color)), b = light(ground(n));
+        return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    });
+})()"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_quiz_can_be_read_in_both_themes(theme: str, html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / "book/module0/00_first_run.html").as_uri())
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    page.evaluate("document.querySelector('.quiz-choice input').click()")
+    page.evaluate("document.querySelector('.quiz-question button').click()")
+    found = page.evaluate(CONTRAST)
+    assert len(found) > 20
+    assert min(found) >= 4.5
 
 
 SHOWN = """[...document.querySelectorAll('article.bd-article > section > section')]

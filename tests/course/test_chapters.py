@@ -6,6 +6,7 @@ import ast
 import base64
 import copy
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from landcarbon.course.lint import NOTEBOOK_KB, RULES, SHAPE, exceptions, is_chapter, lint, sourced
 from landcarbon.course.notebooks import appendices, blank, chapters, normalise, read
-from landcarbon.course.quizzes import quiz, read_quiz
+from landcarbon.course.quizzes import quiz, read_quiz, shuffled
 from landcarbon.matrix.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -251,7 +252,22 @@ def test_normal_form_does_not_depend_on_run_or_machine() -> None:
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("book/quizzes/*.json")), ids=lambda p: p.stem)
 def test_quiz_keeps_its_rules(path: Path) -> None:
-    assert 3 <= len(read_quiz(path)) <= 5
+    assert 3 <= len(read_quiz(path)) <= 6
+
+
+def test_neither_place_nor_length_gives_a_right_answer_away() -> None:
+    """No position holds more than 40 % of the right answers; they are the longest as often as chance has it."""
+    questions = [q for p in sorted(ROOT.glob("book/quizzes/*.json")) for q in read_quiz(p)]
+    positions, longest, chance = Counter(), 0.0, 0.0
+    for question in questions:
+        answers = shuffled(question)
+        right = [a["correct"] for a in answers].index(True)
+        lengths = [len(a["answer"]) for a in answers]
+        positions[right] += 1
+        longest += (lengths[right] == max(lengths)) / lengths.count(max(lengths))
+        chance += 1 / len(answers)
+    assert max(positions.values()) <= 0.4 * len(questions), positions
+    assert 0.6 * chance <= longest <= chance, f"{longest:.0f} of {len(questions)}, by chance {chance:.0f}"
 
 
 @pytest.mark.parametrize(
@@ -259,6 +275,10 @@ def test_quiz_keeps_its_rules(path: Path) -> None:
     [
         (lambda q: q[0]["answers"][1].pop("feedback"), "has no feedback"),
         (lambda q: [a.update(correct=False) for a in q[1]["answers"]], "marked as correct"),
+        (lambda q: [a.update(correct=True) for a in q[1]["answers"]], "marked as correct"),
+        (lambda q: q[1].pop("concept"), "names no concept"),
+        (lambda q: q[1].pop("from"), "from an earlier chapter"),
+        (lambda q: q[1].update({"from": "03"}), "from an earlier chapter"),
         (lambda q: q.clear(), "3 to 5"),
         (lambda q: q[2].update(answers=q[2]["answers"][:1]), "at least two"),
         (lambda q: q[2].pop("question"), "has no text"),
@@ -267,8 +287,72 @@ def test_quiz_keeps_its_rules(path: Path) -> None:
 def test_quiz_refuses(change, sentence, tmp_path: Path) -> None:
     import json
 
-    questions = json.loads((ROOT / "book/quizzes/00.json").read_text(encoding="utf-8"))
+    questions = json.loads((ROOT / "book/quizzes/02.json").read_text(encoding="utf-8"))
+    questions.insert(1, questions.pop(0))  # the one from an earlier chapter comes second
     change(questions)
-    (tmp_path / "00.json").write_text(json.dumps(questions), encoding="utf-8")
+    (tmp_path / "02.json").write_text(json.dumps(questions), encoding="utf-8")
     with pytest.raises(InputError, match=sentence):
-        quiz("00", tmp_path)
+        read_quiz(tmp_path / "02.json")
+
+
+def test_quiz_in_a_script_says_where_it_is_and_goes_on(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("landcarbon.course.quizzes.in_notebook", lambda: False)
+    monkeypatch.chdir(tmp_path)
+    assert quiz("03") is None
+    assert "page of the chapter" in capsys.readouterr().out
+
+
+def needs() -> dict[str, list[str]]:
+    """What each chapter says it needs, by number."""
+    found = {}
+    for path in CHAPTERS:
+        head = next(c.source for c in read(path).cells if "Minutes to read" in c.source)
+        row = re.search(r"^\|[-|]+\|\n\|(.+)\|$", head, flags=re.M)
+        assert row, path
+        found[path.name[:2]] = re.findall(r"\d\d", row[1].split("|")[3])
+    return found
+
+
+def routes(text: str, places: list[str]) -> dict[str, list[str]]:
+    """The chapters of each of three routes, from the line that stands after its name."""
+    modules = {
+        m: [p.name[:2] for p in CHAPTERS if p.parent.name == f"module{m}"] for m in "012345"
+    }
+    found = {}
+    for name in places:
+        line = re.search(rf"{name}[^→·]*?(Modules? \d[\w →·]+)", text)
+        assert line, f"no route for {name}"
+        chapters_of_it = []
+        for part in re.split(r" [·→] ", line[1].strip()):
+            number = part.split()[-1]
+            chapters_of_it += modules[number] if len(number) == 1 else [number]
+        found[name.lower()] = chapters_of_it
+    return found
+
+
+def test_a_chapter_needs_earlier_chapters_only() -> None:
+    for number, needed in needs().items():
+        assert all(n < number for n in needed), number
+
+
+def test_three_routes_agree_and_hold_what_their_chapters_need() -> None:
+    first = "".join(c.source for c in read(ROOT / "book/module0/00_first_run.ipynb").cells)
+    named = ["Modeller", "Empiricist", "Data scientist"]
+    pages = [
+        routes((ROOT / "README.md").read_text(encoding="utf-8"), [n.lower() for n in named]),
+        routes((ROOT / "book/intro.md").read_text(encoding="utf-8"), named),
+        routes(first, named),
+    ]
+    assert pages[0] == pages[1] == pages[2]
+    needed = needs()
+    for name, route in pages[0].items():
+        assert len(route) > 5 and route == sorted(set(route)), name
+        lacking = {(c, n) for c in route for n in needed[c] if n not in route}
+        assert not lacking, f"{name}: {lacking}"
+
+
+def test_words_that_stopped_learners_are_in_the_glossary() -> None:
+    glossary = (ROOT / "book/appendix/glossary.md").read_text(encoding="utf-8")
+    for word in ("likelihood", "MCMC", "chain", "R-hat", "burn-in", "Q10", "bulk density", "coarse fragments",
+                 "PgC", "broadcasting", "severity"):
+        assert f"\n{word}\n  " in glossary, word

@@ -36,7 +36,7 @@ def test_the_files_of_a_chapter_are_made_and_only_the_writing_is_left(course: Pa
     assert lint(read(course / "solutions/26_soil_fauna.ipynb"), chapter=False)[0].startswith(
         "code cell 1 has execution count None"
     )
-    assert len(read_quiz(course / "book/quizzes/26.json")) == 3
+    assert len(read_quiz(course / "book/quizzes/26.json")) == 4
     wrong = runpy.run_path(str(course / "tests/course/wrong_answers/ch26.py"))["WRONG"]
     assert sorted(wrong) == ["26.1", "26.2", "26.3"]
     compile((course / "landcarbon/course/exercises/ch26.py").read_text(encoding="utf-8"), "ch26", "exec")

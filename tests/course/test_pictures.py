@@ -26,6 +26,18 @@ def test_show_prints_its_sentence_outside_a_notebook(capsys) -> None:
     assert capsys.readouterr().out == "A line rises from 2 to 3.\n"
 
 
+@pytest.mark.parametrize(("notebook", "screen"), [(False, True), (False, False), (True, True)])
+def test_show_opens_a_window_where_nobody_else_displays(notebook, screen, monkeypatch, capsys) -> None:
+    opened = []
+    monkeypatch.setattr(plots, "in_notebook", lambda: notebook)
+    monkeypatch.setattr(plots, "has_screen", lambda: screen)
+    monkeypatch.setattr(Image.Image, "show", lambda self, title: opened.append(title))
+    fig, ax = plots.figure()
+    ax.plot([0, 1], [2, 3])
+    plots.show(fig, "A line rises from 2 to 3.")
+    assert opened == (["A line rises from 2 to 3."] if screen and not notebook else [])
+
+
 def test_show_refuses_a_figure_without_a_sentence() -> None:
     with pytest.raises(InputError, match="too short"):
         plots.show(plots.figure()[0], "carbon")

@@ -14,7 +14,8 @@ from strategies import random_model
 
 from landcarbon.course import zoo
 from landcarbon.matrix.errors import InputError
-from landcarbon.models import clm5, pools, teco
+from landcarbon.matrix.scalars import TEMPERATURE
+from landcarbon.models import clm5, pools, rothc, teco
 
 ROOT = Path(__file__).parents[2]
 # What models are made of, in a file of its own.
@@ -101,6 +102,19 @@ def test_card_shows_the_steady_state(capsys: pytest.CaptureFixture[str]) -> None
     assert f"All pools: {X.sum():,.0f} PgC" in said
     assert f"Mean transit time of the carbon that enters the pools {X.sum() / 60:.3g} yr" in said
     assert "0.3 to soil" in said
+
+
+def test_a_pool_that_nothing_leaves_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+    zoo.card(rothc.rothc5(clay=20.0), [1.7, 0.0])
+    assert "never leaves" in capsys.readouterr().out
+
+
+def test_scalars_show_formula_value_and_source(capsys: pytest.CaptureFixture[str]) -> None:
+    zoo.scalars(TEMPERATURE)
+    said = capsys.readouterr().out
+    assert "0.56 + 1.46 / π" in said and "2 at 20" in said
+    # one line for the two of Adair et al.
+    assert "CENTURY, Adair, linear: Adair et al. (2008)" in said
 
 
 def test_card_refuses_many_models() -> None:

@@ -41,6 +41,36 @@ def test_crps_is_that_of_scoringrules_and_of_its_definition():
     assert np.allclose(s.crps(y, x, fair=True), fair, rtol=1e-12)
 
 
+def test_weights_are_members_repeated():
+    rng = np.random.default_rng(5)
+    y, x, times = rng.normal(size=(4, 2)), rng.normal(size=(7, 4, 2)), np.array([1, 3, 0, 2, 1, 5, 2])
+    np.testing.assert_allclose(s.crps(y, x, weight=times / 3), s.crps(y, np.repeat(x, times, axis=0)), rtol=1e-12)
+    with pytest.raises(InputError, match="one number a member, not all 0"):
+        s.crps(y, x, weight=np.zeros(7))
+    with pytest.raises(InputError, match="leave weight or fair out"):
+        s.crps(y, x, weight=times, fair=True)
+
+
+def test_the_interval_score_is_least_at_the_true_quantiles():
+    """Its mean for the true 80 % interval of a normal is 2 φ(z) 2/α, with z the upper quantile."""
+    y = norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+    z = norm.ppf(0.9)
+
+    def mean(scale):
+        members = scale * norm.ppf(np.arange(1, 100) / 100)[:, None] * np.ones(y.size)
+        return s.interval_score(y, members, 0.8).mean()
+
+    assert mean(1.0) == pytest.approx(2 * norm.pdf(z) / 0.1, rel=1e-3)
+    assert mean(1.0) < min(mean(0.9), mean(1.1))
+
+
+def test_members_that_are_lost_are_counted():
+    x = np.ones((5, 3))
+    x[[1, 3], 2] = np.nan
+    with pytest.raises(InputError, match=r"2 of 5 members of the ensemble are NaN somewhere, the first is number 1"):
+        s.crps(np.zeros(3), x)
+
+
 def test_crps_of_one_member_is_the_absolute_error():
     assert s.crps([1.0, 2.0], [[3.0, 2.0]]).tolist() == [2.0, 0.0]
 

@@ -233,6 +233,26 @@ def test_a_grid_keeps_its_coordinates(world, sites):
     assert square.shape == (2, 3)
 
 
+def test_no_more_carbon_than_soil_can_hold_leaves_a_prediction(world, sites, monkeypatch):
+    """With a lower limit than the draws reach, those above it are left out; where they are most, nothing is said."""
+    network, places = ridge(world, sites), Task(None, world.forcing[:40], world.covariates.iloc[:40])
+    monkeypatch.setattr(proda, "HIGHEST_CARBON", np.inf)
+    free = proda.predict(network, places, n_draws=40)
+    assert not free["impossible"].any()
+    limit = float(np.quantile(free["stock"], 0.7))
+    monkeypatch.setattr(proda, "HIGHEST_CARBON", 1000.0 * limit)
+    found = proda.predict(network, places, n_draws=40)
+    silent = found["impossible"].values > 0.5
+    assert 0 < silent.sum() < 20
+    assert np.isnan(found["stock"].values[silent]).all()
+    assert np.isnan(found["carbon"].values[silent]).all()
+    assert (found["stock_upper"].values[~silent] <= limit).all()
+    whole = found["impossible"].values == 0.0
+    assert whole.any()
+    for name in ("stock_lower", "stock", "stock_upper", "carbon", "parameters"):
+        np.testing.assert_array_equal(found[name].values[whole], free[name].values[whole])
+
+
 def test_one_batch_is_a_minimum_wherever_it_starts(world):
     few = np.arange(0, 240, 6)
     obs, forcing = world.observations[few], world.forcing[few]

@@ -286,7 +286,7 @@ def test_one_site_of_many_without_a_periodic_state_is_refused():
         (lambda: native(feedback()), "native needs a state to start from"),
         (lambda: FeedbackCycle(lambda k, X: ([[1.0]], [1.0]), [0.0]), "dt must be above 0"),
         (lambda: FeedbackCycle(lambda k, X: ([[1.0]], [1.0]), []), "one length for each step"),
-        (lambda: anderson(Cycle.from_model(one_pool(), 1.0), memory=0), "at least one loop"),
+        (lambda: anderson(Cycle.from_model(one_pool(), 1.0), memory=0), "memory must be a whole number"),
         (lambda: newton(Cycle.from_model(one_pool(), 1.0), X0=[[1.0], [2.0]]), "one site at a time"),
         (lambda: native(3.0, X0=[1.0]), "give a Cycle, a FeedbackCycle, or a function"),
         (lambda: native(lambda X: X * np.nan, X0=[1.0]), "NaN"),

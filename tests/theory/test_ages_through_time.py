@@ -107,6 +107,22 @@ def test_the_account_of_ages_closes():
     np.testing.assert_array_equal(run.system_age(11.0).sf(51.001), 0.0)
 
 
+def test_times_are_the_same_but_for_rounding():
+    run = through_time(two_pool(), np.linspace(0, 1, 6), I=300.0)
+    assert run.t[3] != 0.6
+    np.testing.assert_array_equal(run.pool_ages(at=[0.6]).mean, run.pool_ages().mean[3:4])
+    with pytest.raises(InputError, match=r"no time 0\.600001"):
+        run.pool_ages(at=[0.600001])
+
+
+def test_a_pool_without_carbon_has_mean_age_zero_wherever_it_is_told():
+    model = two_pool(humification=0.0)  # nothing reaches the old pool
+    table = [0.0, 6.0], [[1.0, 1.0], [1.0, 1.0]]
+    for start in (start_steady(model, 300.0), start_empty(model), start_given([1.0, 0.0], table)):
+        assert start.mean[1] == 0.0 and start.square[1] == 0.0
+        assert (through_time(model, [0.0, 1.0], I=300.0, start=start).pool_ages().mean[:, 1] == 0.0).all()
+
+
 def test_an_empty_start_has_no_carbon_older_than_the_run():
     run = through_time(two_pool(), [0.0, 10.0, 25.0], I=300.0, start=start_empty(2))
     age = run.system_age([10.0, 25.0])

@@ -250,7 +250,7 @@ ONE = Disturbance(0.1, [0.5])
         (lambda: mean_storage(FOREST, 0.1, 1.0), "disturbance is float"),
         (lambda: random_runs(3.0, ONE, [0, 1], [0.0], 1.0, rng=0), "model is float"),
         (lambda: random_runs(one_pool(), ONE, [0], [0.0], 1.0, rng=0), "at least two times"),
-        (lambda: random_runs(one_pool(), ONE, [0, 1], [0.0], 1.0, members=0, rng=0), "1 or more"),
+        (lambda: random_runs(one_pool(), ONE, [0, 1], [0.0], 1.0, members=0, rng=0), "members must be a whole number"),
         (lambda: random_runs(one_pool(), ONE, [0, 1], [[0.0]] * 3, 1.0, members=2, rng=0), "X0 has"),
     ],
 )

@@ -231,6 +231,7 @@ def test_a_pool_that_is_empty_at_the_start_stays_a_number():
         (lambda: radiocarbon(two_pool(), [1900, 1901], 1.0, [1800, 1800, 2000], [0, 0, 0]), "with years that rise"),
         (lambda: radiocarbon(two_pool(), [1900, 1901], 1.0, **BOMB, mean_life=0), "mean_life is 0"),
         (lambda: steady_delta(two_pool(), 1.0, -1001.0), "delta must be at least -1000"),
+        (lambda: steady_delta(two_pool(), [1.0, 0.0]), "no carbon comes in"),
         (lambda: radiocarbon(column()[0], [1900, 1901], column()[1], **BOMB), "time comes first"),
         (lambda: delta_of_f14c(-0.1, 1950), "ratio near 1"),
     ],

@@ -8,14 +8,19 @@ from strategies import random_model
 
 from landcarbon.datasets.synthetic_mip import REFERENCE, synthetic_mip
 from landcarbon.matrix import MatrixModel
+from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError
-from landcarbon.matrix.simulate import integrate
+from landcarbon.matrix.layers import SoilLayers
+from landcarbon.matrix.loops import Cycle
+from landcarbon.matrix.simulate import integrate, simulate
+from landcarbon.matrix.spinup import periodic
 from landcarbon.theory.benchmarking import benchmark
 from landcarbon.theory.traceability import (
     COMPONENTS,
     Components,
     attribute,
     chain_from_outputs,
+    closure_gap,
     fit_response,
     standardise,
     trace,
@@ -113,6 +118,144 @@ def test_standardising_all_components_leaves_no_spread():
         spread.append(standardise(models, COMPONENTS[:k]).storage.std())
     assert spread[-1] < 1e-12 * spread[0] and spread[0] > 0
     assert standardise(models, "npp").npp.std() == pytest.approx(0, abs=1e-12)
+
+
+MONTHS = np.arange(13) / 12
+
+
+def seasons(seed, n):
+    """Scalars of temperature and water in twelve months (12, n), and the input of each."""
+    rng = np.random.default_rng(seed)
+    middle = 2 * np.pi * (np.arange(12) + 0.5) / 12
+    T, W = (0.55 + np.sin(middle + rng.uniform(0, 2 * np.pi))[:, None] * rng.uniform(0.1, 0.4, n) for _ in "TW")
+    return T, W, 400 * (1.1 + np.sin(middle))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_year_that_repeats_is_filled_whatever_its_seasons(seed):
+    n = 2 + seed % 6
+    model, (T, W, I) = random_model(seed, n), seasons(seed, n)
+    start = periodic(Cycle.from_model(model, I, T * W)).X
+    run = simulate(model, MONTHS, start, I, T * W)
+    told, repeated = trace(model, I, T, W, X=run.X_mean, t=MONTHS), trace(model, I, T, W, t=MONTHS)
+    assert told.filled == pytest.approx(1.0, abs=1e-11)
+    assert repeated.filled == pytest.approx(1.0, abs=1e-11)
+    assert told.storage == pytest.approx(float(run.X_mean.mean("step").sum()), rel=1e-12)
+    # Outputs that hold the ends of the months: within the ± 0.0005 that a table shows.
+    ends = (run.X.values[1:] + run.X.values[:-1]) / 2
+    assert trace(model, I, T, W, X=ends, t=MONTHS).filled == pytest.approx(1.0, abs=5e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_over_a_period_the_potential_is_the_change_that_is_still_to_come(seed):
+    n = 3 + seed
+    model, (T, W, I) = random_model(seed, n), seasons(seed, n)
+    t = np.cumsum(np.concatenate([[0], np.random.default_rng(seed).uniform(0.02, 0.3, 12)]))
+    run = simulate(model, t, np.full(n, 500.0), I, T * W)
+    found = trace(model, I, T, W, X=run.X_mean, t=t)
+    weight = run.X_mean.values * np.diff(t)[:, None]
+    M = model.outflow_matrix((T * W * weight).sum(axis=0) / weight.sum(axis=0))
+    potential = np.linalg.solve(M, (run.X[-1] - run.X[0]).values / (t[-1] - t[0]))
+    assert found.potential == pytest.approx(potential.sum(), rel=1e-9)
+
+
+def test_a_constant_period_is_a_moment():
+    model, rng = random_model(2, 4), np.random.default_rng(2)
+    (T, W), X = random_scalars(rng, 4), rng.uniform(1, 1e3, 4)
+    now = trace(model, 200.0, T, W, X)
+    period = trace(model, 200.0, T[None], W[None], X, t=MONTHS)
+    for name in COMPONENTS:
+        assert getattr(period, name) == pytest.approx(getattr(now, name), rel=1e-12)
+
+
+def test_periods_of_columns_and_of_many_sites():
+    T, W, I = seasons(1, 1)
+    column = LayeredModel(("litter", "soil"), SoilLayers([0.1, 0.4]), A=[[1, 0], [-0.4, 1]],
+                          K=[[2.0, 1.0], [0.1, 0.02]], down=[0.03], up=[0.01])
+    brought = I[:, None, None] * np.array([[0.7, 0.3], [0.0, 0.0]])
+    found = trace(column, brought, T[:, :, None], W[:, :, None], t=MONTHS)
+    assert found.filled == pytest.approx(1.0, abs=1e-11)
+    sites = random_model(3, 3, lead=(5,))
+    T, W, I = seasons(3, 3)
+    found = trace(sites, I[:, None], T[:, None], W[:, None], t=MONTHS)
+    np.testing.assert_allclose(found.filled, np.ones(5), atol=1e-11)
+
+
+def test_means_of_a_year_that_varies_are_warned_of():
+    model, (T, W, I) = random_model(6, 3), seasons(6, 3)
+    mean = np.full(3, 300.0)
+    with pytest.warns(UserWarning, match="one mean state"):
+        trace(model, I, T, W, X=mean, t=MONTHS)
+
+
+def test_an_empty_pool_weighs_its_months_alike():
+    model, (T, W, I) = random_model(6, 3), seasons(6, 3)
+    X = np.tile([100.0, 0.0, 50.0], (12, 1))
+    found = trace(model, I, T, W, X=X, t=MONTHS)
+    xi = (T * W).mean(axis=0)
+    assert found.capacity == pytest.approx(model.steady_state(I.mean(), xi).sum(), rel=1e-10)
+
+
+def test_the_standard_components_multiply_to_the_capacity():
+    models = ensemble(models=7)
+    standard = models.standard(gpp=2.2 * models.npp)
+    np.testing.assert_allclose(standard.capacity, models.capacity, rtol=1e-13)
+    np.testing.assert_allclose(standard.cue, 1 / 2.2)
+    shares = variance_shares(standard)
+    assert list(shares.component.values) == ["gpp", "cue", "baseline", "temperature", "water"]
+    assert float(shares.sum()) == pytest.approx(1, abs=1e-12)
+    change = attribute(standard.select(0), standard.select(1))
+    assert float(change.sum()) == pytest.approx(np.log(models.capacity[1] / models.capacity[0]), abs=1e-12)
+    assert standardise(standard).capacity.std() < 1e-9 * models.capacity.mean()
+
+
+def burning(share=0.05):
+    """Outputs in which a share of the input burns in litter and stands in no other column."""
+    mip = synthetic_mip(models=3, sites=10, years=6, rng=2)
+    fire = np.zeros(mip.respiration.shape)
+    fire[..., 1] = share * mip.npp
+    return mip.npp.values, mip.stocks.values, mip.respiration.values - fire, fire
+
+
+def test_a_loss_that_is_named_closes_the_balance():
+    npp, stocks, respiration, fire = burning()
+    whole = chain_from_outputs(npp, stocks, respiration + fire)
+    named = chain_from_outputs(npp, stocks, respiration, losses=fire)
+    np.testing.assert_allclose(named.K, whole.K, rtol=1e-12)
+    np.testing.assert_allclose(named.A, whole.A, atol=1e-12)
+    np.testing.assert_allclose(closure_gap(npp, stocks, respiration) / npp, 0.05, atol=1e-9)
+    np.testing.assert_allclose(closure_gap(npp, stocks, respiration, fire), 0, atol=1e-9)
+
+
+def test_a_gap_can_be_carried_along_and_stands_in_the_potential():
+    npp, stocks, respiration, _ = burning()
+    with pytest.raises(InputError, match=r"5 % of NPP.*losses=.*tolerance"):
+        chain_from_outputs(npp, stocks, respiration, tolerance=0.04)
+    found = chain_from_outputs(npp, stocks, respiration, tolerance=0.06)
+    X = (stocks[..., 1:, :] + stocks[..., :-1, :]) / 2
+    gap = closure_gap(npp, stocks, respiration)
+    change = np.diff(stocks, axis=-2)
+    change[..., 2] += gap
+    potential = np.linalg.solve(found.outflow_matrix(), change[..., None])[..., 0].sum(axis=-1)
+    np.testing.assert_allclose(trace(found, npp, X=X).potential, potential, rtol=1e-7, atol=1e-6)
+
+
+def test_collinear_drivers_leave_the_fit_and_lose_the_parts():
+    rng = np.random.default_rng(4)
+    T = rng.uniform(0, 25, 60)
+    apart, alike = rng.uniform(0.3, 1, 60), 1 - 0.02 * T + 0.01 * rng.normal(size=60)
+
+    def fit(W):
+        noise = np.exp(0.05 * rng.normal(size=60))
+        return fit_response((0.3 * 1.8 ** ((T - 25) / 10) * W**0.7 * noise)[:, None], T, W)
+
+    good, bad = fit(apart), fit(alike)
+    assert bad.r2 > 0.95
+    assert bad.q10_error > 5 * good.q10_error and bad.power_error > 5 * good.power_error
+    draws = [fit(alike) for _ in range(400)]
+    spread = np.std([np.log(d.q10[0]) for d in draws])
+    assert np.mean([d.q10_error[0] for d in draws]) == pytest.approx(spread, rel=0.1)
+    assert np.mean([d.power_error[0] for d in draws]) == pytest.approx(np.std([d.power[0] for d in draws]), rel=0.1)
 
 
 def test_outputs_give_back_the_model_exactly_where_stocks_do_not_change():
@@ -236,6 +379,13 @@ GOOD = {"npp": np.full(3, 100.0), "stocks": np.tile([50.0, 5.0, 500.0], (4, 1)),
         (lambda: trace(MODEL, 500.0, X=[1.0]), "litter"),
         (lambda: ensemble().replace(cue=0.3), "no component 'cue'"),
         (lambda: standardise(ensemble(), "tau"), "no component 'tau'"),
+        (lambda: ensemble().standard(gpp=1e-9), "more than they take up"),
+        (lambda: attribute(ensemble(), ensemble().standard(gpp=1e9)), "two of one kind"),
+        (lambda: trace(MODEL, 500.0, temperature=[1.0, 0.0], t=[0, 1, 2]), "nothing would ever leave"),
+        (lambda: trace(MODEL, 500.0, temperature=[1.0, 0.5, 0.5], t=[0, 1, 2]), "time comes first"),
+        (lambda: trace(MODEL, 500.0, X=[[1.0], [2.0]], t=[0, 1, 2]), "litter"),
+        (lambda: chain_from_outputs(**GOOD, losses=[[1.0]]), "shape of respiration"),
+        (lambda: chain_from_outputs(**GOOD, tolerance=-0.1), "tolerance must be at least 0"),
         (lambda: variance_shares(ensemble(models=2)), "at least three"),
         (lambda: variance_shares(standardise(ensemble())), "no spread"),
         (lambda: chain_from_outputs(**GOOD | {"npp": np.full(3, 1e5)}), "Are the units the same"),

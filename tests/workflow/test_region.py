@@ -135,6 +135,29 @@ def test_a_summary_is_small_and_names_no_profile(finished, tmp_path):
     xr.testing.assert_identical(small["control"], result["control"])
 
 
+def test_the_map_shows_nothing_where_nothing_was_learned(files, finished, tmp_path):
+    """Asked for all the land, it shows the part that is like the profiles' places; asked for everywhere, all of it."""
+    result = region.read(finished / "proda.nc")["map"]
+    shown = np.isfinite(result["stock"].values)
+    about = result.attrs
+    assert shown.sum() == about["shown"] < about["land"] == np.isfinite(result["dissimilarity"].values).sum()
+    np.testing.assert_array_equal(shown, result["dissimilarity"].values <= about["threshold"])
+    members = result["member_parameters"].transpose("latitude", "longitude", ...).values
+    assert np.isnan(members[~shown]).all()
+    assert np.isfinite(members[shown]).all()
+    out = tmp_path / "copy"
+    shutil.copytree(finished, out)
+    words = ("--environment", str(files / "clay.nc"), "--grid", "2", "--everywhere")
+    assert call(files, "faulty.csv", out, *words) == 0
+    everywhere = region.read(out / "proda.nc")["map"]
+    assert everywhere.attrs["shown"] == about["land"]
+    xr.testing.assert_equal(everywhere["stock"].where(shown), result["stock"])
+    page = _Page((finished / "report.html").read_text(encoding="utf-8")).text
+    assert f"{about['shown']} of the {about['land']} on land are shown" in page
+    median = np.nanmedian(result["stock"].values)
+    assert f"median {median:.1f}" in (finished / "report.html").read_text(encoding="utf-8")
+
+
 class _Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
@@ -201,15 +224,16 @@ def _interrupt(*_, **__):
     raise KeyboardInterrupt
 
 
-def test_fewer_blocks_than_folds_leaves_out_the_skill_only(files, tmp_path, capsys):
+def test_fewer_blocks_than_folds_leave_out_skill_and_map(files, tmp_path, capsys):
     few = pd.read_csv(files / "sound.csv")
     few[few["profile_id"] < "P14"].to_csv(tmp_path / "few.csv", index=False)
     words = ["proda", "--profiles", str(tmp_path / "few.csv"), "--out", str(tmp_path / "out"), *SMALL]
     climate = ["--climate", str(files / "climate.nc"), "--folds", "20", "--grid", "2"]
-    assert main([*words, *climate]) == 0
+    assert main([*words, *climate]) == 3
     result = region.read(tmp_path / "out/proda.nc")
     assert "folds" in result["evaluation"].attrs["skipped"]
-    assert np.isfinite(result["map"]["stock"]).any()
+    assert result["map"].attrs["skipped"].startswith("No map, since nothing says how far")
+    assert np.isfinite(result["default"]["total"]).all()
     assert "Left out:" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "folds" in capsys.readouterr().out
 
@@ -217,7 +241,7 @@ def test_fewer_blocks_than_folds_leaves_out_the_skill_only(files, tmp_path, caps
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--folds", "1"], "folds is a whole number, at least 2"),
+        (["--folds", "1"], "folds must be a whole number, at least 2"),
         (["--error", "0"], "error"),
         (["--box", "10", "50", "5", "60"], "box is"),
         (["--environment", "absent.nc"], "there is no file absent.nc"),
@@ -326,7 +350,7 @@ def test_memory_that_was_short_in_a_stage_is_tried_again(files, finished, tmp_pa
 
     with monkeypatch.context() as patch:
         patch.setattr(region, "_map", short)
-        assert call(*words) == 0
+        assert call(*words) == 3
     assert "MemoryError" in region.read(out / "proda.nc")["map"].attrs["skipped"]
     assert call(*words) == 0
     for name in ("map", "control"):

@@ -37,6 +37,7 @@ from landcarbon.assimilation.observations.likelihood import (
 )
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep
+from landcarbon.matrix.timeline import nearest
 
 __all__ = ["SeriesObservations"]
 
@@ -169,6 +170,8 @@ def _within(
     """Times of the observations; those in use must lie within the model's."""
     when = one_each(name, when, used.shape, "Give times as `times` has them, years for instance.")
     when = as_array(name, np.where(used, when, times[0]))
+    index, same = nearest(when, times)
+    when = np.where(same, times[index], when)
     for bad, word in (
         (when < times[0], "before the model starts"),
         (when > times[-1], "after it ends"),

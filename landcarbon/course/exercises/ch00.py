@@ -37,7 +37,8 @@ def steady_state(answer: Callable[[Any, Any], Any]) -> None:
     expect(
         np.isclose(500.0 - 0.02 * x, 0.0, atol=1e-6),
         "mass balance",
-        "Put your X into I − k X: what enters and what leaves are not equal yet.",
+        f"For I = 500 and k = 0.02 you gave {x:.4g}; then I − k X = {500 - 0.02 * x:.4g}: what enters and "
+        f"what leaves are not equal yet.",
     )
 
 

@@ -75,8 +75,23 @@ def derivatives(answer: Callable[[float, float, float], Any]) -> None:
         "years is not.",
     )
     names = BOG.pools
+    for j in range(3):
+        at(*(1000.0 * np.eye(3)[j]))  # the case that is shown
+        passed = BOG.transfer[:, j].sum()
+        expect(
+            passed == 0 or not np.isclose(own[j], -BOG.K[j] * (1 + passed)),
+            "mass balance",
+            f"What {names[j]} passes on is subtracted twice: it is a part of all that leaves the box.",
+        )
+        expect(
+            not BOG.transfer[j].any() or np.isclose(own[j], -BOG.K[j]) or effect[j].sum() != own[j],
+            "identity",
+            f"What {names[j]} gains depends on {names[j]} itself in your equations. An arrow carries a "
+            f"fraction of what leaves the box where it starts.",
+        )
     arrows = [(i, j) for j in range(3) for i in range(3) if i != j]
     for i, j in arrows:
+        at(*(1000.0 * np.eye(3)[j]))
         expect(
             BOG.transfer[i, j] > 0 or np.isclose(effect[i, j], 0),
             "transposed",
@@ -84,6 +99,7 @@ def derivatives(answer: Callable[[float, float, float], Any]) -> None:
             f"{names[i]}.",
         )
     for i, j in arrows:
+        at(*(1000.0 * np.eye(3)[j]))
         expect(
             BOG.transfer[i, j] == 0 or not np.isclose(effect[i, j], 0),
             "incomplete",
@@ -91,6 +107,7 @@ def derivatives(answer: Callable[[float, float, float], Any]) -> None:
             f"leaves {names[j]}.",
         )
     respired = -effect.sum(axis=0)
+    at(*(1000.0 * np.eye(3)[np.abs(respired / -own - BOG.respired_fraction).argmax()]))
     expect(
         respired >= -1e-9,
         "mass balance",
@@ -102,6 +119,7 @@ def derivatives(answer: Callable[[float, float, float], Any]) -> None:
         "Added up, the equations do not give input minus respiration. Compare the fractions with "
         "those on the arrows; each one multiplies all that leaves the pool where the arrow starts.",
     )
+    at(*(1000.0 * np.eye(3)[np.abs(effect + BOG.outflow_matrix()).max(axis=0).argmax()]))
     expect(
         np.allclose(effect, -BOG.outflow_matrix(), rtol=1e-6, atol=1e-9),
         "value",
@@ -169,7 +187,7 @@ def diagram(answer: Callable[[], Any]) -> None:
     missing = [f"{s} → {t}" for s, t in true if (s, t) not in given]
     extra = [f"{s} → {t}" for s, t in given if (s, t) not in true]
     expect(not extra, "transposed", f"No term of the equations is an arrow {', '.join(extra)}.")
-    expect(not missing, "incomplete", f"{len(missing)} of the gains in the equations have no arrow.")
+    expect(not missing, "incomplete", f"A gain in the equations has no arrow: {', '.join(missing)}.")
     coefficients = {pair: true[pair] * PAPER_M[PAPER.index(pair[0])][PAPER.index(pair[0])] for pair in true}
     expect(
         not all(np.isclose(given[pair], coefficients[pair]) for pair in true),

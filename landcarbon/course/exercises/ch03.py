@@ -32,7 +32,14 @@ def transfer_matrix(answer: Callable[[Any, Any], Any]) -> None:
         ("shoot", "litter", 0.85), ("shoot", "charcoal", 0.05), ("root", "litter", 0.4),
         ("root", "soil", 0.6), ("litter", "soil", 0.35), ("soil", "litter", 0.1),
     ]  # fmt: skip
-    A = np.asarray(answer(pools, list(arrows)), dtype=float)
+    given = np.asarray(answer(pools, list(arrows)))
+    expect(
+        given.dtype.kind not in "iu",
+        "value",
+        "Your matrix can hold whole numbers only, so that a fraction becomes 0: make it with np.eye(n) or "
+        "np.zeros((n, n)), without dtype=int.",
+    )
+    A = given.astype(float)
     n = len(pools)
     expect(A.shape == (n, n), "shape", "A has one row and one column for each pool.")
     expect(np.isfinite(A), "not finite", "A holds entries that are not finite numbers.")
@@ -43,10 +50,13 @@ def transfer_matrix(answer: Callable[[Any, Any], Any]) -> None:
     )
     off = A - np.eye(n)
     expect(off <= 0, "sign", "Beside the diagonal the fractions stand with a minus sign: −f.")
+    place = pools.index
+    lost = [f"{s} → {t}" for s, t, _ in arrows if off[place(t), place(s)] == off[place(s), place(t)] == 0]
+    expect(not lost, "incomplete", f"An arrow has no entry: {', '.join(lost)}. Does the loop see all of them?")
     expect(
         np.count_nonzero(off) == len(arrows),
         "incomplete",
-        "The number of entries beside the diagonal is not the number of arrows.",
+        f"There are {len(arrows)} arrows, and {np.count_nonzero(off)} entries beside the diagonal.",
     )
     i, j = pools.index("soil"), pools.index("root")
     expect(
@@ -86,6 +96,15 @@ def by_fluxes(answer: Callable[..., Any]) -> None:
             "Your function changed X itself: work on a new array, np.zeros(len(X)).",
         )
         still = np.asarray(answer(X, flux, B, f, k, 0 * xi), dtype=float)
+        expect(still.any(), "incomplete", "Nothing enters: the input, I times B, is missing.")
+        expect(
+            not np.allclose(still, flux), "incomplete",
+            "All of the input enters each pool: B holds the share that each one gets.",
+        )
+        expect(
+            not np.allclose(still, B), "incomplete",
+            "B alone holds shares without a unit: the input of a pool is I times its share.",
+        )
         expect(
             np.allclose(still, B * flux),
             "limit",
@@ -104,6 +123,16 @@ def by_fluxes(answer: Callable[..., Any]) -> None:
             "identity",
             "A transfer is a fraction of what leaves the donor, pool j; yours depends on the pool "
             "that receives.",
+        )
+        expect(
+            not np.allclose(dX, B * flux - leaves),
+            "mass balance",
+            "Nothing arrives: what leaves a pool enters others, f[i, j] of it, and only the rest is respired.",
+        )
+        expect(
+            not np.allclose(dX, B * flux + f @ leaves - leaves - f.sum(axis=0) * leaves),
+            "mass balance",
+            "What is passed on is subtracted twice: once as a part of all that leaves, once by itself.",
         )
         expect(
             not np.allclose(dX, B * flux + f @ leaves),

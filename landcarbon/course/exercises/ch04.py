@@ -34,7 +34,16 @@ def residence_time(answer: Callable[[Any, Any], Any]) -> None:
         "That is a matrix. M⁻¹ alone answers for carbon put into any pool; B says where input goes.",
     )
     expect(tau.shape == (3,), "shape", "Return one number for each pool: an array of length 3.")
-    expect(np.all(np.isfinite(tau)), "not finite", "Some residence times are not finite numbers.")
+    expect(
+        np.all(np.isfinite(tau)), "not finite",
+        "Some residence times are not finite numbers. M**-1 and 1 / M turn each entry round by itself; "
+        "the inverse of a matrix is np.linalg.inv(M), and np.linalg.solve does without it.",
+    )
+    expect(
+        not np.allclose(tau, np.linalg.inv(M).sum(axis=1)) and not np.allclose(tau, np.linalg.inv(M).sum(axis=0)),
+        "incomplete",
+        "That adds up the inverse as if one unit entered each pool. B says which part of a unit enters where.",
+    )
     expect(
         not np.allclose(tau, M @ model.B), "units",
         "M B has the unit 1/yr. A time needs M in the denominator: undo the matrix, do not apply it.",
@@ -126,7 +135,11 @@ def capacity_and_potential(answer: Callable[[Any, Any, Any], Any]) -> None:
         "You divided by the diagonal of M, as if pools handed nothing on. Solve with the whole matrix.",
     )
     expect(
-        not (same(end[1:], solved(M[:-1], u[1:])) or same(end, solved(M[:1], u))), "off by one",
+        not any(same(end, solved(one, u)) for one in (M[:1], M[-1:], M.mean(axis=0, keepdims=True))), "off by one",
+        "You solved once for all times. M changes from time to time: each row of u has a matrix of its own.",
+    )
+    expect(
+        not same(end[1:], solved(M[:-1], u[1:])), "off by one",
         "Your M and your input belong to different times: each time has its own matrix.",
     )
     expect(

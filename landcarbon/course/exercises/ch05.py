@@ -91,6 +91,14 @@ def slowest_rate(answer: Callable[[Any, Any, Any], Any]) -> None:
     rate = answer(t, X, Y)
     expect(np.shape(rate) == (), "shape", "Return one number, a rate per year.")
     expect(np.isfinite(rate), "not finite", "The rate is not a finite number: did you take log of 0?")
+    slopes = [
+        np.polyfit(t[late], np.log(run.sum(axis=1)[late]), 1)[0]
+        for run in (X, Y) for cut in (-1.0, 0.5, 0.6) for late in [t > cut * t[-1]]
+    ]
+    expect(
+        not np.isclose(np.abs(rate), np.abs(slopes), rtol=1e-3).any(), "identity",
+        "You fitted one run by itself, and its weather with it. Fit the difference of the two runs.",
+    )
     expect(rate > 0, "sign", "The distance falls, so its slope is negative; the rate is minus the slope.")
     expect(
         not np.isclose(rate, 1 / true, rtol=0.1), "units", "That is the time in years, not the rate per year.",
@@ -182,7 +190,8 @@ def fire_mean(answer: Callable[..., Any]) -> None:
     regular = I / k * _regular(k, s, 1 / rate)
     expect(
         one not in others, "choice" if np.isclose(one, regular, rtol=0.06) else "seed",
-        "Another rng gives the very same result. Fires must come at random, drawn from rng, not on a clock.",
+        "Another rng gives the very same result. Fires must come at random, drawn from rng, neither on a clock "
+        "nor by a formula.",
     )
     # Correlation dies with rate k + λ s, and so the mean over the years has this error, relative to itself:
     loss = k + rate * s

@@ -100,6 +100,12 @@ def transit_time_density(answer: Callable[[Any, Any, Any], Any]) -> None:
         "Rows and columns of M are exchanged: columns are where carbon comes from, so the rates to the "
         "air are the sums over each column.",
     )
+    by_entry = [np.array([M.sum(axis=0) @ np.exp(-M * x) @ U for x in a]) / total for total in (1.0, U.sum())]
+    expect(
+        not any(np.allclose(f, other) for other in by_entry),
+        "choice",
+        "np.exp takes the exponential of each entry by itself; exp(−M a) of a matrix is scipy.linalg.expm.",
+    )
     expect(f >= 0, "sign", "A density is not negative; look at the sign of z.")
     expect(
         f[-1] < f[0],

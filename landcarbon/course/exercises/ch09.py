@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def seasons() -> tuple[Any, Any]:
         "One line: `return before + (…) * years - …`; it is 0 if nothing is missing.",
     ),
 )
-def missing(answer: Any) -> None:
+def missing(answer: Callable[..., Any]) -> None:
     expect(np.isclose(answer(800.0, 805.0, 1.0, 0.5, 10.0), 0.0), "mass balance",
            "800 + (1 − 0.5) × 10 = 805: nothing is missing here.")
     found = float(answer(800.0, 800.0, 1.0, 0.4, 10.0))
@@ -53,7 +54,7 @@ def missing(answer: Any) -> None:
         "Four lines: m = …; phi = …; X = np.linalg.solve(A * K, …); and N from X and the ratios.",
     ),
 )
-def coupled(answer: Any) -> None:
+def coupled(answer: Callable[..., Any]) -> None:
     model = three_pool()
     c_to_n = np.array([60.0, 60.0, 30.0])
     for supply, loss, half in ((1.0, 0.5, 0.8), (0.3, 1.5, 0.4)):
@@ -88,7 +89,7 @@ def coupled(answer: Any) -> None:
         "state = State(X, {'N': X / c}, {'N': run.N_mineral[-1]})",
     ),
 )
-def spin_up(answer: Any) -> None:
+def spin_up(answer: Callable[..., Any]) -> None:
     land = cn.carbon_nitrogen()
     growth, xi = seasons()
     found = answer(land, growth, xi)

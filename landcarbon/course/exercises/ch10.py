@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def fractionation() -> tuple[Any, Any]:
         "A[target, source] = … once K is complete.",
     ),
 )
-def build(answer: Any) -> None:
+def build(answer: Callable[..., Any]) -> None:
     moves = [(0, 1, 50.0), (1, 0, 5.0), (1, 2, 0.6), (2, 0, 0.01)]
     losses = np.array([0.005, 0.0, 0.0])
     found = answer(3, moves, losses)
@@ -74,7 +75,7 @@ def build(answer: Any) -> None:
         "for _ in range(steps): m = np.linalg.solve(…, m), with a matrix made of 1, h and M.",
     ),
 )
-def implicit_steps(answer: Any) -> None:
+def implicit_steps(answer: Callable[..., Any]) -> None:
     M = phosphorus.mineral_phosphorus().outflow_matrix()
     start = np.array([0.1, 1.0, 0.0, 0.0, 500.0])
     found = np.asarray(answer(M, start.copy(), 100.0, 20), dtype=float)
@@ -84,6 +85,8 @@ def implicit_steps(answer: Any) -> None:
     expect(not np.allclose(found, back), "sign", "The sign of M is turned round: that goes backwards in time.")
     expect(np.abs(found).max() < 1e3, "limit",
            "The state explodes: that is an explicit step, which may be two weeks long here.")
+    turned = np.linalg.matrix_power(np.linalg.inv(np.eye(5) + 100.0 * M.T), 20) @ start
+    expect(not np.allclose(found, turned), "transposed", "You solved with Mᵀ: row i of M is the balance of pool i.")
     one = np.linalg.solve(np.eye(5) + 100.0 * M, start)
     expect(not np.allclose(found, one), "off by one", "Only one step was made; repeat it.")
     nineteen = np.linalg.matrix_power(np.linalg.inv(np.eye(5) + 100.0 * M), 19) @ start
@@ -105,12 +108,14 @@ def implicit_steps(answer: Any) -> None:
         "logarithms of forms(np.exp(p), ages) and of data where data > 1e-3; below that is only rounding.",
     ),
 )
-def fit(answer: Any) -> None:
+def fit(answer: Callable[..., Any]) -> None:
     ages, data = fractionation()
     rates = np.asarray(answer(ages, data.copy()), dtype=float)
     expect(rates.shape == (3,), "shape", "Return three rates: weathering, occlusion, erosion.")
     expect(np.isfinite(rates), "not finite", "A rate is NaN or infinite.")
     expect(rates > 0, "sign", "Rates are above 0; fit their logarithms.")
+    expect(not (rates[0] < rates[2] and rates[2] > 1e-5), "transposed",
+           "Weathering, occlusion, erosion, in this order; erosion is by far the slowest.")
     known = np.maximum(data, 1e-6)
     residual = np.log(np.maximum(forms(rates), 1e-6) / known)[data > 1e-3]
     expect(np.sqrt(np.mean(residual**2)) < 0.15, "value",

@@ -40,6 +40,10 @@ def row(answer: Callable[[Any, Any, Any], Any]) -> None:
         len(set(all_rows)) == 12, "identity", "Two different places of a model with 4 layers share a row."
     )
     expect(
+        answer(2, 1, 20) != answer(2, 1, 4), "value",
+        "The row does not depend on L: the number of layers is given, and need not be 20.",
+    )
+    expect(
         all_rows == list(range(12)),
         "value",
         "Three pools of 4 layers must fill the rows 0 to 11, pool after pool.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from landcarbon.theory.traceability import COMPONENTS, Components, standardise, 
         "Return the input as it is, and the sum of the stocks over the last axis divided by the input.",
     ),
 )
-def place(answer: Any) -> None:
+def place(answer: Callable[..., Any]) -> None:
     npp = np.array([400.0, 500.0, 500.0, 650.0, 700.0, 800.0])
     stocks = np.random.default_rng(12).uniform(100, 9000, (6, 3))
     found = answer(npp, stocks)
@@ -30,8 +31,9 @@ def place(answer: Any) -> None:
     x, tau = (np.asarray(v, dtype=float) for v in found)
     expect(x.shape == (6,) and tau.shape == (6,), "shape", "There is one point per model: two arrays of length 6.")
     expect(np.isfinite(x) & np.isfinite(tau), "not finite", "A coordinate is NaN or infinite.")
-    expect(np.allclose(x, npp), "identity", "The first coordinate is the input itself.")
     total = stocks.sum(axis=1)
+    expect(not np.allclose(tau, npp), "transposed", "The two are exchanged: input first, residence time second.")
+    expect(np.allclose(x, npp), "identity", "The first coordinate is the input itself.")
     expect(not np.allclose(tau, npp / total), "units", "That is flux over stock, a rate; a time is its inverse.")
     expect(np.allclose(x * tau, total), "identity",
            "Input times residence time must be all the carbon of a model, summed over its pools.")
@@ -47,7 +49,7 @@ def place(answer: Any) -> None:
         "M0 = A * K, M1 = A * (xi * K); times are solve(M, B / B.sum()).sum(); the scalar is their quotient.",
     ),
 )
-def decompose(answer: Any) -> None:
+def decompose(answer: Callable[..., Any]) -> None:
     rng = np.random.default_rng(2)
     for model, total in ((three_pool(), 600.0), (teco8(), 1200.0)):
         xi = rng.uniform(0.2, 1.0, model.n)
@@ -79,7 +81,7 @@ def decompose(answer: Any) -> None:
         "Loop five times: best = min(rest, key=lambda k: spread(standardise(c, done + [k]))); append it to done.",
     ),
 )
-def until_nothing_is_left(answer: Any) -> None:
+def until_nothing_is_left(answer: Callable[..., Any]) -> None:
     values = np.exp(np.random.default_rng(5).normal(size=(5, 7)) * np.array([0.2, 0.6, 0.4, 0.1, 0.05])[:, None])
     models = Components(*values)
     order, spread = answer(models)

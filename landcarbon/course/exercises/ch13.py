@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from landcarbon.datasets.synthetic_mip import synthetic_mip
         "bias = … - …, one number a place; return np.exp(-abs(bias) / …).mean()",
     ),
 )
-def bias_score(answer: Any) -> None:
+def bias_score(answer: Callable[..., Any]) -> None:
     rng = np.random.default_rng(0)
     ref = rng.normal(size=(8, 24)) * rng.uniform(0.5, 2, (8, 1)) + 10
     perfect = float(answer(ref.copy(), ref))
@@ -28,7 +29,8 @@ def bias_score(answer: Any) -> None:
     expect(np.isclose(perfect, 1), "limit", "A model equal to the reference scores 1.")
     shift = ref + ref.std(axis=1, keepdims=True)
     found = float(answer(shift, ref))
-    expect(0 <= found <= 1, "limit", "A score lies between 0 and 1.")
+    expect(-1e-9 <= found <= 1, "limit", f"A score lies between 0 and 1, and for a bias of one standard deviation "
+           f"you gave {found:.3g}.")
     expect(np.isclose(found, float(answer(ref - ref.std(axis=1, keepdims=True), ref))), "sign",
            "Too high and too low by the same amount are equally wrong.")
     expect(np.isclose(found, float(answer(1000 * shift, 1000 * ref))), "units",
@@ -50,7 +52,7 @@ def bias_score(answer: Any) -> None:
         "enters = npp; for j: leaves = enters − (X[1:, j] − X[:-1, j]); enters = leaves − R[:, j].",
     ),
 )
-def rebuild(answer: Any) -> None:
+def rebuild(answer: Callable[..., Any]) -> None:
     mip = synthetic_mip(models=3, sites=10, years=12, rng=5)
     npp, X, R = (mip[k].values[1, 4] for k in ("npp", "stocks", "respiration"))
     found = answer(npp, X, R)
@@ -87,7 +89,7 @@ def rebuild(answer: Any) -> None:
         "Choose two Q10, and for each the rate at 25 °C that gives the same stock at 8 °C: npp / X / Q10^((8−25)/10).",
     ),
 )
-def wrong_reason(answer: Any) -> None:
+def wrong_reason(answer: Callable[..., Any]) -> None:
     found = answer()
     expect(isinstance(found, (tuple, list)) and len(found) == 2, "shape", "Return two models: ((k, Q10), (k, Q10)).")
     k, q10 = np.array(found, dtype=float).T

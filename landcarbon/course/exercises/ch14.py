@@ -78,7 +78,19 @@ def metropolis(answer: Callable[..., Any]) -> None:
         return answer(J, np.array(start), np.asarray(step), n, np.random.default_rng(seed))
 
     begin, step = [1.0, -20.0], [4.0, 0.2]
-    chain = np.asarray(run(_normal, begin, step, 400, 1), dtype=float)
+    asked: set[bytes] = set()
+
+    def counted(theta: Any) -> float:
+        asked.add(np.asarray(theta, dtype=float).tobytes())
+        return _normal(theta)
+
+    chain = np.asarray(run(counted, begin, step, 400, 1), dtype=float)
+    expect(
+        len(asked) <= 402,
+        "incomplete",
+        f"You made {len(asked) - 1} proposals for 400 states. A round in which the proposal is refused counts "
+        "too: it writes down the old state once more.",
+    )
     expect(
         chain.shape == (400, 2) or len(chain) < 400,
         "shape",
@@ -97,12 +109,22 @@ def metropolis(answer: Callable[..., Any]) -> None:
         "Two runs with the same generator differ: draw all random numbers from `rng`.",
     )
     moved = (np.diff(chain, axis=0) != 0).any(axis=1).mean()
-    expect(moved > 0.0, "limit", "The chain never moves.")
+    expect(
+        moved > 0.0, "limit",
+        "Started at the best candidate, the chain never moves: worse ones must be accepted too, with "
+        "probability exp(−ΔJ).",
+    )
     expect(
         moved < 0.99,
         "identity",
         "With steps this long many proposals must be refused, but yours is accepted every time. Is "
         "the comparison the right way round?",
+    )
+    expect(
+        np.mean([_normal(theta) for theta in chain[-100:]]) < 100.0,
+        "transposed",
+        "The chain climbs away from the best candidates: the comparison is turned round. A proposal with a "
+        "smaller J is always accepted.",
     )
     chain = np.asarray(run(_normal, begin, step, 12_000, 2), dtype=float)
     spread = chain.std(axis=0) / [2.0, 0.1]
@@ -123,8 +145,14 @@ def metropolis(answer: Callable[..., Any]) -> None:
         f"The spread of the chain is {spread.mean():.2f} times that of the posterior. A worse "
         "candidate is accepted with probability exp(−ΔJ), nothing else in the exponent.",
     )
+    off = np.abs((chain.mean(axis=0) - begin) / [2.0, 0.1])
     expect(
-        np.abs((chain.mean(axis=0) - begin) / [2.0, 0.1]) < 0.2,
+        off[0] < 0.2 or off[1] >= 0.2,
+        "value",
+        "The first parameter is hardly explored, the second is: each has a step length of its own.",
+    )
+    expect(
+        off < 0.2,
         "value",
         "The mean of the chain is not that of the posterior.",
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm, rankdata
 
 from landcarbon.course.checks import exercise, expect
 
@@ -162,6 +163,16 @@ def split_rhat(answer: Callable[[Array], Any]) -> None:
         "All chains drift upwards together, and R-hat says they agree: cut each chain in half first.",
     )
     for chains in (apart, adrift):
+        scores = norm.ppf((rankdata(chains).reshape(chains.shape) - 0.375) / (chains.size + 0.25))
+        folded = np.abs(chains - np.median(chains))
+        folded = norm.ppf((rankdata(folded).reshape(chains.shape) - 0.375) / (chains.size + 0.25))
+        ranked = [_reference_rhat(scores), max(_reference_rhat(scores), _reference_rhat(folded))]
+        expect(
+            not np.isclose(float(answer(chains)), ranked, rtol=1e-3).any(),
+            "choice",
+            "That is R-hat of the ranks, as ArviZ has it by default. It is a good one; asked for is the plain "
+            "one, from the draws themselves.",
+        )
         expect(
             abs(float(answer(chains)) / _reference_rhat(chains) - 1) < 0.01,
             "value",

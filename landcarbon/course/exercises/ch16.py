@@ -152,6 +152,12 @@ def sobol_indices(answer: Callable[..., Any]) -> None:
         "two runs that differ by one parameter have twice its variance between them.",
     )
     expect(
+        not any(np.allclose(S1, other, atol=0.03) for other in (1 - ST, ST - 1, -ST)),
+        "transposed",
+        "Your S1 compares y_AB[k] with y_A, which is the usual way where k is the one column kept. Here it is "
+        "the one column exchanged: y_AB[k] shares k alone with y_B.",
+    )
+    expect(
         abs(S1.sum() - 1) < 0.06 and abs(ST.sum() - 1) < 0.06,
         "mass balance",
         "Without interactions the whole variance is owned by single parameters: both kinds must sum "

@@ -33,6 +33,17 @@ def update(answer: Callable[..., Any]) -> None:
     x, P = (float(v) for v in found)
     expect(np.isfinite([x, P]), "not finite", "Mean or variance is not a finite number.")
     expect(P > 0, "sign", "A variance cannot be negative.")
+    expect(
+        not np.isclose(x, 6885 + 554 * 600**2 / (1607**2 + 600**2)),
+        "transposed",
+        "The datum gets the weight of the forecast and the other way round: the vaguer the forecast, the further "
+        "it moves.",
+    )
+    expect(
+        not np.isclose(x, 6885 + 554 * 1607 / (1607 + 600)),
+        "units",
+        "Your gain compares standard deviations; precisions are one over variances.",
+    )
     scaled = answer(6.885, 1.607**2, 7.439, 0.6**2)
     expect(
         np.isclose(scaled[1], P / 1e6) and np.isclose(scaled[0], x / 1000),
@@ -58,7 +69,7 @@ def update(answer: Callable[..., Any]) -> None:
         np.allclose(once, twice),
         "identity",
         "Two data of variance 2 are worth one of variance 1, but yours are not. Is the gain made of "
-        "variances?",
+        "variances, and the variance left (1 − G) P?",
     )
     expect(
         np.isclose(once[0], 18.0) and np.isclose(once[1], 0.8),
@@ -116,6 +127,17 @@ def ensemble(answer: Callable[..., Any]) -> None:
     )
     many = 10.0 + 2.0 * rng.standard_normal(200_000)
     after = np.asarray(run(many, 20.0, 1.0, 4))
+    expect(
+        not np.isclose(after.std(), 0.4, rtol=0.02),
+        "value",
+        "The spread is too small: each member must see a datum of its own, perturbed by the error of "
+        "measurement. No error at all, or one for all members, leaves (1 − G) of the spread.",
+    )
+    expect(
+        not np.isclose(after.std(), 0.8, rtol=0.02),
+        "identity",
+        "All members start from their mean. Each one moves from where it stands, by G times its own distance.",
+    )
     expect(
         abs(after.mean() - 18.0) < 0.05,
         "value",
@@ -187,6 +209,23 @@ def log_evidence(answer: Callable[..., Any]) -> None:
     expect(np.shape(found) == (), "shape", "Return one number, the logarithm of the evidence.")
     found = float(found)
     expect(np.isfinite(found), "not finite", "The logarithm of the evidence is not finite.")
+    S = G @ G.T + 0.09 * np.eye(12)
+    right = -0.5 * (d @ np.linalg.solve(S, d) + np.linalg.slogdet(S)[1] + 12 * np.log(2 * np.pi))
+    expect(not np.isclose(found, np.exp(right)), "units", "That is the evidence itself; asked for is its logarithm.")
+    expect(
+        not np.isclose(found, right + 6 * np.log(2 * np.pi)), "incomplete", "The term with n ln 2π is missing."
+    )
+    expect(
+        not np.isclose(found, right + 0.5 * np.linalg.slogdet(S)[1]), "incomplete",
+        "The term with ln det S is missing: it is what a wide prior costs.",
+    )
+    with_sd = answer(np.zeros((12, 1)), d, 0.3, 1.0), answer(G[:, :1], d, 0.3, 2.0)
+    for value, wrong in zip(with_sd, (0.3 * np.eye(12), 2.0 * G[:, :1] @ G[:, :1].T + 0.09 * np.eye(12))):
+        miss = -0.5 * (d @ np.linalg.solve(wrong, d) + np.linalg.slogdet(wrong)[1] + 12 * np.log(2 * np.pi))
+        expect(
+            not np.isclose(value, miss), "units",
+            "`sd` and `prior_sd` are standard deviations; in the covariance S stand their squares.",
+        )
     noise = -0.5 * ((d / 0.3) ** 2).sum() - 12 * np.log(0.3) - 6 * np.log(2 * np.pi)
     empty = float(answer(np.zeros((12, 1)), d, 0.3, 1.0))
     expect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from landcarbon.course.checks import exercise, expect
         "1 - sum((observed - predicted)²) / sum((observed - mean(trained_on))²)",
     ),
 )
-def skill(answer: Any) -> None:
+def skill(answer: Callable[..., Any]) -> None:
     o, train = np.array([1.0, 2.0, 4.0, 5.0]), np.array([5.0, 7.0, 9.0])
     perfect = float(answer(o, o, train))
     expect(np.isfinite(perfect), "not finite", "The skill of a perfect prediction is not a number.")
@@ -50,7 +51,7 @@ def skill(answer: Any) -> None:
         "fold_of_block[rng.permutation(n)] = np.arange(n) % n_folds; fold_of_block[block]",
     ),
 )
-def block_folds(answer: Any) -> None:
+def block_folds(answer: Callable[..., Any]) -> None:
     south, west = np.arange(-6.0, 6.0, 2.0), np.arange(-8.0, 8.0, 2.0)  # 48 blocks of 2°, three sites in each
     a, b = (v.ravel() for v in np.meshgrid(south, west, indexing="ij"))
     lat = np.concatenate([a + 0.1, a + 1.0, a + 1.9])
@@ -110,7 +111,7 @@ def _nearest() -> tuple[Any, Any, list[Any]]:
         "p = predict(fit(x[known], y[known]), x[biome == left_out]); return p - q, p + q",
     ),
 )
-def biome_interval(answer: Any) -> None:
+def biome_interval(answer: Callable[..., Any]) -> None:
     rng = np.random.default_rng(19)
     biome = np.repeat(np.array(["dry", "mild", "cold", "wet"]), 25)
     x = rng.normal(size=(100, 2)) + np.repeat(np.arange(4), 25)[:, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from landcarbon.course.checks import exercise, expect
         "One minus the ratio of two variances, each along the axis of the members.",
     ),
 )
-def information(answer: Any) -> None:
+def information(answer: Callable[..., Any]) -> None:
     rng = np.random.default_rng(21)
     prior = rng.normal(size=(4000, 3))
     posterior = prior * np.array([0.5, 1.0, 0.1]) + np.array([3.0, 0.0, -1.0])
@@ -27,6 +28,7 @@ def information(answer: Any) -> None:
     expect(found.shape == (3,), "shape", "Give one number for each parameter, the members averaged away.")
     expect(np.isfinite(found), "not finite", "A share is NaN or infinite.")
     expect(np.isclose(found[1], 0.0, atol=1e-9), "limit", "Where nothing changed, nothing was learned: 0.")
+    expect(not np.isclose(found[0], -3.0), "transposed", "The ratio is turned round: after over before.")
     expect(not np.isclose(found[0], 0.5), "units", "That is about the standard deviation; variances were asked for.")
     expect(not np.isclose(found[0], 0.25), "limit", "That is the share that is left; asked for is the share removed.")
     expect(np.allclose(found, [0.75, 0.0, 0.99], atol=1e-6), "value",
@@ -43,7 +45,7 @@ def information(answer: Any) -> None:
         "for k in unique(fold): model = fit(x[fold != k], y[fold != k]); out[fold == k] = predict(model, x[fold == k])",
     ),
 )
-def held_out(answer: Any) -> None:
+def held_out(answer: Callable[..., Any]) -> None:
     rng = np.random.default_rng(5)
     x, y = rng.normal(size=(40, 2)), rng.normal(size=40)
     fold = np.repeat(np.arange(4), 10)
@@ -83,7 +85,7 @@ def held_out(answer: Any) -> None:
         "share = 1 − var(swapped) / var(full) for every draw; then its median, 5 % and 95 % quantile.",
     ),
 )
-def control(answer: Any) -> None:
+def control(answer: Callable[..., Any]) -> None:
     rng = np.random.default_rng(8)
     theta = rng.normal(size=(50, 200, 3)) * np.array([2.0, 1.0, 0.5])
 

@@ -167,6 +167,11 @@ def crps_by_definition(answer: Callable[[Array, float], Any]) -> None:
         "The CRPS has the unit of the observation: in units ten times smaller it is ten times larger.",
     )
     expect(
+        not np.isclose(value, abs(members.mean() - 0.5)),
+        "value",
+        "That is the distance of the mean of the members. Take the distance of each member, then the mean.",
+    )
+    expect(
         np.isclose(answer(np.array([3.0]), 1.0), 2.0),
         "limit",
         "With a single member the score is the absolute error.",

@@ -35,9 +35,18 @@ def analysis(answer: Callable[[Array, float, float, np.random.Generator], Any]) 
     expect(new.shape == members.shape, "shape", "Return an ensemble of the same size.")
     expect(np.isfinite(new), "not finite", "A member is not a finite number.")
     expect(
+        new.mean() > 10.0, "sign", "The ensemble moves towards the observation, not away from it."
+    )
+    expect(
         not np.isclose(new.mean(), 10 + 4 * 2 / 3, atol=0.03),
         "units",
         "The gain compares variances; yours seems to compare standard deviations.",
+    )
+    expect(
+        not np.isclose(new.std(), 0.8, rtol=0.03),
+        "identity",
+        "All members start from their mean. Each one moves from where it stands, by the gain times its own "
+        "distance.",
     )
     expect(
         np.allclose(update(14.0, 1e6).mean(), 10.0, atol=0.1)
@@ -51,7 +60,10 @@ def analysis(answer: Callable[[Array, float, float, np.random.Generator], Any]) 
         "An observation without error must put every member on it.",
     )
     expect(
-        new.mean() > 10.0, "sign", "The ensemble moves towards the observation, not away from it."
+        not np.isclose(new.std(), 0.4, rtol=0.03),
+        "incomplete",
+        "The ensemble became too narrow: each member must meet an observation with an error of its own. No "
+        "error, or one for all members, leaves (1 − gain) of the spread.",
     )
     expect(
         np.isclose(new.mean(), 13.2, atol=0.05),
@@ -214,6 +226,13 @@ def learned(answer: Callable[[dict[str, Array]], Any]) -> None:
         or np.allclose(both, true["both"], atol=0.005),
         "units",
         "Those are standard deviations; shares of variance are asked for.",
+    )
+    lost = {k: np.diag(prior) - np.diag(C) for k, C in P.items()}
+    expect(
+        not np.allclose(both, lost["both"], atol=0.1) or np.allclose(both, true["both"], atol=0.1),
+        "units",
+        "That is the variance taken away, in the unit of the parameter squared: a share is divided by the "
+        "variance before.",
     )
     expect(
         np.allclose(both[2], 0, atol=0.03),

@@ -27,12 +27,17 @@ Array = NDArray[np.float64]
 def best_action(answer: Callable[[Array], Any]) -> None:
     """The best expectation, not the best single outcome nor the safest one."""
     table = np.array(
-        [[1.0, 1.0, 1.0, 1.0, 1.0], [9.0, -3.0, -3.0, -3.0, -3.0], [3.0, 2.0, 1.0, 2.0, 0.0]]
+        [[1.0, 1.0, 1.0, 1.0, 1.0], [-3.0, -3.0, -3.0, -3.0, 9.0], [2.0, 0.0, 2.0, 1.0, 3.0]]
     )
     found = answer(table)
     expect(np.shape(found) == (2,), "shape", "Return two things: the row, and its expected payoff.")
     row, worth = found
     expect(np.isfinite(worth), "not finite", "The expected payoff is not a finite number.")
+    expect(
+        row in (0, 1, 2),
+        "transposed",
+        "There are three actions, the rows 0 to 2, and five members: average along each row, axis=1.",
+    )
     expect(
         row != 1,
         "choice",

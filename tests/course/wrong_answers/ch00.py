@@ -16,7 +16,8 @@ WRONG = {
         (lambda I, k: I * k, "units"),
         (lambda I, k: -I / k, "sign"),
         (lambda I, k: 1 / k, "limit"),
-        (lambda I, k: I / (1 - np.exp(-k)), "mass balance"),
+        (lambda I, k: I / (1 - np.exp(-k)), "mass balance", "then I − k X ="),
+        (lambda I, k: k / I, "limit"),
     ],
     "00.2": [
         (lambda k: 1 / k, "identity"),
@@ -28,6 +29,9 @@ WRONG = {
     "00.3": [
         (lambda: CARD, "units"),
         (lambda: CARD | {"stock": 5000.0}, "identity"),
-        (lambda: CARD | {"question": "Carbon?"}, "incomplete"),
+        (lambda: CARD | {"question": "Carbon?"}, "incomplete", "full sentence"),
+        (lambda: {k: v for k, v in CARD.items() if k != "refuted_by"}, "incomplete", "refuted_by"),
+        (lambda: CARD | {"stock": 12_000.0, "pools": "soil"}, "shape", "by name"),
+        (lambda: CARD | {"stock": -12_000.0}, "sign"),
     ],
 }

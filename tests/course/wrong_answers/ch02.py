@@ -71,11 +71,18 @@ def still(X):
     return dX
 
 
+def twice(plant, litter, peat):
+    """What is passed on is subtracted once more."""
+    a, b, c = plant / 4, litter / 2.5, peat / 1000
+    return [240 - 2 * a, 0.75 * a - b - 0.2 * b, 0.25 * a + 0.2 * b - c]
+
+
 WRONG = {
     "02.1": [
         (lambda p, q, r: bog(p, q, r, loss=1.0), "sign"),
         (years_times_carbon, "units"),
-        (receiver, "incomplete"),
+        (receiver, "identity", "depends on litter itself"),
+        (twice, "mass balance", "subtracted twice"),
         (upwards, "transposed"),
         (fraction_of_the_pool, "mass balance"),
         (lambda p, q, r: bog(p, q, r, to_peat=0.0), "incomplete"),
@@ -86,7 +93,7 @@ WRONG = {
     "02.2": [
         (card(arrows=scaled(RATES)), "units"),
         (card(arrows=[(t, s, f) for s, t, f in ARROWS]), "transposed"),
-        (card(arrows=ARROWS[:-1]), "incomplete"),
+        (card(arrows=ARROWS[:-1]), "incomplete", "soil → microbes"),
         (
             card(arrows=[(s, t, f * RATES[s] / RATES[t]) for s, t, f in ARROWS]),
             "identity",

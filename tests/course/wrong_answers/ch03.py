@@ -75,13 +75,26 @@ def two_pools():
     return np.array([[1, -0.9], [-0.9, 1]]), np.ones(2)
 
 
+def whole_numbers(pools, arrows):
+    A = np.eye(len(pools), dtype=int)
+    for source, target, fraction in arrows:
+        A[pools.index(target), pools.index(source)] = -fraction
+    return A
+
+
+def lost_twice(X, I, B, f, k, xi):
+    leaves = xi * k * X
+    return I * B + f @ leaves - leaves - f.sum(axis=0) * leaves
+
+
 WRONG = {
     "03.1": [
         (lambda pools, arrows: fill(pools, arrows, diagonal=0.0), "identity"),
         (lambda pools, arrows: fill(pools, arrows, diagonal=-1.0, sign=1.0), "identity"),
         (lambda pools, arrows: fill(pools, arrows, sign=1.0), "sign"),
         (lambda pools, arrows: fill(pools, arrows, transposed=True), "transposed"),
-        (lambda pools, arrows: fill(pools, arrows, skip=1), "incomplete"),
+        (lambda pools, arrows: fill(pools, arrows, skip=1), "incomplete", "shoot → litter"),
+        (whole_numbers, "value", "whole numbers"),
         (respired, "mass balance"),
     ],
     "03.2": [
@@ -92,8 +105,11 @@ WRONG = {
             "identity",
         ),
         (lambda X, I, B, f, k, xi: I * B + f @ (xi * k * X), "mass balance"),
-        (lambda X, I, B, f, k, xi: I * B - xi * k * X, "mass balance"),
-        (lambda X, I, B, f, k, xi: I - (np.eye(len(X)) - f) @ (xi * k * X), "limit"),
+        (lambda X, I, B, f, k, xi: I * B - xi * k * X, "mass balance", "Nothing arrives"),
+        (lambda X, I, B, f, k, xi: I - (np.eye(len(X)) - f) @ (xi * k * X), "incomplete", "each pool"),
+        (lambda X, I, B, f, k, xi: B - (np.eye(len(X)) - f) @ (xi * k * X), "incomplete", "B alone"),
+        (lambda X, I, B, f, k, xi: -(np.eye(len(X)) - f) @ (xi * k * X), "incomplete", "Nothing enters"),
+        (lost_twice, "mass balance", "subtracted twice"),
         (in_place, "value"),
         (one_after_the_other, "mass balance"),
         (lambda X, I, B, f, k, xi: (I * B - (np.eye(len(X)) - f) @ (xi * k * X)).sum(), "shape"),
@@ -110,5 +126,6 @@ WRONG = {
         (lambda: ring(3, 0.5), "limit"),
         (lambda: ring(3, 1.0), "limit"),
         (lambda: ring(3, 1.2), "mass balance"),
+        (lambda: (ring(3, 0.9)[0], -np.ones(3)), "sign"),
     ],
 }

@@ -56,6 +56,8 @@ WRONG = {
         (lambda M, B: 1 / np.diag(M), "identity"),
         (lambda M, B: B / np.diag(M), "limit"),
         (lambda M, B: float(np.linalg.solve(M, B).sum()), "shape"),
+        (lambda M, B: M**-1 @ B, "not finite", "each entry"),
+        (lambda M, B: np.linalg.inv(M).sum(axis=1), "incomplete", "B says"),
     ],
     "04.2": [
         (lambda M, u, change: (solve(M, u), change), "units"),
@@ -63,7 +65,8 @@ WRONG = {
         (lambda M, u, change: (solve(M, u), -solve(M, change)), "sign"),
         (lambda M, u, change: (solve(np.swapaxes(M, 1, 2), u), solve(np.swapaxes(M, 1, 2), change)),
          "transposed"),
-        (lambda M, u, change: (solve(M[:1], u), solve(M[:1], change)), "off by one"),
+        (lambda M, u, change: (solve(M[:1], u), solve(M[:1], change)), "off by one", "once for all times"),
+        (lambda M, u, change: (np.linalg.solve(M, u), np.linalg.solve(M, change)), "stopped", ".shape"),
         (lambda M, u, change: (solve(np.roll(M, 1, axis=0), u), solve(np.roll(M, 1, axis=0), change)),
          "off by one"),
         (lambda M, u, change: (solve(M, u), change / np.diagonal(M, axis1=1, axis2=2)), "limit"),

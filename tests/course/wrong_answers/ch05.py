@@ -55,6 +55,8 @@ WRONG = {
         (lambda t, X, Y: -np.polyfit(t[:200], np.log(Y.sum(axis=1))[:200], 1)[0], "identity"),
         (lambda t, X, Y: -np.polyfit(t[:200], np.log(distance(X, Y))[:200], 1)[0], "value"),
         (lambda t, X, Y: 0.0, "sign"),
+        (lambda t, X, Y: -late(t, np.log(X.sum(axis=1))), "identity", "one run by itself"),
+        (lambda t, X, Y: -np.polyfit(t, np.log(Y.sum(axis=1)), 1)[0], "identity", "one run by itself"),
     ],
     "05.3": [
         (lambda I, k, rate, s, years, rng: burn(I, k, rate, s, years, rng, keep=s), "limit"),

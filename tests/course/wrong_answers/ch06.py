@@ -46,6 +46,7 @@ WRONG = {
         (lambda M, u, a: np.array([(expm(-M * x) @ u).sum() for x in a]) / u.sum(), "units"),
         (lambda M, u, a: np.array([M.sum(axis=0) @ expm(M * x) @ u for x in a]) / u.sum(), "sign"),
         (lambda M, u, a: _density(M, np.linalg.solve(M, u), a), "identity"),
+        (lambda M, u, a: np.array([M.sum(axis=0) @ np.exp(-M * x) @ u for x in a]) / u.sum(), "choice", "expm"),
         (
             lambda M, u, a: np.array([np.diag(M) @ expm(-M * x) @ u for x in a]) / u.sum(),
             "identity",

@@ -83,5 +83,6 @@ WRONG = {
             "identity",
         ),
         (lambda: True, "shape"),
+        (lambda: {"mean carbon": True}, "incomplete"),
     ],
 }

@@ -62,6 +62,8 @@ WRONG = {
         (lambda pool, layer, L: pool * L + layer, "off by one"),
         (lambda pool, layer, L: (layer - 1) * 7 + pool, "transposed"),
         (lambda pool, layer, L: pool + layer - 1, "identity"),
+        (lambda pool, layer, L: pool * 20 + layer - 1, "value", "number of layers"),
+        (lambda pool, layer, L: (pool - 1) * L + layer - 1, "off by one"),
     ],
     "11.2": [
         (lambda g, dz: -right(g, dz), "sign"),
@@ -75,5 +77,6 @@ WRONG = {
         (lambda *parts: cascade(*parts, swap=True), "transposed"),
         (lambda *parts: cascade(*parts, mix=False), "value"),
         (lambda A, K, down, up, b: cascade(A, K, down, up, b)[0], "shape"),
+        (lambda A, K, down, up, b: cascade(A, K, down, up, b) * K, "limit"),
     ],
 }

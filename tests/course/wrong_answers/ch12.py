@@ -37,21 +37,33 @@ def in_their_order(models):
     return names, spread
 
 
+def one_by_one(models):
+    """Each component standardised by itself, not together with those before."""
+    names = list(COMPONENTS)
+    alone = [np.std(np.log(standardise(models, [k]).storage)) for k in names]
+    return names, [np.std(np.log(models.storage)), *alone]
+
+
 WRONG = {
     "12.1": [
         (lambda npp, stocks: (npp, npp / stocks.sum(axis=1)), "units"),
         (lambda npp, stocks: (npp, stocks[:, 0] / npp), "identity"),
         (lambda npp, stocks: stocks.sum() / npp, "shape"),
+        (lambda npp, stocks: (npp, stocks.mean(axis=1) / npp), "identity", "summed"),
+        (lambda npp, stocks: (stocks.sum(axis=1) / npp, npp), "transposed", "input first"),
     ],
     "12.2": [
         (mean_scalar, "identity"),
         (baseline_with_xi, "identity"),
         (upside_down, "limit"),
         (all_of_it, "mass balance"),
+        (lambda A, K, B, I, xi: decompose(A.T, K, B, I, xi), "identity"),
     ],
     "12.3": [
         (in_their_order, "value"),
         (lambda m: (list(COMPONENTS), [np.std(standardise(m, COMPONENTS[:k]).storage) for k in range(6)]), "units"),
         (lambda m: (["npp"], [0.0]), "incomplete"),
+        (lambda m: (list(COMPONENTS), in_their_order(m)[1][1:]), "shape", "six"),
+        (one_by_one, "limit"),
     ],
 }

@@ -19,16 +19,20 @@ WRONG = {
         (lambda m, r: np.exp(-(m.mean(-1) - r.mean(-1)) / r.std(-1)).mean(), "sign"),
         (lambda m, r: np.exp(-abs((m.mean(-1) - r.mean(-1)).mean()) / r.std(-1).mean()), "identity"),
         (lambda m, r: np.abs(m - r).mean(), "limit"),
+        (lambda m, r: (1 - np.abs(m.mean(-1) - r.mean(-1)) / r.std(-1)).mean(), "value", "exp(−1)"),
     ],
     "13.2": [
         (lambda n, X, R: rebuild(n, X, R, gain_sign=-1), "sign"),
         (lambda n, X, R: rebuild(n, X, R, gain_sign=0), "mass balance"),
         (lambda n, X, R: rebuild(n, X, R, stock=lambda x: x[:-1]), "off by one"),
         (lambda n, X, R: rebuild(n, X, R, stock=lambda x: x[1:]), "off by one"),
+        (lambda n, X, R: (rebuild(n, X, R)[0], 1 - rebuild(n, X, R)[1]), "identity"),
     ],
     "13.3": [
         (lambda: ((0.05, 1.5), (0.05, 1.5)), "value"),
         (lambda: ((0.05, 1.3), (0.05, 2.8)), "identity"),
         (lambda: ((0.05, 1.0), (0.05, 4.0)), "limit"),
+        (lambda: ((-0.05, 1.5), (0.05, 2.5)), "sign"),
+        (lambda: (1.5, 2.5), "shape"),
     ],
 }

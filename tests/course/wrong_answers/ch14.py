@@ -61,6 +61,17 @@ def given(factor):
     return factor
 
 
+def until_accepted(J, start, step, n, rng):
+    """Goes on until n proposals were accepted, and writes down only those."""
+    theta, states = np.array(start, float), []
+    while len(states) < n:
+        proposal = theta + step * rng.standard_normal(theta.size)
+        if right(J(theta), J(proposal), rng):
+            theta = proposal
+            states.append(theta)
+    return np.array(states)
+
+
 WRONG = {
     "14.1": [
         (lambda d, h, s: ((d - h) / s) ** 2 / 2, "shape"),
@@ -73,12 +84,15 @@ WRONG = {
     ],
     "14.2": [
         (chain_of(right, keep_refused=False), "incomplete"),
-        (chain_of(lambda now, new, rng: rng.random() >= 0 and new < now), "limit"),
+        (chain_of(lambda now, new, rng: rng.random() >= 0 and new < now), "limit", "worse ones must be accepted"),
+        (chain_of(lambda now, new, rng: np.log(rng.random()) < new - now), "transposed", "turned round"),
+        (chain_of(lambda now, new, rng: np.log(rng.random()) > now - new), "transposed", "turned round"),
+        (until_accepted, "incomplete", "proposals for 400 states"),
         (chain_of(lambda now, new, rng: np.log(rng.random()) < 2 * (now - new)), "value"),
         (chain_of(lambda now, new, rng: np.log(rng.random()) < 0.5 * (now - new)), "value"),
         (chain_of(right, own_rng=True), "seed"),
         (chain_of(lambda now, new, rng: True), "identity"),
-        (chain_of(right, shared_step=True), "value"),
+        (chain_of(right, shared_step=True), "value", "of its own"),
     ],
     "14.3": [
         (coverage_of(given, given), "identity"),

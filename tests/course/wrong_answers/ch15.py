@@ -1,6 +1,7 @@
 """Typical wrong answers of chapter 15, each with the kind of error its check must name."""
 
 import numpy as np
+from scipy.stats import norm, rankdata
 
 GOOD = {
     "A": "steps too small",
@@ -32,6 +33,12 @@ def ranks(sampler, n, rng, sd_truth=1.0, sd_data=1.0, fixed=False, share=False):
     return count / 99 if share else count
 
 
+def ranked(chains):
+    """R-hat of normal scores, as ArviZ computes it by default."""
+    scores = norm.ppf((rankdata(chains).reshape(chains.shape) - 0.375) / (chains.size + 0.25))
+    return rhat(scores)
+
+
 WRONG = {
     "15.1": [
         (list(GOOD.values()), "shape"),
@@ -47,6 +54,7 @@ WRONG = {
         (lambda c: rhat(c, factor=False), "limit"),
         (lambda c: c.std() / c.std(axis=1).mean(), "identity"),
         (lambda c: c.std(axis=1), "shape"),
+        (ranked, "choice", "ranks"),
     ],
     "15.3": [
         (lambda s, n, rng: ranks(s, n, rng, fixed=True), "identity"),
@@ -56,5 +64,8 @@ WRONG = {
         (lambda s, n, rng: rng.integers(0, 100, n), "identity"),
         (lambda s, n, rng: ranks(s, n, np.random.default_rng(1)), "seed"),
     ],
-    "15.4": [("alder", "choice"), ("oak", "choice")],
+    "15.4": [
+        ("alder", "choice"), ("cedar", "choice"), ("oak", "choice", "one of the names"), (1, "choice"),
+        ("Birch.", "choice", "one of the names"),
+    ],
 }

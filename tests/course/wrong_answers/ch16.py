@@ -82,7 +82,9 @@ WRONG = {
         (indices(ST, S1), "transposed"),
         (indices(S1, S1), "value"),
         (indices(ST, ST), "value"),
-        (indices(lambda A, B, AB: (A * (AB - A)).mean(axis=1), ST), "mass balance"),
+        (indices(lambda A, B, AB: (A * (AB - A)).mean(axis=1), ST), "transposed"),
+        (indices(lambda A, B, AB: (A * AB).mean(axis=1), ST), "transposed", "one column exchanged"),
+        (indices(lambda A, B, AB: (A * (AB - B)).mean(axis=1), ST), "transposed", "one column exchanged"),
         (lambda A, B, AB: indices(S1, ST)(A, B, AB)[0], "shape"),
     ],
     "16.3": [

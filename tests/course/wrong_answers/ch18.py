@@ -61,19 +61,26 @@ def best_fit(G, d, sd, prior_sd):
     return -0.5 * r @ r - d.size * (np.log(sd) + 0.5 * np.log(2 * np.pi))
 
 
+def from_the_mean(members, d, R, rng):
+    P = members.var(ddof=1)
+    own = d + np.sqrt(R) * rng.standard_normal(members.size)
+    return members.mean() + right(P, R) * (own - members.mean())
+
+
 WRONG = {
     "18.1": [
         (lambda x, P, d, R: x + P / (P + R) * (d - x), "shape"),
         (scalar(right, lambda G, P: ((1 - G) * P) ** 0.5), "units"),
         (scalar(right, lambda G, P: (1 + G) * P), "limit"),
-        (scalar(lambda P, R: R / (P + R)), "limit"),
-        (scalar(lambda P, R: P**0.5 / (P**0.5 + R**0.5)), "limit"),
+        (scalar(lambda P, R: R / (P + R)), "transposed"),
+        (scalar(lambda P, R: P**0.5 / (P**0.5 + R**0.5)), "units", "standard deviations"),
         (scalar(right, lambda G, P: (1 - G) ** 2 * P), "identity"),
         (scalar(right, lambda G, P: (G - 1) * P), "sign"),
     ],
     "18.2": [
         (members_update(noise=lambda R, n, rng: 0.0), "value"),
-        (members_update(noise=lambda R, n, rng: np.sqrt(R) * rng.standard_normal()), "value"),
+        (members_update(noise=lambda R, n, rng: np.sqrt(R) * rng.standard_normal()), "value", "one for all"),
+        (from_the_mean, "identity", "start from their mean"),
         (members_update(noise=lambda R, n, rng: R * rng.standard_normal(n)), "units"),
         (members_update(gain=lambda P, R: R / (P + R)), "limit"),
         (members_update(gain=lambda P, R: P**0.5 / (P**0.5 + R**0.5)), "value"),
@@ -84,10 +91,10 @@ WRONG = {
     ],
     "18.3": [
         (best_fit, "limit"),
-        (evidence(marginal, logdet=False), "identity"),
-        (evidence(marginal, two_pi=False), "identity"),
-        (evidence(lambda G, sd, p: p * G @ G.T + sd**2 * np.eye(len(G))), "limit"),
-        (evidence(lambda G, sd, p: p**2 * G @ G.T + sd * np.eye(len(G))), "identity"),
-        (lambda G, d, sd, p: np.exp(evidence(marginal)(G, d, sd, p)), "identity"),
+        (evidence(marginal, logdet=False), "incomplete", "ln det S"),
+        (evidence(marginal, two_pi=False), "incomplete", "2π"),
+        (evidence(lambda G, sd, p: p * G @ G.T + sd**2 * np.eye(len(G))), "units", "squares"),
+        (evidence(lambda G, sd, p: p**2 * G @ G.T + sd * np.eye(len(G))), "units", "squares"),
+        (lambda G, d, sd, p: np.exp(evidence(marginal)(G, d, sd, p)), "units", "logarithm"),
     ],
 }

@@ -92,6 +92,7 @@ WRONG = {
         (correlation, "limit"),
         (never_below_zero, "sign"),
         (roots, "value"),
+        (lambda o, p, train: ((o - p) ** 2).sum() / ((o - train.mean()) ** 2).sum(), "limit"),
     ],
     "19.2": [
         (sites_at_random, "leakage"),

@@ -32,20 +32,32 @@ def shares(model, theta, groups, left=False, one=False):
     return out
 
 
+def one_model(fit, predict, x, y, fold):
+    """Trained once, without the first fold, and used for all."""
+    return predict(fit(x[fold != 0], y[fold != 0]), x)
+
+
 WRONG = {
     "21.1": [
         (lambda a, b: 1 - b.std(axis=0) / a.std(axis=0), "units"),
         (lambda a, b: b.var(axis=0) / a.var(axis=0), "limit"),
         (lambda a, b: 1 - b.var() / a.var(), "shape"),
+        (lambda a, b: 1 - (b**2).mean(axis=0) / (a**2).mean(axis=0), "value", "wherever its mean went"),
+        (lambda a, b: 1 - a.var(axis=0) / b.var(axis=0), "transposed", "turned round"),
     ],
     "21.2": [
         (leaky, "leakage"),
         (turned, "leakage"),
         (stacked, "value"),
+        (one_model, "value", "One model for each fold"),
+        (lambda fit, predict, x, y, fold: [leaky(fit, predict, x[fold == k], y[fold == k], fold) for k in range(4)],
+         "shape"),
     ],
     "21.3": [
         (lambda m, t, g: shares(m, t, g, left=True), "limit"),
         (lambda m, t, g: shares(m, t, g, one=True), "value"),
         (lambda m, t, g: {"input": (1, 1, 1)}, "incomplete"),
+        (lambda m, t, g: shares(m, t.mean(axis=0)[None], g), "value", "interval"),
+        (lambda m, t, g: {k: v[::-1] for k, v in shares(m, t, g).items()}, "shape", "order"),
     ],
 }

@@ -58,17 +58,21 @@ WRONG = {
         (standard_deviations, "units"),
         (what_is_lost, "limit"),
         (positive_interaction, "identity"),
+        (lambda run: tuple(standard_deviations(run).values()), "shape", "dict"),
     ],
     "23.3": [
         (lambda x, y: np.abs(x - y).mean(), "incomplete"),
         (lambda x, y: np.abs(x - y).mean() - pairs(x), "value"),
         (lambda x, y: ((x - y) ** 2).mean() - pairs(x) ** 2 / 2, "units"),
         (lambda x, y: pairs(x) / 2 - np.abs(x - y).mean(), "sign"),
+        (lambda x, y: abs(x.mean() - y), "value", "mean of the members"),
+        (lambda x, y: np.abs(x - y) - pairs(x) / 2, "shape"),
     ],
     "23.4": [
         (lambda s, n, rng: run_of(1 - s.mean(0) / n.mean(0) > 0), "leakage"),
         (lambda s, n, rng: run_of(lower(s, n, rng, paired=False) > 0), "seed"),
         (lambda s, n, rng: int((lower(s, n, rng) > 0).sum()), "identity"),
         (lambda s, n, rng: run_of(lower(s, n, rng) > 0) - 1, "off by one"),
+        (lambda s, n, rng: lower(s, n, rng) > 0, "shape"),
     ],
 }

@@ -56,12 +56,18 @@ def in_place(f, table, date):
     return np.array_equal(before, f(table, date))
 
 
+def from_the_mean(x, y, sd, rng):
+    return x.mean() + gain(x, sd) * (y + sd * rng.standard_normal(x.size) - x.mean())
+
+
 WRONG = {
     "24.1": [
         (unperturbed, "incomplete"),
         (gain_of_standard_deviations, "units"),
-        (away, "limit"),
+        (away, "sign"),
         (halfway, "limit"),
+        (lambda x, y, sd, rng: x + gain(x, sd) * (y + sd * rng.standard_normal() - x), "incomplete", "one for all"),
+        (from_the_mean, "identity", "start from their mean"),
     ],
     "24.2": [
         (only_cut, "incomplete"),
@@ -76,5 +82,6 @@ WRONG = {
         (lambda d: {k: 1 - x.std(0) / d["none"].std(0) for k, x in d.items()}, "units"),
         (lambda d: {"both": 1 - d["both"].var(0) / d["none"].var(0)}, "incomplete"),
         (lambda d: {k: 1 - x.var() / d["none"].var() for k, x in d.items()}, "shape"),
+        (lambda d: {k: d["none"].var(0) - x.var(0) for k, x in d.items()}, "units", "variance before"),
     ],
 }

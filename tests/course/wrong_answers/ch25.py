@@ -24,8 +24,9 @@ WRONG = {
     "25.1": [
         (optimist, "choice"),
         (pessimist, "choice"),
-        (by_member, "choice"),
+        (by_member, "transposed", "axis=1"),
         (worth_of_the_sum, "value"),
+        (lambda table: int(table.mean(axis=1).argmax()), "shape"),
     ],
     "25.2": [
         (lambda t: t.mean(axis=1).max() - t.max(axis=0).mean(), "sign"),
