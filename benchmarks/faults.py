@@ -47,10 +47,11 @@ def run_workers(out: str) -> xr.Dataset:
 
 def run_proda(out: str) -> xr.Dataset:
     from landcarbon import datasets
-    from landcarbon.learning import proda
+    from landcarbon.learning import Task, Work, proda
 
     world = datasets.twin_world(sites=24, rng=2)
-    sites = proda.assimilate(world.observations, world.forcing, members=20, n_iter=3, chunk=2, rng=3, out=out)
+    task = Task(world.observations, world.forcing, work=Work(out, chunk=2))
+    sites = proda.assimilate(task, n_members=20, n_iter=3, rng=3)
     return xr.Dataset({"draws": (("s", "m", "p"), sites.draws), "seen": (("s", "m", "o"), sites.prediction)})
 
 

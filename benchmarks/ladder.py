@@ -1,11 +1,11 @@
 """The ladder of PRODA, and networks trained through the model, on synthetic worlds whose truth is known.
 
-    python course.py bench ladder                                    ten worlds of 1,000 profiles, half an hour
+    python course.py bench ladder                                    ten worlds of 500 profiles, half an hour
     python course.py bench ladder -- --sites 300 --seeds 2           a quick look
     python course.py bench ladder -- --store                         and write what chapter 22 shows
 
 Each world (`twin_world`, contiguous United States, error of 60 %) is drawn from its own seed. All methods
-predict ln carbon of profiles in 2° blocks that they have not seen, on the same five folds, as published:
+predict ln carbon of profiles in 2° blocks that they have not seen, on the same folds, as published:
 CLM5 as published; parameters drawn at random from what was retrieved; one set fitted to all; PRODA; and
 the hybrid, trained end to end. Beside them stand a network and a forest without a process model.
 
@@ -16,7 +16,11 @@ covariate tells; latitude and longitude are covariates too, so a network can lea
 pass above it. Both predict by the mean over what they do not know.
 
 Intervals of a gap: 95 %, blocks drawn anew, both methods on the same blocks. Over worlds: 95 % by Student's
-t. CPU s: of `assimilate` for the first round at all sites and the second in each fold.
+t. CPU s: of `assimilate` at all sites and again in each fold.
+
+Rows "cue": does a map tell which places use carbon efficiently? "cue ~ ln C" is the correlation over the
+places of carbon use efficiency with ln carbon in the upper metre, in truth and in each method's own
+held-out map; "cue ~ true cue" that of its map with the truth.
 """
 
 from __future__ import annotations
@@ -57,15 +61,16 @@ class Rung:
     """What one method reached in one world."""
 
     r2: float
+    bias: float
     coverage: float
     seconds: float
 
 
-def world_folds(sites: int, seed: int) -> tuple[twin.TwinWorld, Folds]:
-    """A synthetic world and five folds of 2° blocks."""
+def world_folds(sites: int, seed: int, n_folds: int = 4) -> tuple[twin.TwinWorld, Folds]:
+    """A synthetic world and folds of 2° blocks."""
     world = datasets.twin_world(sites=sites, region="conus", rng=seed)
     place = world.covariates
-    return world, blocked_folds(place["latitude"], place["longitude"], 2.0, 5, rng=seed)
+    return world, blocked_folds(place["latitude"], place["longitude"], 2.0, n_folds, rng=seed)
 
 
 def best_map(
@@ -82,15 +87,15 @@ def best_map(
 
 
 def climb(
-    sites: int, seed: int, draws: int = 100
-) -> tuple[dict[str, Rung], Evaluation, pd.DataFrame]:
-    """All methods in one world; the hybrid's parameters against the truth."""
-    world, folds = world_folds(sites, seed)
+    sites: int, seed: int, n_folds: int = 4, draws: int = 60
+) -> tuple[dict[str, Rung], Evaluation, pd.DataFrame, dict[str, float]]:
+    """All methods in one world; parameters and carbon use efficiency against the truth."""
+    world, folds = world_folds(sites, seed, n_folds)
     seen, env = world.observations, world.covariates
     task = Task(seen, world.forcing, env)
     begin = process_time()
-    task = task.knowing(proda.assimilate(task, rng=seed))
-    spent, last = {"assimilate": (process_time() - begin) / 2}, process_time()
+    task = task.knowing(proda.assimilate(task, n_members=60, n_iter=4, rng=seed))
+    spent, last = {"assimilate": process_time() - begin}, process_time()
 
     def clock(method: str, fold: int) -> None:
         nonlocal last
@@ -102,7 +107,7 @@ def climb(
         task, folds, METHODS,
         truth=world.truth["parameters"].values, n_draws=draws, rng=seed, report=clock,
     )  # fmt: skip
-    # Default comes first in each fold, after the second round of assimilation.
+    # Default comes first in each fold, after its assimilation.
     spent["assimilate"] += spent["default"]
     rng = np.random.default_rng(seed)
     by_environment = world.truth["explained"].values
@@ -117,12 +122,26 @@ def climb(
         o, p = (report.predictions[v] for v in ("observed", "predicted"))
         at = seen.mask
         cover = report.table["coverage"].get(name, np.nan)
-        r2 = scores(o.values[at], p.sel(approach=name).values[at]).r2
-        found[name] = Rung(r2, float(cover), spent.get(name, np.nan))
-    found["assimilate"] = Rung(np.nan, np.nan, spent["assimilate"])
+        marks = scores(o.values[at], p.sel(approach=name).values[at])
+        found[name] = Rung(marks.r2, marks.bias, float(cover), spent.get(name, np.nan))
+    found["assimilate"] = Rung(np.nan, np.nan, np.nan, spent["assimilate"])
     prior, truth = world.nature.prior, world.truth["parameters"].values
-    marks = hybrid.recovery(hybrid.directions(task, truth), prior.to_real(truth), report.z["hybrid"])
-    return found, report, marks
+    known = hybrid.recovery(hybrid.directions(task, truth), prior.to_real(truth), report.z["hybrid"])
+    maps = {name: prior.from_real(report.z[name]) for name in ("one_batch", "proda", "hybrid")}
+    return found, report, known, efficiency(world, {"truth": truth, **maps})
+
+
+def efficiency(world: twin.TwinWorld, maps: dict[str, np.ndarray]) -> dict[str, float]:
+    """Correlations over the places of carbon use efficiency with ln carbon, and with the truth."""
+    thick = np.diff(np.minimum(np.append(0.0, clm5.LAYERS.bottom), 1.0))
+    found, true = {}, clm5.carbon_use_efficiency(maps["truth"], world.forcing)[0]
+    for name, theta in maps.items():
+        cue = clm5.carbon_use_efficiency(theta, world.forcing)[0]
+        stock = clm5.observed_values(theta, world.forcing) @ thick
+        found[f"cue ~ ln C: {name}"] = float(np.corrcoef(cue, np.log(stock))[0, 1])
+        if name != "truth":
+            found[f"cue ~ true cue: {name}"] = float(np.corrcoef(cue, true)[0, 1])
+    return found
 
 
 def with_predictions(report: Evaluation, more: dict[str, np.ndarray]) -> Evaluation:
@@ -136,24 +155,31 @@ def with_predictions(report: Evaluation, more: dict[str, np.ndarray]) -> Evaluat
 
 
 def tell(
-    seed: int, found: dict[str, Rung], report: Evaluation, marks: pd.DataFrame
+    seed: int, found: dict[str, Rung], report: Evaluation, marks: pd.DataFrame, cue: dict[str, float]
 ) -> list[dict[str, Any]]:
     """Print one world; its rows for the summary."""
     print(f"\nworld {seed}: {report.predictions.attrs['values']} values, "
           f"{report.predictions.attrs['blocks']} blocks")  # fmt: skip
     blank = lambda x, f: "-" if np.isnan(x) else format(x, f)  # noqa: E731
     table(
-        ("method", "R²", "90 % covers", "CPU s"),
-        [(n, blank(r.r2, ".3f"), blank(r.coverage, ".1%"), blank(r.seconds, ".1f")) for n, r in found.items()],
+        ("method", "R²", "bias", "90 % covers", "CPU s"),
+        [
+            (n, blank(r.r2, ".3f"), blank(r.bias, "+.3f"), blank(r.coverage, ".1%"), blank(r.seconds, ".1f"))
+            for n, r in found.items()
+        ],
     )
     rows: list[dict[str, Any]] = [
-        {"world": seed, "what": n, "value": r.r2, "coverage": r.coverage} for n, r in found.items() if n in ROWS
-    ]
+        {"world": seed, "what": n, "value": r.r2, "bias": r.bias, "coverage": r.coverage}
+        for n, r in found.items() if n in ROWS
+    ]  # fmt: skip
     for method, rival in GAPS:
         gap = report.gap(method, rival)
         print(f"{method} - {rival}: {gap}")
         rows.append({"world": seed, "what": f"{method} - {rival}", "value": gap.value,
                      "lower": gap.lower, "upper": gap.upper})  # fmt: skip
+    for name, r in cue.items():
+        print(f"{name:30s} {r:+.2f}")
+        rows.append({"world": seed, "what": name, "value": r})
     print("hybrid, held out: correlation with the true parameters along the directions that data see")
     for k, row in marks.head(4).iterrows():
         told = "" if row["identified"] else " (not identified)"
@@ -199,16 +225,17 @@ def summary(result: pd.DataFrame) -> None:
 def main() -> None:
     """All worlds asked for."""
     parser = argparse.ArgumentParser(prog="python course.py bench ladder --")
-    parser.add_argument("--sites", type=int, default=1000, help="profiles of a world")
+    parser.add_argument("--sites", type=int, default=500, help="profiles of a world")
+    parser.add_argument("--folds", type=int, default=4, help="folds of left-out blocks")
     parser.add_argument("--seeds", type=int, default=10, help="number of worlds")
     parser.add_argument("--first", type=int, default=0, help="seed of the first world")
     parser.add_argument("--store", action="store_true", help=f"write landcarbon/datasets/{twin.LADDER}")
     asked = parser.parse_args()
-    heading(f"Synthetic worlds of {asked.sites:,} profiles, five folds of 2° blocks", "CPU time of one run")
+    heading(f"Synthetic worlds of {asked.sites:,} profiles, {asked.folds} folds of 2° blocks", "CPU time of one run")
     rows: list[dict[str, Any]] = []
     for seed in range(asked.first, asked.first + asked.seeds):
-        rows += tell(seed, *climb(asked.sites, seed))
-    result = pd.DataFrame(rows, columns=["world", "what", "value", "lower", "upper", "coverage"])
+        rows += tell(seed, *climb(asked.sites, seed, asked.folds))
+    result = pd.DataFrame(rows, columns=["world", "what", "value", "lower", "upper", "bias", "coverage"])
     summary(result)
     if asked.store:
         target = Path(str(files("landcarbon.datasets"))) / twin.LADDER

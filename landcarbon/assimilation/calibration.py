@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.assimilation.samplers import Sampler, sample
+from landcarbon.assimilation.samplers import Sampler, chosen
 from landcarbon.assimilation.streams import Random, streams
 from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
 
@@ -201,7 +201,7 @@ def calibrate(
     make, run, thin = as_rng(rng).spawn(3)
     truth, many = twins(posterior, n_twins, make)
     if isinstance(method, (str, Sampler)):
-        result = sample(many, method, run, **options)
+        result = chosen(method, options).sample(many, run)
     else:
         result = method(many, run)
     return Calibration(posterior.names, rank(truth, few(result, keep, thin)), keep)

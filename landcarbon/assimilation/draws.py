@@ -16,6 +16,9 @@ R-hat  spread of all chains  (sites..., p)                1    rhat      Vehtari
        over that within one
 ====== ===================== ============================ ==== ========= ================
 
+A result says what is wrong with it: `concerns()` is empty, or holds one sentence for each thing. Limits
+are those of Vehtari et al.: R-hat at most 1.01, 400 effective draws.
+
 Kong et al. 1994: J. Am. Stat. Assoc. 89, 278-288. Vehtari et al. 2021: doi:10.1214/20-BA1221.
 """
 
@@ -38,7 +41,14 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
-__all__ = ["ConvergenceWarning", "Draws", "Ensemble", "parameter_names", "systematic", "tails"]
+__all__ = ["ConvergenceWarning", "Draws", "Ensemble", "parameter_names", "say_concerns", "systematic", "tails"]
+
+
+RHAT, EFFECTIVE = 1.01, 400.0  # limits of Vehtari et al. 2021
+LEANS, NEAR = 0.25, 0.01  # a quarter of the posterior within a hundredth of the prior from a bound,
+SOME = 0.1  # at a tenth of the sites
+STUCK = 0.015  # 0 to 0.004 on the straight and bent posteriors of `problems`, 0.03 to 0.2 on funnels
+DIAGNOSED = 100  # parameters, over all sites, up to which R-hat has ranks
 
 
 class ConvergenceWarning(UserWarning):
@@ -120,6 +130,43 @@ class _Statistics:
         }
         units = dict.fromkeys(names, OF_EACH) | {"quantile": "1", "site": "1"}
         return labelled(data, "Posterior of each site", units=units, names=names)
+
+    def concerns(self, prior: Any = None) -> tuple[str, ...]:
+        """What is wrong with these draws, one sentence each; empty if nothing is known to be.
+
+        Parameters
+        ----------
+        prior : Prior, optional
+            Asks as well whether the posterior leans on a bound.
+
+        Returns
+        -------
+        tuple of str
+        """
+        return self._unsettled() + (() if prior is None else self._on_bounds(prior))
+
+    def _unsettled(self) -> tuple[str, ...]:
+        return ()
+
+    def _on_bounds(self, prior: Any) -> tuple[str, ...]:
+        x, w = self._flat()
+        u = prior.to_unit(x)
+        weight = np.full(x.shape[:-1], 1.0 / x.shape[-2]) if w is None else w
+        told = []
+        for side, close in (("lower", u < NEAR), ("upper", u > 1.0 - NEAR)):
+            share = (weight[..., None] * close).sum(-2)
+            # Of many sites a few always lean, by chance; of twins a share that the prior decides.
+            for k in np.flatnonzero((share > LEANS).mean(tuple(range(share.ndim - 1))) > SOME):
+                row, most = prior.table[int(k)], share[..., k].max()
+                bound = row.lower if side == "lower" else row.upper
+                if bound == 0 or (row.lower, bound) == (0, 1):
+                    continue  # nothing at all, or a whole share: a finding, no bound of ours
+                told.append(
+                    f"{most:.0%} of the posterior of {row.name!r} lies in the last hundredth of its prior before the "
+                    f"{side} bound, {bound:g} {row.unit}{_of_sites(share[..., k] > LEANS)}: the bound decides, not the "
+                    "data. Widen it, or say why it must be there."
+                )
+        return tuple(told)
 
     def save(self, path: str | os.PathLike[str], *, seed: object = None) -> None:
         """Write everything to one netCDF file, which `load` reads.
@@ -250,6 +297,24 @@ class Ensemble(_Statistics):
         x = np.take_along_axis(self.draws, order[..., None], axis=-2)
         return np.asarray(1 + (np.diff(x, axis=-2) != 0).any(-1).sum(-1))
 
+    def _unsettled(self) -> tuple[str, ...]:
+        told = []
+        if self.log_weight is not None and (self.ess < EFFECTIVE).any():
+            few = self.ess < EFFECTIVE
+            told.append(
+                f"the weighted draws are worth {self.ess.min():.0f} of the posterior{_of_sites(few)}, and "
+                f"{EFFECTIVE:.0f} are wanted: take more of them, or method='smc'."
+            )
+        stuck = np.asarray(0.0 if self.stuck is None else self.stuck)
+        if (stuck > STUCK).any():
+            told.append(
+                f"{stuck.max():.1%} of the particles hardly move{_of_sites(stuck > STUCK)}: the "
+                "posterior has parts too narrow for the steps that fit the rest, and some may be missed. Do not trust "
+                "ln Z; state parameters so that their widths do not hang on each other, or use 'hmc' with "
+                "target_accept=0.95."
+            )
+        return tuple(told)
+
     def resample(self, n: int, rng: Random = None) -> Ensemble:
         """`n` equally weighted draws (systematic resampling)."""
         n = as_whole("n", n, 1)
@@ -345,6 +410,34 @@ class Draws(_Statistics):
         quantiles = {"prob": (0.05, 0.95)} if kind == "tail" else {}  # ArviZ 1 would take 5.5 % and 94.5 %
         return np.where(self._still, 0.0, self._diagnose("ess", method=kind, **quantiles))
 
+    def _unsettled(self) -> tuple[str, ...]:
+        told = []
+        few = np.prod(self.draws.shape[:-3], dtype=int) * self.draws.shape[-1] <= DIAGNOSED
+        rhat = self.rhat() if few else np.where(self._still, np.inf, plain_rhat(self.draws))
+        enough = not (rhat > RHAT).any()
+        if not enough:
+            k = int(np.argmax(rhat.max(tuple(range(rhat.ndim - 1)))))
+            where = f"{self.names[k]!r}{_of_sites((rhat > RHAT).any(-1))}"
+            told.append(
+                f"R-hat reaches {rhat.max():.3g} ({where}), and at most {RHAT} is "
+                "wanted: the chains have not found the same posterior. Let them run longer (n_warmup, n_draws, "
+                "thin), or use method='smc'."
+            )
+        ess = self.ess() if few and enough else np.full(1, np.inf)
+        if (ess < EFFECTIVE).any():
+            told.append(
+                f"{self.names[int(ess.argmin() % len(self.names))]!r} has {ess.min():.0f} effective draws, and "
+                f"{EFFECTIVE:.0f} are wanted for a mean and its error: take more n_draws or more thin."
+            )
+        if self.diverging is not None and self.diverging.any():
+            where = _of_sites(self.diverging.any((-2, -1)))
+            told.append(
+                f"{self.diverging.mean():.2%} of the trajectories diverged{where}: some of the posterior is too "
+                "sharply curved for the step, and may be missed. Use "
+                "target_accept=0.95, or check the result with 'smc'."
+            )
+        return tuple(told)
+
     def summary(self) -> pandas.DataFrame:
         """Mean, sd, quantiles, R-hat, bulk and tail ESS of one site."""
         if self.draws.ndim != 3:
@@ -376,6 +469,29 @@ class Draws(_Statistics):
             "sample_stats": stats,
         }
         return az.from_dict(**groups) if az.__version__ < "1" else az.from_dict(groups)
+
+
+def _of_sites(which: ArrayLike) -> str:
+    """How many sites, where there are several."""
+    bad = np.asarray(which)
+    return f", at {int(bad.sum())} of {bad.size} sites" if bad.ndim else ""
+
+
+def plain_rhat(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Split R-hat (sites..., p) without ranks, of many sites at once (Gelman et al. 2013)."""
+    half = draws.shape[-2] // 2
+    x = np.concatenate([draws[..., :half, :], draws[..., -half:, :]], axis=-3)
+    within = x.var(-2, ddof=1).mean(-2)
+    between = x.mean(-2).var(-2, ddof=1)
+    ratio = np.divide(between, within, out=np.zeros_like(within), where=within > 0)
+    return np.sqrt((half - 1.0) / half + ratio)
+
+
+def say_concerns(result: Draws | Ensemble, prior: Any = None) -> None:
+    """One warning with all that is wrong with a result; nothing if nothing is known to be."""
+    told = result.concerns(prior)
+    if told:
+        warnings.warn(" ".join(t[0].upper() + t[1:] for t in told), ConvergenceWarning, stacklevel=3)
 
 
 def _needs_site_axis(sites: tuple[int, ...]) -> None:

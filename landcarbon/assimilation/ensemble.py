@@ -314,8 +314,9 @@ def particle_filter(
 
     estimate = run.filtered(_State(run.start, even), update, redraw)
     assert isinstance(estimate.analysis, Ensemble)
-    left = int(estimate.analysis[1:].distinct.min(initial=run.members))
-    if left < min(run.members, max(20, run.members // 50)):
+    begun, *then = estimate.analysis.distinct.reshape(run.steps + 1, -1).min(-1)
+    left, limit = int(min(then)), min(run.members, max(20, run.members // 50))
+    if left < limit <= begun:  # members that were alike from the start have not died
         warnings.warn(
             f"of {run.members} particles only {left} still differ at some time, so the estimate knows next to "
             "nothing of its error. Give noise to the model (process=...), or jitter=0.2, or take more particles.",

@@ -20,7 +20,7 @@ J^T g  pullback of a gradient g (sites..., any..., p)      model_vjp      the mo
 The first three lines to type:
 
     posterior = Posterior(prior, model, observations)
-    draws = sample(posterior, method="metropolis", rng=1)
+    draws = sample(posterior, rng=1)
     draws.summary()
 """
 

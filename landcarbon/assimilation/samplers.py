@@ -18,7 +18,7 @@ A sampler is a frozen dataclass: its fields are its options, and it has one meth
 The first three lines to type:
 
     posterior = Posterior(prior, model, observations)
-    draws = sample(posterior, method="metropolis", rng=1)
+    draws = sample(posterior, rng=1)
     draws.summary()
 """
 
@@ -29,7 +29,7 @@ from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol, runtime_checkable
 
-from landcarbon.assimilation.draws import Draws, Ensemble
+from landcarbon.assimilation.draws import Draws, Ensemble, say_concerns
 from landcarbon.assimilation.ensemble import EnsembleSmoother
 from landcarbon.assimilation.hmc import Hamiltonian
 from landcarbon.assimilation.mcmc import DifferentialEvolution, Metropolis
@@ -61,7 +61,7 @@ SAMPLERS: dict[str, type[Any]] = {
 
 def sample(
     posterior: Posterior,
-    method: str | Sampler = "metropolis",
+    method: str | Sampler = "smc",
     rng: Random = None,
     **options: Any,
 ) -> Draws | Ensemble:
@@ -71,7 +71,8 @@ def sample(
     ----------
     posterior : Posterior
     method : str or sampler
-        Markov chains, which return `Draws`:
+        "smc" by default: it needs no tuning and no patience on any problem of the course, and tells
+        the evidence. Markov chains, which return `Draws`:
 
         - "metropolis": adaptive Metropolis;
         - "differential-evolution": steps along differences of past states;
@@ -98,6 +99,13 @@ def sample(
     InputError
         Unknown method or option.
 
+    Warns
+    -----
+    ConvergenceWarning
+        What `concerns` says of the result: chains that disagree (R-hat above 1.01), fewer than 400
+        effective draws, divergences, particles that do not move, a posterior on a bound; each with
+        what to do. Over 100 parameters at all sites R-hat is taken without ranks, and stands for the rest.
+
     Examples
     --------
     >>> from landcarbon.assimilation import problems
@@ -113,10 +121,19 @@ def sample(
             f"sample takes a Posterior, but a {type(posterior).__name__} was given; build one with "
             "Posterior(prior, model, observations)."
         )
-    return _sampler(method, options).sample(posterior, rng)
+    found = chosen(method, options).sample(posterior, rng)
+    say_concerns(found, posterior.prior)
+    return found
 
 
-def _sampler(method: str | Sampler, options: dict[str, Any]) -> Sampler:
+def chosen(method: str | Sampler, options: dict[str, Any]) -> Sampler:
+    """The sampler that a name and its options, or an object, stand for.
+
+    Raises
+    ------
+    InputError
+        Unknown method or option.
+    """
     if not isinstance(method, str):
         if not isinstance(method, Sampler) or options:
             raise InputError(

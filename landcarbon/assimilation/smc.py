@@ -32,7 +32,6 @@ few in many dimensions and a waste in one.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -40,7 +39,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
-from landcarbon.assimilation.draws import ConvergenceWarning, Ensemble, parameter_names, systematic
+from landcarbon.assimilation.draws import Ensemble, parameter_names, say_concerns, systematic
 from landcarbon.assimilation.parameters import Prior, a_prior
 from landcarbon.assimilation.posterior import FAR, Posterior
 from landcarbon.assimilation.streams import Random, Streams, streams
@@ -63,7 +62,6 @@ MAX_STEPS = 200
 START_PARTICLES = 256
 TARGET_ACCEPT = 0.25
 ASKED, TRIES = 400, 40  # particles and steps of each that tell whether some are stuck
-STUCK = 0.015  # 0 to 0.004 on the straight and bent posteriors of `problems`, 0.03 to 0.2 on funnels
 
 
 def importance_sampling(
@@ -188,7 +186,7 @@ def tempered_smc(
     """
     found, mover, state = _population(log_likelihood, log_prior, start, rng, (ess, forget), chunk, names)
     found = replace(found, stuck=mover.stuck(state))
-    _say_stuck(found)
+    say_concerns(found)
     return found
 
 
@@ -314,19 +312,6 @@ class _Mover:
             new = self.evaluate(here.z + np.exp(self.log_scale)[..., None, None] * xi)
             taken += np.exp(np.minimum(0.0, new.ll - here.ll + new.lp - here.lp))
         return (taken < 0.1 * taken.mean(-1, keepdims=True)).mean(-1)
-
-
-def _say_stuck(found: Ensemble) -> None:
-    stuck = np.asarray(found.stuck)
-    if (stuck > STUCK).any():
-        where = f" at {int((stuck > STUCK).sum())} of {stuck.size} sites" if stuck.ndim else ""
-        warnings.warn(
-            f"{stuck.max():.1%} of the particles hardly move{where}: the posterior has parts too narrow for the "
-            "steps that fit the rest, and some may be missed. Do not trust ln Z; state parameters so that their "
-            "widths do not hang on each other, or use 'hmc' with target_accept=0.95.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
 
 
 def _next_power(ll: Array, beta: Array, wanted: float) -> Array:
@@ -468,9 +453,7 @@ class TemperedSMC:
     def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
         """Equally weighted draws, physical, with ln Z."""
         found, mover, state = self._run(posterior, streams(rng, posterior.sites))
-        found = replace(found, draws=posterior.prior.from_real(found.draws), stuck=mover.stuck(state))
-        _say_stuck(found)
-        return found
+        return replace(found, draws=posterior.prior.from_real(found.draws), stuck=mover.stuck(state))
 
 
 def prior_population(posterior: Posterior, source: Streams, n: int, start: str) -> Array:

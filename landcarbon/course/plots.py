@@ -63,6 +63,7 @@ STYLES = cycler(
 MARKERS = ("o", "s", "^", "D", "v", "P", "x")
 
 LIMIT_KB = 60
+FEW_PIXELS = 40  # a colour on fewer pixels is the edge of something else
 RENDER_WIDTH = 700  # CSS pixels a figure of the default width takes on the page
 
 _RC: Any = {
@@ -131,9 +132,7 @@ def png(fig: Figure, *, dpi: float = 150, colours: int = 96, limit_kb: float = L
             fig.savefig(raw, format="png", dpi=dpi * scale, facecolor="white")
         image = Image.open(raw).convert("RGB")
         small = io.BytesIO()
-        image.quantize(min(palette, colours), dither=Image.Dither.NONE).save(
-            small, "PNG", optimize=True
-        )
+        _quantised(image, min(palette, colours)).save(small, "PNG", optimize=True)
         size = small.tell() / 1000
         if size <= limit_kb:
             return small.getvalue()
@@ -141,6 +140,27 @@ def png(fig: Figure, *, dpi: float = 150, colours: int = 96, limit_kb: float = L
         f"The picture takes {size:.0f} kB, the limit is {limit_kb:.0f} kB: draw fewer points, or "
         f"rasterise a density instead of single points."
     )
+
+
+def _quantised(image: Any, colours: int) -> Any:
+    """The picture with so many colours, among them those of `PALETTE` that are drawn in it.
+
+    A palette of the most frequent colours turns a thin orange line brown where a map or a sky full of
+    points takes them all; the colours of lines are put back in.
+    """
+    from PIL import Image
+
+    plain = image.quantize(colours, dither=Image.Dither.NONE)
+    kept = {colour for _, colour in plain.convert("RGB").getcolors(2**24)}
+    drawn = {colour: count for count, colour in image.getcolors(2**24)}
+    ours = [tuple(bytes.fromhex(code[1:])) for code in PALETTE.values()]
+    lost = [rgb for rgb in ours if drawn.get(rgb, 0) >= FEW_PIXELS and rgb not in kept]
+    if not lost:
+        return plain
+    others = image.quantize(colours - len(lost), dither=Image.Dither.NONE).getpalette()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*others[: 3 * (colours - len(lost))], *(part for rgb in lost for part in rgb)])
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def show(fig: Figure, alt: str) -> None:
@@ -463,15 +483,25 @@ def _draw_pools(
 
 
 def _draw_transfers(pencil: _Pencil, f: np.ndarray) -> None:
-    """Arrows along the column of the giver and the row of the taker, with the fraction at the corner."""
-    colour = PALETTE["blue"]
-    for i, j in zip(*np.nonzero(f > 0)):
-        if i != j:
-            towards = 1 if i > j else -1
-            begin, end = j + towards * pencil.half_h, i - towards * pencil.half_w
-            pencil.ax.plot([j, j], [begin, i], color=colour, linewidth=1.5, linestyle="-", zorder=1)
-            pencil.arrow((end, i), (j, i), zorder=1, color=colour)
-            pencil.label(j, i, f"{f[i, j]:.2g}", colour, fontweight="bold")
+    """Arrows along the column of the giver and the row of the taker, with the fraction at the corner.
+
+    Each has a way and a head of its own: arrows that share a row or a column are set apart, those from or
+    to far away on the outside, so that arrows of one side do not cross.
+    """
+    colour, gap = PALETTE["blue"], pencil.half_h / 2.6
+    arrows = [(int(i), int(j)) for i, j in zip(*np.nonzero(f > 0)) if i != j]
+    for i, j in arrows:
+        towards = 1 if i > j else -1
+        into = sorted((abs(i - k) for t, k in arrows if t == i and (k < i) == (j < i)))
+        out = sorted((abs(k - j) for k, s in arrows if s == j and (k > j) == (i > j)))
+        place, turn = into.index(abs(i - j)), out.index(abs(i - j))
+        y = i + towards * gap * (place - (len(into) - 1) / 2)
+        x = j - towards * gap * (turn - (len(out) - 1) / 2)
+        pencil.ax.plot([x, x], [j + towards * pencil.half_h, y], color=colour, linewidth=1.5, linestyle="-",
+                       zorder=1)
+        pencil.arrow((i - towards * pencil.half_w, y), (x, y), zorder=1, color=colour)
+        aside = 0.14 * towards if turn < len(out) - 1 else 0.0  # off the way of arrows that go further
+        pencil.label(x + aside, y, f"{f[i, j]:.2g}", colour, fontweight="bold")
 
 
 def _draw_box(pencil: _Pencil, i: int, name: str, rate: float) -> None:

@@ -161,11 +161,10 @@ def evaluate(
     Parameters
     ----------
     task : Task
-        With covariates. Where it knows its sites (`task.knowing(sites)`), the first round of
-        assimilation, in which each site was alone, is taken as it is, and further rounds are
-        repeated for each fold without its test sites; they are assimilated first where a rival
-        needs them. Known sites also add the row "own_profile": the posterior at the very site, not
-        held out, a bound for what the model can fit.
+        With covariates. Where it knows its sites (`task.knowing(sites)`), they are assimilated anew in
+        each fold, without its test sites and in the same way; where a rival needs them and they are not
+        known, they are assimilated first. Known sites also add the row "own_profile": the posterior at
+        the very site, not held out, a bound for what the model can fit.
     folds : Folds
         From `landcarbon.learning.folds`, over the sites; its groups also guide early stopping.
     rivals : iterable of str or Rival

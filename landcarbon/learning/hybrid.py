@@ -54,7 +54,7 @@ from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.learning.folds import group_folds, random_folds
 from landcarbon.learning.mlp import MLP, Net, Training, train
-from landcarbon.learning.proda import prior_variance
+from landcarbon.learning.proda import MARKED, prior_variance, stretched
 from landcarbon.learning.task import Scaling, Stream, Task
 from landcarbon.matrix.errors import InputError, as_rng
 from landcarbon.models import clm5
@@ -224,6 +224,8 @@ class Hybrid:
     spread : ndarray, (p,)
         Standard deviation of z that the environment does not explain: the width, in units of the
         prior, that makes up for what the held-out residuals exceed the errors of the data.
+    stretch : float
+        As that of :class:`landcarbon.learning.proda.Network`.
     seconds : float
     """
 
@@ -232,6 +234,7 @@ class Hybrid:
     networks: tuple[Training, ...]
     share: NDArray[np.int64]
     spread: Array
+    stretch: float = 1.0
     seconds: float = 0.0
 
     @property
@@ -254,11 +257,11 @@ class Hybrid:
         return self.prior.from_real(self.parameters(covariates).mean(axis=0))
 
     def sample(self, covariates: pd.DataFrame, n_draws: int, rng: Rng = 0) -> Array:
-        """Draws of the parameters, (site, draw, p), unbounded: a member each, plus `spread`."""
+        """Draws (site, draw, p), unbounded: a network each, plus `spread`; the same ones at every site."""
         rng = as_rng(rng)
         z = self.parameters(covariates)
         which = rng.permutation(np.arange(n_draws) % z.shape[0])
-        noise = rng.standard_normal((z.shape[1], n_draws, z.shape[2]))
+        noise = rng.standard_normal((n_draws, z.shape[2]))
         return np.moveaxis(z[which], 0, 1) + self.spread * noise
 
 
@@ -350,7 +353,10 @@ def fit(
     for k, member in enumerate(trained):
         held[share == k] = member.net(x[share == k])
     spread = _spread(cost, held)
-    return Hybrid(outputs, scaling, tuple(trained), share, spread, time.perf_counter() - began)
+    few = np.sort(rng.permutation(n)[:MARKED])
+    z = outputs.coordinates(held[few])[:, None] + spread * rng.standard_normal((100, len(task.prior)))
+    stretch = stretched(task[few], task.prior, z, rng)
+    return Hybrid(outputs, scaling, tuple(trained), share, spread, stretch, time.perf_counter() - began)
 
 
 @dataclass(frozen=True, eq=False)

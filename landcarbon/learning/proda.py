@@ -5,7 +5,9 @@ r"""PRODA: process-guided deep learning and data-driven modelling, in four calls
     \text{assimilate:} \quad & p(z_s \mid y_s) \propto p(y_s \mid h(X^*(z_s, d_s)))\, p(z_s)
         \qquad \text{each site } s \text{ by its own profile} \\
     & p(z) \leftarrow \mathrm{Normal}(\mathrm{E}_s[z_s],\, \mathrm{Var}_s[z_s])
-        \qquad \text{and once more from what the sites have in common} \\
+        \qquad \text{again, from what the sites have in common, until carbon stays} \\
+    & p(z_s) \leftarrow \mathrm{Normal}(f(c_s),\, \Sigma)
+        \qquad \text{and once from what the environment of the site tells} \\
     \text{train:} \quad & f(c_s) \approx \mathrm{E}[z_s \mid y_s] \\
     \text{predict:} \quad & X(c, d) = X^*(f(c), d) \qquad \text{anywhere} \\
     \text{evaluate:} \quad & \text{all of it again without the sites that are predicted}
@@ -23,12 +25,13 @@ symbol       meaning                                shape                 unit  
 ===========  =====================================  ====================  =======  ============
 
 Source: Tao et al. 2020, Front. Big Data 3:17, doi:10.3389/fdata.2020.00017. What differs here: the
-site posteriors are sampled as they are (the published acceptance rule sharpens them), in two rounds:
-a profile says little about most of 21 parameters, and a prior that is flat between bounds says much
-about carbon (often several times too much of it), so the second round starts from the distribution
-that the first one found over all sites, which is one step of expectation-maximisation for it. The
-network works in unbounded coordinates, where no parameter can leave its bounds; skill is measured
-in spatial blocks.
+site posteriors are sampled as they are (the published acceptance rule sharpens them), and the prior is
+learnt. A profile says little about most of 21 parameters, and a prior that is flat between bounds says
+much about carbon, often several times too much of it. So the prior becomes the distribution that was
+found over all sites, again and again until the mean of ln carbon no longer moves, and in the last round
+the network's own prediction at the site, made without it: expectation-maximisation (Dempster et al. 1977,
+doi:10.1111/j.2517-6161.1977.tb01600.x) for a model with covariates. The network works in unbounded
+coordinates, where no parameter can leave its bounds; skill is measured in spatial blocks.
 
 The first three calls are here; the fourth, :func:`landcarbon.learning.evaluate`, is one for all
 rivals of `landcarbon.learning.rivals`.
@@ -45,12 +48,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landcarbon.assimilation.draws import tails
 from landcarbon.assimilation.ensemble import es_mda
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.sites import assimilate as run_sites
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.learning.folds import group_folds
 from landcarbon.learning.task import Scaling, Task, Work
+from landcarbon.learning.validation import Prediction
 from landcarbon.matrix.errors import InputError, as_number, as_rng, as_share, as_whole
 from landcarbon.models.parameters import ParameterTable
 from landcarbon.models.process import HIGHEST_CARBON, Model, expand, observed_values
@@ -68,6 +73,7 @@ __all__ = [
     "perceptron",
     "predict",
     "ridge",
+    "stretched",
     "train",
 ]
 
@@ -78,6 +84,9 @@ Regressor = Any  # a scikit-learn regressor, or a function from the number of si
 
 VALIDATION = 0.15  # share of the sites by which a network stops early
 FEWEST_SITES = 7
+COMMON = 400  # sites by which the distribution of all is found
+TAUGHT = 100  # sites from which on a network can say more than the distribution of all
+MARKED = 1000  # sites at which the width of intervals is marked
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +104,14 @@ class Sites:
         Names of the sites.
     seconds : float
         Time it took.
-    n_iter : int
-        Steps of the smoother.
-    n_rounds : int
-        Number of assimilations, each from what the one before had found.
-    first : Sites, optional
-        After the first round, where there were more.
+    n_iter, n_rounds, tolerance
+        How it was done, see :func:`assimilate`.
+    start : Prior, optional
+        What was known before anything was learnt; None where that is `prior`.
+    trace : ndarray, (round, 2)
+        Of the rounds that found the distribution of all sites: the mean of ln carbon of the posteriors
+        minus that of the data, and how far the mean of a parameter moved (root mean square over the
+        parameters, in units of its standard deviation over the sites).
     position : ndarray of int, (site,), optional
         Where these sites stand among the profiles that were given, if some failed.
     failed : mapping of site to reason
@@ -114,7 +125,9 @@ class Sites:
     seconds: float = field(default=0.0, compare=False)
     n_iter: int = 6
     n_rounds: int = 1
-    first: Sites | None = None
+    tolerance: float = 0.01
+    start: Prior | None = None
+    trace: Array = field(default_factory=lambda: np.empty((0, 2)))
     position: NDArray[np.intp] | None = None
     failed: Mapping[Any, str] = field(default_factory=dict)
 
@@ -138,28 +151,15 @@ class Sites:
             draws=self.draws[index],
             prediction=self.prediction[index],
             site=self.site[index],
-            first=self.first and self.first.select(index),
             position=None if self.position is None else self.position[index],
         )
-
-    def population(self) -> Prior:
-        """What the sites have in common, as the prior of a next round.
-
-        Normal in unbounded coordinates, with the mean and the variance of the members of all sites.
-        """
-        z = self.draws.reshape(-1, len(self.prior))
-        middle, spread = self.prior.from_real(z.mean(axis=0)), z.std(axis=0)
-        table = ParameterTable(
-            replace(row, default=float(value)) for row, value in zip(self.prior.table, middle)
-        )
-        return Prior(table, "logit-normal", dict(zip(self.prior.names, spread)))
 
     def to_dataset(self) -> xr.Dataset:
         """Median, 5 % and 95 % quantile of every parameter in its own unit, and `information`."""
         import xarray as xr
 
         theta = self.prior.from_real(self.draws)
-        low, mid, high = np.quantile(theta, [0.05, 0.5, 0.95], axis=1)
+        low, mid, high = np.quantile(theta, [0.05, 0.5, 0.95], axis=1, method="weibull")
         dims = ("site", "parameter")
         data = xr.Dataset(
             {
@@ -184,15 +184,18 @@ def assimilate(
     *,
     n_members: int = 100,
     n_iter: int = 6,
-    n_rounds: int = 2,
+    n_rounds: int = 10,
+    tolerance: float = 0.01,
     rng: Rng = 0,
     report: Callable[[int, int], None] | None = None,
 ) -> Sites:
     """First call: condition the parameters of every site on its own profile (ES-MDA).
 
-    In the first round a site's result depends on its own data and random stream only. Further
-    rounds start from the distribution of all sites (`Sites.population`); `again` repeats them
-    for each fold without the sites that are held out.
+    With one round a site's result depends on its own data and random stream only. Otherwise the prior is
+    learnt first, by rounds over at most `COMMON` of the sites, each of which starts from the distribution
+    that the one before had found over them. All sites then start from that distribution; and where the
+    task has covariates, and at least `TAUGHT` sites to learn them from, once more from the prediction of
+    a network that has not seen the site, with the scatter about it.
 
     Parameters
     ----------
@@ -202,12 +205,13 @@ def assimilate(
     n_members, n_iter : int
         Size of the ensemble and number of steps, see :func:`landcarbon.assimilation.es_mda`.
     n_rounds : int
-        1 keeps the prior as it is given; each further round starts from the distribution of all
-        sites found by the one before.
+        1 keeps the prior as it is given; otherwise most rounds by which it is learnt.
+    tolerance : float
+        It is learnt when the mean of ln carbon over all measurements moves less than this in a round.
     rng : Generator or int
     report : callable, optional
-        `report(done, total)` after every chunk, counting the sites of all rounds; not for runs on
-        disk, which have a progress bar.
+        `report(done, total)` after every chunk of sites of a round; not for runs on disk, which have a
+        progress bar.
 
     Returns
     -------
@@ -222,39 +226,76 @@ def assimilate(
     start = time.perf_counter()
     n_members, n_iter = as_whole("n_members", n_members, 2), as_whole("n_iter", n_iter, 1)
     n_rounds = as_whole("n_rounds", n_rounds, 1)
+    tolerance = as_number("tolerance", tolerance, lower=0.0)
     logarithmic(task)
-    n, names, prior = len(task), task.site, task.prior
+    n, names = len(task), task.site
     how = _Smoother(task.model, n_members, n_iter, task.work.into("sites"))
-    how.claim(task, {"rng": rng, "prior": prior}, "profiles, forcing, prior and options")
+    how.claim(
+        task,
+        {"rng": rng, "prior": task.prior, "n_rounds": n_rounds, "tolerance": tolerance,
+         "covariates": task.covariates, "groups": task.groups},
+        "profiles, environment, forcing, prior and options",
+    )  # fmt: skip
     rng = as_rng(rng)
-    sites = first = None
-    position = np.arange(n)
-    failed: dict[Any, str] = {}
-    for k in range(n_rounds):
-        tell = None if report is None else lambda done, k=k: report(k * n + done, n_rounds * n)
-        prior = prior if sites is None else sites.population()
-        draws, prediction, reason = how.run(
-            task[position], prior, names[position], rng, f"round{k + 1}", tell
-        )
+    prior, trace = task.prior, np.empty((0, 2))
+    if n_rounds > 1:
+        few = np.sort(rng.permutation(n)[:COMMON])
+        prior, trace = _common(task[few], how, n_rounds, tolerance, rng, report)
+
+    def once(folder: str, prior: Prior, before: Sites | None = None, centre: Array | None = None) -> Sites:
+        at = np.arange(n) if before is None or before.position is None else before.position
+        draws, prediction, reason = how.run(task[at], prior, names[at], rng, folder, report, centre)
         good = reason == ""
-        failed |= dict(zip(names[position[~good]], reason[~good]))
-        position = position[good]
-        first = first and first.select(good)
-        seconds = time.perf_counter() - start
-        sites = Sites(
-            prior, draws[good], prediction[good], names[position], seconds, n_iter, k + 1, first,
-            position, failed,
+        failed = {} if before is None else dict(before.failed)
+        return Sites(
+            prior, draws[good], prediction[good], names[at[good]], time.perf_counter() - start,
+            n_iter, n_rounds, tolerance, task.prior, trace, at[good],
+            failed | dict(zip(names[at[~good]], reason[~good])),
         )  # fmt: skip
-        first = first or sites
-    assert sites is not None
-    return sites
+
+    sites = once("common", prior)
+    if n_rounds == 1 or task.covariates is None or len(sites) < TAUGHT:
+        return sites
+    known = replace(task[sites.position], known=sites)
+    network, centre = _learn(known, perceptron, 4, "information", 4000, rng)
+    return once("own", _normal(prior, centre.mean(axis=0), network.scatter.std(axis=0)), sites, centre)
+
+
+def _common(
+    task: Task,
+    how: _Smoother,
+    n_rounds: int,
+    tolerance: float,
+    rng: np.random.Generator,
+    report: Callable[[int, int], None] | None,
+) -> tuple[Prior, Array]:
+    """What the sites have in common, found by rounds until carbon stays, and the way there."""
+    prior, trace = task.prior, np.empty((0, 2))
+    for k in range(n_rounds):
+        draws, prediction, reason = how.run(task, prior, task.site, rng, f"round{k + 1}", report)
+        good = reason == ""
+        z = draws[good].reshape(-1, len(prior))
+        off = (prediction[good].mean(axis=1) - task.data.data[good])[task.data.mask[good]].mean()
+        moved = np.sqrt((((z.mean(axis=0) - prior.centre) / z.std(axis=0)) ** 2).mean()) if k else np.nan
+        trace = np.append(trace, [[off, moved]], axis=0)
+        prior = _normal(prior, z.mean(axis=0), z.std(axis=0))
+        if k and abs(off - trace[-2, 0]) < tolerance:
+            break
+    return prior, trace
+
+
+def _normal(prior: Prior, centre: Array, width: Array) -> Prior:
+    """Normal in unbounded coordinates, over the same parameters."""
+    middle = prior.from_real(centre)
+    table = ParameterTable(replace(row, default=float(value)) for row, value in zip(prior.table, middle))
+    return Prior(table, "logit-normal", dict(zip(prior.names, width)))
 
 
 def again(task: Task, rows: NDArray[np.int64], fold: int = 0, *, rng: Rng = 0) -> Sites:
     """The sites `rows` of a task that knows its sites, without any knowledge of the others.
 
-    The first round saw each site alone; further rounds are repeated from what these sites have in
-    common.
+    Where each site was alone with the prior that was given, its result stands. Otherwise all is done anew
+    from these sites.
 
     Parameters
     ----------
@@ -272,18 +313,16 @@ def again(task: Task, rows: NDArray[np.int64], fold: int = 0, *, rng: Rng = 0) -
     sites = task.known
     if sites is None:
         raise InputError("This task knows no sites: give task.knowing(proda.assimilate(task)).")
-    rng = as_rng(rng)
-    known = (sites.first or sites).select(rows)
-    n_members = known.draws.shape[1]
-    how = _Smoother(task.model, n_members, sites.n_iter, task.work.into("folds").into(f"fold{fold + 1}"))
-    how.claim(task, {"rows": rows, "first": known}, "profiles, forcing, folds and sites")
-    for k in range(1, sites.n_rounds):
-        prior = known.population()
-        draws, prediction, reason = how.run(task[rows], prior, known.site, rng, f"round{k + 1}")
-        if (reason != "").any():
-            raise InputError(f"site {known.site[reason != ''][0]!r}: {reason[reason != ''][0]}")
-        known = replace(known, prior=prior, draws=draws, prediction=prediction, n_rounds=k + 1)
-    return known
+    if sites.n_rounds == 1:
+        return sites.select(rows)
+    part = replace(task[rows], work=task.work.into("folds").into(f"fold{fold + 1}"))
+    found = assimilate(
+        part, n_members=sites.draws.shape[1], n_iter=sites.n_iter, n_rounds=sites.n_rounds,
+        tolerance=sites.tolerance, rng=rng,
+    )  # fmt: skip
+    for name, reason in found.failed.items():
+        raise InputError(f"site {name!r}: {reason}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -309,11 +348,15 @@ class _Smoother:
         site: NDArray[Any],
         rng: np.random.Generator,
         folder: str,
-        report: Callable[[int], None] | None = None,
+        report: Callable[[int, int], None] | None = None,
+        centre: Array | None = None,
     ) -> tuple[Array, Array, NDArray[Any]]:
-        """Draws and predictions of every site from one prior, and why sites failed."""
+        """Draws and predictions of every site, and why sites failed.
+
+        From one prior, or from one of its width about `centre` (site, p).
+        """
         seed = int(rng.integers(2**63))
-        work = _SomeSites(task.data, task.forcing, prior, self, np.arange(len(task)))
+        work = _SomeSites(task.data, task.forcing, prior, self, np.arange(len(task)), centre)
         if self.work.out is not None:
             data = run_sites(
                 list(site), work, Path(self.work.out) / folder, seed,
@@ -333,7 +376,7 @@ class _Smoother:
             found = work(part, [site_generator(seed, int(i)) for i in part])
             draws[part], prediction[part] = found["draws"][1], found["prediction"][1]
             if report is not None:
-                report(int(part[-1]) + 1)
+                report(int(part[-1]) + 1, n)
         return draws, prediction, np.full(n, "", dtype=object)
 
 
@@ -346,16 +389,22 @@ class _SomeSites:
     prior: Prior
     how: _Smoother
     positions: NDArray[np.int_]
+    centre: Array | None = None
 
     def cut(self, part: NDArray[np.int_]) -> _SomeSites:
         """The same for `part` alone, with no data of other sites."""
         rows = np.searchsorted(self.positions, part)
-        return replace(self, observations=self.observations[rows], forcing=self.forcing[rows], positions=part)
+        centre = None if self.centre is None else self.centre[rows]
+        return replace(
+            self, observations=self.observations[rows], forcing=self.forcing[rows], positions=part, centre=centre
+        )
 
     def __call__(self, part: NDArray[np.int_], rngs: list[np.random.Generator]) -> dict[str, Any]:
         own = self.cut(part)
         prior, obs, how, climate = self.prior, own.observations, self.how, expand(own.forcing)
         z0 = prior.to_real(prior.sample(how.n_members, rngs, sites=(part.size,)))
+        if own.centre is not None:
+            z0 = z0 - prior.centre + own.centre[:, None]
 
         def run(z: Array) -> Array:
             return obs.predict(observed_values(how.model, prior.from_real(z), climate))
@@ -383,6 +432,9 @@ class Network:
     scatter : ndarray, (draw, p)
         Posterior draws of training sites minus the prediction for the site by the members that had
         left it out: what the environment does not tell about the parameters.
+    stretch : float
+        Factor on draws of ln carbon about their mean by which their intervals cover what was measured at
+        sites left out as often as they say.
     seconds : float
         Training time.
     """
@@ -393,6 +445,7 @@ class Network:
     z_centre: Array
     z_scale: Array
     scatter: Array
+    stretch: float = 1.0
     seconds: float = 0.0
 
     def parameters(self, covariates: pd.DataFrame) -> Array:
@@ -404,13 +457,13 @@ class Network:
     def sample(self, covariates: pd.DataFrame, n_draws: int, rng: Rng = 0) -> Array:
         """Draws of the parameters at each site, (site, draw, p), unbounded coordinates.
 
-        Each draw is one member's prediction plus one row of `scatter`, so that correlations between
-        parameters are kept.
+        Each draw is one network's prediction plus one row of `scatter`, so that correlations between
+        parameters are kept. It is the same network and row at every site: a draw is one possible map.
         """
         rng, n_draws = as_rng(rng), as_whole("n_draws", n_draws, 1)
         z = self.parameters(covariates)
         which = rng.permutation(np.arange(n_draws) % z.shape[0])
-        rows = rng.integers(self.scatter.shape[0], size=(z.shape[1], n_draws))
+        rows = rng.integers(self.scatter.shape[0], size=n_draws)
         return np.moveaxis(z[which], 0, 1) + self.scatter[rows]
 
 
@@ -510,8 +563,54 @@ def train(
     InputError
         A task without covariates or known sites; fewer sites than members.
     """
-    start = time.perf_counter()
-    rng = as_rng(rng)
+    start, rng = time.perf_counter(), as_rng(rng)
+    network, held_out = _learn(task, regressor, n_networks, weights, n_scatter, rng)
+    few = np.sort(rng.permutation(len(task))[:MARKED])
+    z = held_out[few, None] + network.scatter[rng.integers(n_scatter, size=100)]
+    stretch = stretched(task[few], network.prior, z, rng)
+    return replace(network, stretch=stretch, seconds=time.perf_counter() - start)
+
+
+def stretched(task: Task, prior: Prior, z: Array, rng: np.random.Generator, level: float = 0.9) -> float:
+    """Factor on draws of ln carbon about their mean by which their intervals cover as they say.
+
+    Parameters
+    ----------
+    task : Task
+        Sites whose data had no part in the draws.
+    prior : Prior
+    z : ndarray, (site, draw, p)
+        Draws of their parameters, unbounded coordinates.
+    rng : Generator
+        For the errors of the data.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    float
+        Between 0 and 3.
+    """
+    data, said = task.data, task.predicted(prior.from_real(z))
+    mean = said.mean(axis=1)
+    noise = int(rng.integers(2**31))
+
+    def covers(factor: float) -> float:
+        made = Prediction(mean, mean[:, None] + factor * (said - mean[:, None]))
+        low, high = made.interval(data, level, noise)
+        return float(((low <= data.data) & (data.data <= high))[data.mask].mean())
+
+    low, high = 0.0, 3.0
+    for _ in range(10):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if covers(middle) > level else (middle, high)
+    return 0.5 * (low + high)
+
+
+def _learn(
+    task: Task, regressor: Regressor, n_networks: int, weights: str | None, n_scatter: int, rng: np.random.Generator
+) -> tuple[Network, Array]:
+    """The networks, and for every site the prediction of the one that has not seen it (site, p)."""
     sites = task.known
     if sites is None:
         raise InputError("This task knows no sites: give task.knowing(proda.assimilate(task)).")
@@ -542,8 +641,7 @@ def train(
         trained.append(member)
     which = rng.integers(len(sites), size=n_scatter)
     scatter = sites.draws[which, rng.integers(sites.draws.shape[1], size=n_scatter)] - held_out[which]
-    seconds = time.perf_counter() - start
-    return Network(sites.prior, scaling, tuple(trained), z_centre, z_scale, scatter, seconds)
+    return Network(sites.prior, scaling, tuple(trained), z_centre, z_scale, scatter), held_out
 
 
 def fitted(regressor: Regressor, x: Array, y: Array, seed: int, w: Array | None = None, **given: Any) -> Any:
@@ -636,7 +734,8 @@ def predict(
     Returns
     -------
     xarray.Dataset
-        `parameters`, `parameters_lower`, `parameters_upper` (site, parameter): median and interval.
+        `parameters`, `parameters_lower`, `parameters_upper` (site, parameter): mean in unbounded
+        coordinates, and interval.
         `carbon`, ... (site, layer) in gC m-3: exp of the mean of ln carbon, and interval.
         `stock`, ... (site,) in kgC m-2 down to `depth`: median and interval.
         `impossible` (site,): share of the draws with more carbon than soil can hold
@@ -657,45 +756,59 @@ def predict(
         "depth", depth, lower=0.0, upper=float(bottom[-1]), strict=True, unit="m", hint="It lies within the column."
     )
     thickness = np.diff(np.minimum(np.concatenate([[0.0], bottom]), depth))
-    theta = network.prior.from_real(network.sample(places.environment, n_draws, rng))
-    tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
+    z = network.sample(places.environment, n_draws, rng)
+    theta = network.prior.from_real(z)
+    low, high = tails(level)
+    ends = [low, 0.5, high]
     n = len(places)
     carbon, stock = np.empty((3, n, bottom.size)), np.empty((3, n))
-    parameters, impossible = np.quantile(theta, tails, axis=1), np.zeros(n)
+    parameters, impossible = _quantiles(theta, ends), np.zeros(n)
+    parameters[1] = network.prior.from_real(z.mean(axis=1))
     step = max(1, chunk // n_draws)
     for first in range(0, n, step):
         part = np.arange(first, min(first + step, n))
         X = observed_values(places.model, theta[part], expand(places.forcing[part]))
+        ln = _stretched(X, network.stretch)
+        X = np.where(np.isfinite(ln), np.exp(ln), 0.0)
         total = X @ thickness
         possible = total <= HIGHEST_CARBON * depth
         impossible[part] = 1.0 - possible.mean(axis=1)
-        carbon[:, part], stock[:, part] = _bands(X, total, tails)
+        carbon[:, part], stock[:, part] = _bands(X, total, ends)
         for k in np.flatnonzero(~possible.all(axis=1)):
             some = possible[k] if impossible[first + k] <= 0.5 else np.zeros(0, dtype=int)
-            carbon[:, [first + k]], stock[:, [first + k]] = _bands(X[[k]][:, some], total[[k]][:, some], tails)
-            parameters[:, first + k] = _quantiles(theta[[first + k]][:, some], tails)[:, 0]
+            carbon[:, [first + k]], stock[:, [first + k]] = _bands(X[[k]][:, some], total[[k]][:, some], ends)
+            parameters[:, first + k] = _quantiles(theta[[first + k]][:, some], ends)[:, 0]
+            parameters[1, first + k] = network.prior.from_real(z[first + k][some].mean(axis=0)) if len(some) else np.nan
     bands = {"parameters": parameters, "carbon": carbon, "stock": stock}
     data = _labelled(places, network.prior, bands, f"median, down to {depth:g} m")
     data["impossible"] = ("site", impossible, {"units": "1", "long_name": "share of draws above what soil can hold"})
     return data.assign_attrs(level=level, n_draws=n_draws)
 
 
-def _bands(X: Array, total: Array, tails: list[float]) -> tuple[Array, Array]:
+def _stretched(X: Array, stretch: float) -> Array:
+    """ln of carbon (site, draw, layer), its deviations from the mean over the draws stretched; −inf below rock."""
+    # Below the bedrock there is no carbon and no logarithm.
+    rock = np.any(X <= 0, axis=1, keepdims=True)
+    ln = np.log(np.where(rock, 1.0, X))
+    mean = ln.mean(axis=1, keepdims=True)
+    return np.where(rock, -np.inf, mean + stretch * (ln - mean))
+
+
+def _bands(X: Array, total: Array, ends: list[float]) -> tuple[Array, Array]:
     """Lower, middle and upper carbon (3, site, layer) and stock (3, site) of draws; NaN where there is none."""
-    carbon, stock = _quantiles(X, tails), _quantiles(total, tails) / 1000.0
+    carbon, stock = _quantiles(X, ends), _quantiles(total, ends) / 1000.0
     if X.shape[1]:
-        # Below the bedrock there is no carbon and no logarithm.
         rock = np.any(X <= 0, axis=1)
         ln = np.log(np.where(rock[:, None], 1.0, X)).mean(axis=1)
         carbon[1] = np.where(rock, 0.0, np.exp(ln))
     return carbon, stock
 
 
-def _quantiles(draws: Array, tails: list[float]) -> Array:
+def _quantiles(draws: Array, ends: list[float]) -> Array:
     """Over the second axis, in front; NaN where there are no draws."""
     if not draws.shape[1]:
-        return np.full((len(tails), draws.shape[0], *draws.shape[2:]), np.nan)
-    return np.asarray(np.quantile(draws, tails, axis=1))
+        return np.full((len(ends), draws.shape[0], *draws.shape[2:]), np.nan)
+    return np.asarray(np.quantile(draws, ends, axis=1, method="weibull"))
 
 
 def _labelled(places: Task, prior: Prior, bands: Mapping[str, Array], stock: str) -> xr.Dataset:
@@ -719,7 +832,7 @@ def _labelled(places: Task, prior: Prior, bands: Mapping[str, Array], stock: str
         coords["site"] = index.to_numpy()
     data = xr.Dataset(coords=coords)
     for name, dims, unit, meaning in (
-        ("parameters", ("site", "parameter"), "see coordinate units", "median"),
+        ("parameters", ("site", "parameter"), "see coordinate units", "mean in unbounded coordinates"),
         ("carbon", ("site", "layer"), "gC m-3", "exp of the mean of ln carbon"),
         ("stock", ("site",), "kgC m-2", stock),
     ):

@@ -23,7 +23,8 @@ Any scikit-learn regressor takes the place of the network, or of the whole, in o
     Proda("boosted parameters", HistGradientBoostingRegressor())
     WithoutProcess("boosting", HistGradientBoostingRegressor())
 
-and a rival of one's own is an object with a `name` and `learn`. Where its attribute `needs_sites` is
+as does any loss: ``EndToEnd("least squares", loss=None)``;
+a rival of one's own is an object with a `name` and `learn`. Where its attribute `needs_sites` is
 True, the cross-validation hands it a task whose `known` are the training sites, assimilated without
 the others.
 
@@ -34,7 +35,7 @@ to end: Xu et al. 2025, arXiv:2502.00672.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -44,7 +45,7 @@ from numpy.typing import NDArray
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.learning import hybrid, proda
 from landcarbon.learning.batch import one_batch
-from landcarbon.learning.task import Scaling, Task, numbers
+from landcarbon.learning.task import Loss, Scaling, Task, numbers, smooth_l1
 from landcarbon.learning.validation import Prediction, Rival, baselines
 from landcarbon.matrix.errors import InputError
 from landcarbon.models.process import published
@@ -142,7 +143,9 @@ class Pooled:
         """The same draws everywhere."""
         rows = rng.integers(self.pool.shape[0], size=n_draws)
         z = self.pool[rows, rng.integers(self.pool.shape[1], size=n_draws)]
-        return _mean_of_draws(task, self.prior, np.broadcast_to(z, (len(task), *z.shape)))
+        z = np.broadcast_to(z, (len(task), *z.shape))
+        said = task.predicted(self.prior.from_real(z))
+        return Prediction(said.mean(axis=1), said, z.mean(axis=1))
 
 
 @dataclass(frozen=True)
@@ -172,14 +175,33 @@ class Proda:
 
 @dataclass(frozen=True)
 class EndToEnd:
-    """A network trained through the process model; `options` are those of `hybrid.fit`."""
+    """Networks trained through the process model, from the one set that fits all sites best.
+
+    Attributes
+    ----------
+    name : str
+    n_networks : int
+    loss : callable or None
+        Of streams that have none of their own. On real profiles `smooth_l1`, which outliers pull at
+        with bounded force, predicted left-out blocks better than their likelihood (None).
+    options : mapping
+        More of `hybrid.fit`; another `start`, say.
+    """
 
     name: str = "hybrid"
+    n_networks: int = 4
+    loss: Loss | None = smooth_l1
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def learn(self, task: Task, rng: Generator) -> Mapped:
         """Train."""
-        return Mapped(hybrid.fit(task, rng=rng, **self.options))
+        if self.loss is not None:
+            streams = tuple(replace(s, loss=s.loss or self.loss) for s in task.streams)
+            task = replace(task, observations=streams)
+        given = {"n_networks": self.n_networks, **self.options}
+        if "start" not in given:
+            given["start"] = one_batch(task, rng=rng).parameters
+        return Mapped(hybrid.fit(task, rng=rng, **given))
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +213,7 @@ class Mapped:
     Attributes
     ----------
     network : Network or Hybrid
-        With `prior`, `parameters(covariates)` and `sample(covariates, n_draws, rng)`.
+        With `prior`, `stretch`, `parameters(covariates)` and `sample(covariates, n_draws, rng)`.
     """
 
     network: Any
@@ -200,7 +222,9 @@ class Mapped:
         """Mean over draws of the parameters."""
         z = self.network.sample(task.environment, n_draws, rng)
         middle = self.network.parameters(task.environment).mean(axis=0)
-        return _mean_of_draws(task, self.network.prior, z, middle)
+        said = task.predicted(self.network.prior.from_real(z))
+        mean = said.mean(axis=1)
+        return Prediction(mean, mean[:, None] + self.network.stretch * (said - mean[:, None]), middle)
 
 
 @dataclass(frozen=True)
@@ -301,11 +325,6 @@ def chosen(rivals: Any) -> dict[str, Rival]:
 
 def _known(task: Task, rng: Generator) -> proda.Sites:
     return proda.assimilate(task, rng=rng) if task.known is None else task.known
-
-
-def _mean_of_draws(task: Task, prior: Prior, z: Array, middle: Array | None = None) -> Prediction:
-    said = task.predicted(prior.from_real(z))
-    return Prediction(said.mean(axis=1), said, z.mean(axis=1) if middle is None else middle)
 
 
 def _rows(task: Task, columns: tuple[str, ...]) -> Array:

@@ -93,7 +93,7 @@ def scores(observed: ArrayLike, predicted: ArrayLike, *, log: bool = False) -> S
 
 
 def _pair(
-    observed: ArrayLike, predicted: ArrayLike, log: bool
+    observed: ArrayLike, predicted: ArrayLike, log: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     limit: dict[str, Any] = (
         {"lower": 0.0, "strict": True, "hint": "Logarithms need values above 0."} if log else {}
@@ -167,7 +167,6 @@ def bootstrap_score(
     *,
     rival: ArrayLike | None = None,
     score: str = "r2",
-    log: bool = False,
     level: float = 0.95,
     n_draws: int = 2000,
     rng: Rng = 0,
@@ -184,8 +183,6 @@ def bootstrap_score(
     rival : array_like, (row,), optional
         Predictions of the rival: the score of `predicted` minus theirs.
     score : {"r2", "rmse", "bias"}
-    log : bool
-        Score the natural logarithms.
     level : float
         Nominal coverage of the interval.
     n_draws : int
@@ -215,8 +212,8 @@ def bootstrap_score(
         raise InputError(f"score {score!r} is not known; take one of {', '.join(_SCORE)}.")
     low, high = tails(level)
     n_draws = as_whole("n_draws", n_draws, 1)
-    o, p = _pair(observed, predicted, log)
-    both = (p,) if rival is None else (p, _pair(observed, rival, log)[1])
+    o, p = _pair(observed, predicted)
+    both = (p,) if rival is None else (p, _pair(observed, rival)[1])
     group = np.unique(np.asarray(blocks), return_inverse=True)[1].ravel()
     same_length("blocks", group.size, "observed", o.size)
     n = int(group.max()) + 1

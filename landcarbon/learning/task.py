@@ -251,7 +251,7 @@ class Task:
         return leading(self.forcing)[0] if self.covariates is None else len(self.covariates)
 
     def __getitem__(self, rows: Any) -> Task:
-        """Some of the sites. What a further round of assimilation knew of the others is dropped."""
+        """Some of the sites. Posteriors whose prior was learnt from the others too are dropped."""
         cut = [given[rows] for given in _listed(self.observations)]
         known = self.known if self.known is None or self.known.n_rounds == 1 else None
         part = copy.copy(self)  # already checked
@@ -266,7 +266,7 @@ class Task:
 
     def knowing(self, sites: Sites) -> Task:
         """The same, with what the profiles have told of their sites, and the prior this began with."""
-        return replace(self, known=sites, prior=(sites.first or sites).prior)
+        return replace(self, known=sites, prior=sites.start or sites.prior)
 
     def predicted(self, theta: ArrayLike) -> Array:
         """What the model says of the data that are predicted, in their space.

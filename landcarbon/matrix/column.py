@@ -32,7 +32,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix import cascade, solve
+from landcarbon.matrix import cascade, solve, typeset
 from landcarbon.matrix.cascade import Plan, Rates
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.layers import SoilLayers, transport_matrix
@@ -180,6 +180,27 @@ class LayeredModel:
             known = [f.name for f in dataclasses.fields(self)]
             unknown = sorted(set(changes) - set(known))
             raise InputError(f"A LayeredModel has {known}, not {unknown}.") from None
+
+    def __repr__(self) -> str:
+        return typeset.card(self)
+
+    def latex(self, part: str = "equation", digits: int = 3) -> str:
+        r"""The column as it is written: "equation", "A", "V", a block "A31", "V22", or "V22 numbers".
+
+        Pools are counted from 1, as on paper; g and h are the conductances of `matrix.typeset`.
+
+        Examples
+        --------
+        >>> from landcarbon.matrix.layers import SoilLayers, exchange_rates
+        >>> soil = SoilLayers([0.1, 0.2, 0.7])
+        >>> column = LayeredModel(("litter", "soil"), soil, [[1, 0], [-0.4, 1]], np.ones((2, 3)),
+        ...                       *exchange_rates([1e-3, 1e-3], soil), mixed=(False, True))
+        >>> print(column.latex("A21"))
+        \mathbf{A}_{21} = \mathrm{diag}(-0.4, \ldots, -0.4)
+        >>> print(column.latex("V22").partition("pmatrix} ")[2])
+        g_{1} & -h_{2} & 0 \\ -g_{1} & h_{2} + g_{2} & -h_{3} \\ 0 & -g_{2} & h_{3} \end{pmatrix}
+        """
+        return typeset.of_column(self, part, digits)
 
     def index(self, pool: str, layer: int = 1) -> int:
         """Place of a pool's layer, counted from 1, among the p·L rows of `outflow_matrix`."""

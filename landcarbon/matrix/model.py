@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.matrix import typeset
 from landcarbon.matrix.errors import InputError, aligned, as_array, as_kept
 
 if TYPE_CHECKING:
@@ -137,6 +138,20 @@ class MatrixModel:
     def respired_fraction(self) -> Array:
         """Fraction (..., n) of what leaves each pool that goes to the atmosphere: 1 − Σ_i f_ij."""
         return np.maximum(self.A.sum(axis=-2), 0.0)
+
+    def __repr__(self) -> str:
+        return typeset.card(self)
+
+    def latex(self, part: str = "equation", digits: int = 3) -> str:
+        r"""The model as it is written: "equation", or one of its matrices A, K, B, V, M.
+
+        Examples
+        --------
+        >>> m = MatrixModel(("litter", "soil"), A=[[1, 0], [-0.3, 1]], K=[2, 0.02], B=[1, 0])
+        >>> print(m.latex("A"))
+        \mathbf{A} = \begin{pmatrix} 1 & 0 \\ -0.3 & 1 \end{pmatrix}
+        """
+        return typeset.of_pools(self, part, digits)
 
     def index(self, pool: str) -> int:
         """Position of a pool by its name."""

@@ -57,6 +57,7 @@ __all__ = [
     "PRODA_START",
     "SOIL",
     "Forcing",
+    "carbon_use_efficiency",
     "column",
     "monthly_model",
     "observed",
@@ -441,6 +442,72 @@ def observed(
         return pull(dX)
 
     return soil_carbon(X), pullback
+
+
+def carbon_use_efficiency(
+    parameters: ArrayLike, forcing: Forcing
+) -> tuple[Array, Callable[[ArrayLike], Array]]:
+    r"""Share of the carbon that decomposers take up and do not respire, over a column at steady state.
+
+    Mixing moves carbon and makes none, so what the pools of a whole column lose in a year is told by
+    transfer and input alone: A D = u, with no turnover time, climate or depth. Woody debris falls apart
+    without respiration and is left out of the sum; what is respired in all is the input.
+
+    .. math::
+
+        \mathrm{CUE} = 1 - \frac{\sum_j u_j}{\sum_{j > \mathrm{cwd}} D_j}, \qquad
+        \frac{\partial \sum D}{\partial \theta} = -\lambda^T \frac{\partial A}{\partial \theta} D, \quad
+        A^T \lambda = 1_{j > \mathrm{cwd}}
+
+    Parameters
+    ----------
+    parameters : array_like (..., 21)
+        In the order of `PARAMETERS`.
+    forcing : Forcing
+        Its litter input counts.
+
+    Returns
+    -------
+    efficiency : ndarray (...)
+    pullback : callable
+        ∂J/∂efficiency (...) → ∂J/∂parameters (..., 21).
+
+    References
+    ----------
+    The transfer coefficients as growth over uptake: Allison, Wallenstein & Bradford 2010,
+    doi:10.1038/ngeo846.
+
+    Examples
+    --------
+    Input of metabolic litter alone, of which 45 % becomes active carbon that is respired whole:
+
+    >>> theta = PARAMETERS.default.copy()
+    >>> for name in ("fs1s2", "fs1s3"):
+    ...     theta[_INDEX[name]] = 0.0
+    >>> theta[_INDEX["fl1s1"]] = 0.45
+    >>> land = Forcing(np.full((20, 12), 283.0), np.full((20, 12), 0.5), np.array([0.0, 100.0, 0.0, 0.0]))
+    >>> value, _ = carbon_use_efficiency(theta, land)
+    >>> float(value.round(4)), round(1 - 1 / 1.45, 4)
+    (0.3103, 0.3103)
+    """
+    p = _Parts(parameters, forcing)
+    A = np.broadcast_to(p.transfer_matrix(), (*p.lead, 7, 7))
+    u = np.zeros((*p.lead, 7))
+    u[..., :4] = forcing.litter_input
+    D = np.linalg.solve(A, u[..., None])[..., 0]
+    lost, taken = u.sum(axis=-1), D[..., 1:].sum(axis=-1)
+
+    def pullback(d: ArrayLike) -> Array:
+        ones = np.append(0.0, np.ones(6))
+        lam = np.linalg.solve(np.swapaxes(A, -1, -2), np.broadcast_to(ones[:, None], (*p.lead, 7, 1)))[..., 0]
+        slope = np.asarray(d) * lost / taken**2
+        out = np.zeros((*p.lead, len(PARAMETERS)))
+        for (i, j), name in _TRANSFERS.items():
+            out[..., _INDEX[name]] += slope * lam[..., i] * D[..., j]
+        out[..., _INDEX["fcwdl2"]] -= slope * lam[..., 3] * D[..., 0]
+        return out
+
+    return 1.0 - lost / taken, pullback
 
 
 class _Parts:

@@ -25,7 +25,7 @@ HELP = {
     "error": "standard deviation of ln carbon as measured",
     "members": "size of the ensemble of each site",
     "steps": "steps of the ensemble smoother",
-    "rounds": "assimilations, each from what the one before found over all sites",
+    "rounds": "most rounds by which the prior is learnt from what the sites have in common",
     "networks": "members of the network ensemble",
     "folds": "folds of the cross-validation",
     "block": "edge of the blocks that are left out [degrees]",

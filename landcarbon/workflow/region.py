@@ -11,6 +11,7 @@ account     each profile used, or dropped with a reason  profiles.csv
 sites       `proda.assimilate`, chunk by chunk           proda.nc, group "sites"
 evaluation  `evaluate` on left-out blocks                proda.nc, group "evaluation"
 map         `proda.train`, `proda.predict` on a grid     proda.nc, group "map"
+end to end  the same by networks trained through CLM5    proda.nc, group "end_to_end"
 control     `control` and `compare` of the map           proda.nc, "control" and "default"
 report      one page with pictures, from proda.nc        report.html
 =========== ============================================ ==================================
@@ -39,11 +40,13 @@ from landcarbon.datasets.climate import covariates_at, forcing_at
 from landcarbon.datasets.outlines import inside
 from landcarbon.datasets.profiles import Profiles
 from landcarbon.geo import block_ids
-from landcarbon.learning import Evaluation, Proda, Task, Work, evaluate, proda
+from landcarbon.learning import EndToEnd, Evaluation, Proda, Task, Work, evaluate, proda
 from landcarbon.learning.applicability import Applicability
 from landcarbon.learning.control import compare, control
 from landcarbon.learning.folds import blocked_folds
+from landcarbon.learning.hybrid import Hybrid
 from landcarbon.learning.rivals import RIVALS
+from landcarbon.learning.validation import Rival
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep_whole
 from landcarbon.models import clm5
@@ -54,7 +57,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPS", "REAL", "Plan", "read", "run", "summary", "write"]
 
-GROUPS = ("sites", "evaluation", "map", "control", "default")
+GROUPS = ("sites", "evaluation", "map", "end_to_end", "control", "default")
 REAL = Path(__file__).with_name("proda_real.nc")
 """Summary of the run over all real profiles that chapter 21 shows. It comes from this command:
 
@@ -68,6 +71,9 @@ PAIRS = (
     ("proda", "ridge"),
     ("proda", "pure_network"),
     ("proda", "forest"),
+    ("hybrid", "one_batch"),
+    ("hybrid", "proda"),
+    ("hybrid", "forest"),
 )
 GRIDS = (0.5, 1.0, 2.0, 4.0)
 MOST_CELLS = 5000  # of a map whose grid was not asked for
@@ -112,7 +118,7 @@ class Plan:
     error: float = 0.6
     members: int = 100
     steps: int = 6
-    rounds: int = 2
+    rounds: int = 10
     networks: int = 8
     folds: int = 4
     block: float = 2.0
@@ -236,8 +242,8 @@ def _stages(
     n_jobs: int,
     progress: bool | None,
     tell: Callable[[str], None],
-) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset, xr.Dataset]:
-    """Evaluation, map, control and default, each with what decides it."""
+) -> tuple[xr.Dataset, ...]:
+    """Evaluation, both maps, control and default, each with what decides it."""
     card: dict[str, Any] = {name: getattr(plan, name) for name in ("networks", "folds", "block", "draws")}
     folds = store.folder / f"folds-{fingerprint(card)}"
     evaluation = _stage(
@@ -246,15 +252,16 @@ def _stages(
     tell(evaluation.attrs.get("skipped") or str(Evaluation.from_dataset(evaluation)))
     card |= {name: getattr(plan, name) for name in ("depth", "grid", "box", "everywhere")}
     card |= {"climate": land.climate, "environment": land.environment}
-    cells = _stage(store, "map", card, lambda: _map(land, sites, plan))
-    if "skipped" in cells.attrs:
-        tell(cells.attrs["skipped"])
-        pattern = cells
-    else:
-        tell(f"mapped {cells.attrs['shown']} of {cells.attrs['land']} cells of {cells.attrs['grid']:g} degrees; the "
-             "others are unlike the places that were learned from")
-        pattern = _stage(store, "control", card, lambda: _control(cells, land, plan))
-    return evaluation, cells, pattern, _stage(store, "default", card, lambda: _default(sites, land, plan))
+    maps = (
+        _stage(store, "map", card, lambda: _map(lambda: _network(land, sites, plan), land, plan)),
+        _stage(store, "end_to_end", card, lambda: _map(lambda: _end_to_end(land, plan), land, plan)),
+    )
+    for cells, who in zip(maps, ("PRODA", "end to end")):
+        tell(cells.attrs.get("skipped") or f"{who}: mapped {cells.attrs['shown']} of {cells.attrs['land']} cells of "
+             f"{cells.attrs['grid']:g} degrees; the others are unlike the places that were learned from")
+    cells = maps[0]
+    pattern = cells if "skipped" in cells.attrs else _stage(store, "control", card, lambda: _control(cells, land, plan))
+    return evaluation, *maps, pattern, _stage(store, "default", card, lambda: _default(sites, land, plan))
 
 
 def _account(profiles: Profiles, land: _Land, sites: proda.Sites, plan: Plan, lost: int) -> xr.Dataset:
@@ -318,15 +325,25 @@ def summary(result: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
     result : mapping of str to xarray.Dataset
         From :func:`run` or :func:`read`.
     """
-    sites, evaluation, cells = (result[name] for name in GROUPS[:3])
+    sites, evaluation = result["sites"], result["evaluation"]
     short = sites[["account_profiles", "account_layers"]].assign(
         information=sites["information"].mean("site")
     )
     scores = [name for name in evaluation if str(name).startswith(("score_", "gap"))]
-    maps = [n for n in ("stock", "stock_lower", "stock_upper", "beyond", "dissimilarity") if n in cells]
-    cells = cells[maps].drop_dims(("parameter", "layer", "network"), errors="ignore")
-    small = short, evaluation[scores], cells, result["control"], result["default"]
+    maps = [_of_map(result[name]) for name in ("map", "end_to_end")]
+    small = short, evaluation[scores], *maps, result["control"], result["default"]
     return {name: data.drop_vars(_unused(data)) for name, data in zip(GROUPS, small)}
+
+
+def _of_map(cells: xr.Dataset) -> xr.Dataset:
+    """Stock and parameters, to three digits."""
+    kept = [n for n in ("stock", "stock_lower", "stock_upper", "beyond", "dissimilarity", "parameters") if n in cells]
+    small = cells[kept]
+    for name in kept:
+        # Bits beyond ten of the fraction are noise, and zeros take no room.
+        bits = (cells[name].values.astype("float32").view("uint32") + np.uint32(1 << 12)) & np.uint32(0xFFFFE000)
+        small[name] = cells[name].copy(data=bits.view("float32"))
+    return small
 
 
 def _unused(data: xr.Dataset) -> list[str]:
@@ -442,9 +459,10 @@ def _evaluate(
 ) -> xr.Dataset:
     lat, lon = land.covariates["latitude"], land.covariates["longitude"]
     folds = blocked_folds(lat, lon, plan.block, plan.folds, plan.seed)
-    few = {"proda": Proda(n_networks=plan.networks), "ridge": Proda("ridge", proda.ridge, plan.networks)}
+    n = plan.networks
+    few: dict[str, Rival] = {"proda": Proda(n_networks=n), "ridge": Proda("ridge", proda.ridge, n)}
     task = _task(land, plan, Work(out, n_jobs, progress)).knowing(sites)
-    rivals = [few.get(name, name) for name in RIVALS if name != "hybrid"]
+    rivals = [few.get(name, name) for name in RIVALS]
     return evaluate(task, folds, rivals, n_draws=plan.draws, rng=plan.seed).to_dataset()
 
 
@@ -460,19 +478,27 @@ def _with_gaps(data: xr.Dataset) -> xr.Dataset:
     return data.assign(columns).assign_coords(coords)
 
 
-def _network(land: _Land, sites: proda.Sites, plan: Plan) -> proda.Network:
+def _blocked(land: _Land, plan: Plan) -> Task:
     blocks = block_ids(land.covariates["latitude"], land.covariates["longitude"], plan.block)
-    task = replace(_task(land, plan, Work()), groups=blocks).knowing(sites)
-    return proda.train(task, n_networks=plan.networks, rng=plan.seed)
+    return replace(_task(land, plan, Work()), groups=blocks)
 
 
-def _map(land: _Land, sites: proda.Sites, plan: Plan) -> xr.Dataset:
+def _network(land: _Land, sites: proda.Sites, plan: Plan) -> proda.Network:
+    return proda.train(_blocked(land, plan).knowing(sites), n_networks=plan.networks, rng=plan.seed)
+
+
+def _end_to_end(land: _Land, plan: Plan) -> Hybrid:
+    found: Hybrid = EndToEnd().learn(_blocked(land, plan), np.random.default_rng(plan.seed)).network
+    return found
+
+
+def _map(make: Callable[[], proda.Network | Hybrid], land: _Land, plan: Plan) -> xr.Dataset:
     lat, lon = land.covariates["latitude"].to_numpy(), land.covariates["longitude"].to_numpy()
     try:
         folds = blocked_folds(lat, lon, plan.block, plan.folds, plan.seed)
     except InputError as error:
         raise InputError(f"No map, since nothing says how far from the profiles it would hold. {error}") from None
-    network = _network(land, sites, plan)
+    network = make()
     y, x, step = _cells(lat, lon, plan)
     used, forcing, covariates = _surroundings(y, x, land.climate, land.environment)
     index = pd.MultiIndex.from_arrays([y[used], x[used]], names=["latitude", "longitude"])

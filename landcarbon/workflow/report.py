@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ NAMES = {
     "one_batch": "one batch",
     "ridge": "PRODA, linear map",
     "proda": "PRODA",
+    "hybrid": "end to end",
     "forest": "random forest, no process",
     "pure_network": "network, no process",
     "own_profile": "own profile (not held out)",
@@ -74,7 +76,9 @@ def report(result: Groups) -> str:
     sections: tuple[tuple[str, str, Callable[[Groups], str]], ...] = (
         ("What went in", "sites", _account),
         ("How well places are predicted that were left out", "evaluation", _skill),
-        ("The map", "map", _map),
+        ("The map by PRODA", "map", _map),
+        ("The map end to end", "end_to_end", partial(_map, group="end_to_end")),
+        ("What both maps say of the parameters", "map", _parameters),
         ("What the profiles know of the parameters", "sites", _information),
         ("Which process controls the pattern of the map", "control", _control),
         ("Why CLM5 as published holds another amount of carbon", "default", _default),
@@ -220,8 +224,8 @@ def _scatter(evaluation: Evaluation) -> str:
     )
 
 
-def _map(result: Groups) -> str:
-    cells = result["map"]
+def _map(result: Groups, group: str = "map") -> str:
+    cells = result[group]
     lat, lon = cells["latitude"].values, cells["longitude"].values
     stock = cells["stock"].transpose("latitude", "longitude").values
     low = cells["stock_lower"].transpose("latitude", "longitude").values
@@ -261,6 +265,36 @@ def _map(result: Groups) -> str:
         f"{share:.0%} of these cells (dots) at least one covariate lies outside the range of the profiles.</p>"
     )
     return "\n".join(out)
+
+
+def _parameters(result: Groups) -> str:
+    """Panels of the parameters that profiles know most of, PRODA above end to end."""
+    known = result["sites"]["information"].mean("site").to_series().sort_values(ascending=False)
+    maps = {"PRODA": result["map"], "end to end": result["end_to_end"]}
+    maps = {name: cells for name, cells in maps.items() if "skipped" not in cells.attrs}
+    best = [str(name) for name in known.index[:4]]
+    fig, axes = plots.figure(8.4, 1.0 + 1.7 * len(maps), rows=len(maps), columns=len(best), squeeze=False)
+    alike = []
+    for k, name in enumerate(best):
+        shown = [c["parameters"].sel(parameter=name).transpose("latitude", "longitude").values for c in maps.values()]
+        ends = np.nanpercentile(np.stack([v.ravel() for v in shown]), [2, 98])
+        for ax, values, (who, cells) in zip(axes[:, k], shown, maps.items()):
+            lon, lat = cells["longitude"].values, cells["latitude"].values
+            land = np.isfinite(cells["dissimilarity"].transpose("latitude", "longitude").values)
+            ax.pcolormesh(lon, lat, np.where(land, 0.0, np.nan), cmap="Greys", vmin=-1.0, vmax=2.0)
+            ax.pcolormesh(lon, lat, values, cmap="viridis", vmin=ends[0], vmax=ends[1])
+            ax.set_title(f"{name}, {who}", fontsize=8)
+            ax.tick_params(labelsize=6)
+        if len(shown) == 2:
+            both = np.isfinite(shown[0]) & np.isfinite(shown[1])
+            alike.append(f"{name} {np.corrcoef(shown[0][both], shown[1][both])[0, 1]:+.2f}")
+    text = "Maps of the four parameters that profiles know most of; grey where no profile has such an environment."
+    if alike:
+        text += " Correlation of the two methods over the cells: " + ", ".join(alike) + "."
+    return _figure(fig, text, text) + (
+        "<p>The result file has all parameters. Where two methods that fit carbon alike disagree on a parameter, "
+        "the data do not know it.</p>"
+    )
 
 
 def _information(result: Groups) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from landcarbon.assimilation import Posterior, SeriesObservations, calibration, museum, problems
+from landcarbon.assimilation import Importance, Posterior, SeriesObservations, museum, problems
 from landcarbon.assimilation.calibration import Calibration, calibrate, rank, twins
 from landcarbon.assimilation.observations import GaussianLikelihood, ProfileObservations
 from landcarbon.matrix.errors import InputError
@@ -47,7 +47,7 @@ def test_a_sampler_told_half_the_error_is_caught():
     def bold(posterior, rng):
         told = GaussianLikelihood(posterior.observations.data, 0.5 * posterior.observations.sd)
         wrong = Posterior(posterior.prior, posterior.model, told)
-        return calibration.sample(wrong, "importance", rng, n=4000)
+        return Importance(n=4000).sample(wrong, rng)
 
     result = calibrate(problems.gaussian(), bold, n_twins=300, rng=4)
     assert result.p_value() < 1e-6

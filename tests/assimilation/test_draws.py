@@ -1,10 +1,21 @@
 """What draws say: quantiles that cover, summaries, ArviZ."""
 
+import warnings
+
+import arviz as az
 import numpy as np
 import pytest
 
-from landcarbon.assimilation import Draws, Ensemble, Prior, sample
-from landcarbon.assimilation.draws import tails
+from landcarbon.assimilation import (
+    Draws,
+    Ensemble,
+    GaussianLikelihood,
+    Posterior,
+    Prior,
+    problems,
+    sample,
+)
+from landcarbon.assimilation.draws import ConvergenceWarning, plain_rhat, tails
 from landcarbon.matrix.errors import InputError
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -101,3 +112,50 @@ def test_one_site_only():
         chains().to_arviz()
     with pytest.raises(InputError, match="selects sites"):
         chains()[0][0]
+
+
+def test_what_is_wrong_is_said_with_what_to_do():
+    short = {"n_chains": 4, "n_warmup": 100, "n_draws": 50}
+    with pytest.warns(ConvergenceWarning, match=r"R-hat reaches .*n_draws.*method='smc'"):
+        sample(problems.banana(0.05), "metropolis", rng=1, **short)
+    with pytest.warns(ConvergenceWarning, match=r"worth \d+ of the posterior, and 400 are wanted"):
+        sample(problems.incubation(), "importance", rng=1, n=500)
+    still = np.random.default_rng(1).standard_normal((4, 60, 2))
+    few = Draws(("a", "b"), still, still[..., 0], np.ones(4), np.zeros((4, 60), bool))
+    assert any("effective draws, and 400 are wanted" in told for told in few.concerns())
+    lost = np.zeros((4, 2000), bool)
+    lost[0, :4] = True
+    many = np.random.default_rng(2).standard_normal((4, 2000, 2))
+    (told,) = Draws(("a", "b"), many, many[..., 0], np.ones(4), lost).concerns()
+    assert told.startswith("0.05% of the trajectories diverged") and "target_accept=0.95" in told
+
+
+def test_a_posterior_on_a_bound_is_told():
+    prior = Prior(ParameterTable([Parameter("k", "d-1", 0.0, 2.0, 0.5)]))
+    beyond = Posterior(prior, lambda theta: theta, GaussianLikelihood([2.5], 0.05))
+    with pytest.warns(ConvergenceWarning, match=r"posterior of 'k' lies in the last hundredth .* upper bound, 2 d-1"):
+        sample(beyond, rng=1)
+    twins = Posterior(prior, lambda theta: theta, GaussianLikelihood(np.r_[2.5, np.full(19, 0.5)][:, None], 0.05))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sample(twins, rng=1, n=500)  # one of twenty sites: such there are among any twins
+        nothing = Posterior(prior, lambda theta: theta, GaussianLikelihood([-0.5], 0.05))
+        sample(nothing, rng=1)  # at 0 there is nothing left: a finding
+
+
+def test_the_default_converges_on_the_problems_of_the_course():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for posterior in (problems.gaussian(), problems.banana(0.05), problems.incubation()):
+            sample(posterior, rng=1)
+
+
+def test_r_hat_of_many_sites_is_the_split_one():
+    x = np.random.default_rng(3).standard_normal((3, 4, 101, 2)) + np.arange(4.0)[:, None, None] * 0.1
+    for s in range(3):
+        exact = az.rhat(az.convert_to_dataset({"x": x[s]}), method="split")["x"].values
+        np.testing.assert_allclose(plain_rhat(x)[s], exact, rtol=1e-10)
+    far = np.concatenate([x] * 40)
+    far[:, 0] += 3.0
+    walks = Draws(("a", "b"), far, far[..., 0], np.ones((120, 4)))
+    assert "at 120 of 120 sites" in walks.concerns()[0]  # and not one by one, which would take long

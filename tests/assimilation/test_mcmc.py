@@ -70,7 +70,7 @@ def test_past_states_span_a_thin_ridge():
 
 def test_without_data_a_uniform_prior_gives_uniform_samples():
     posterior = Posterior(UNIFORM, likelihood=lambda theta: np.zeros(theta.shape[:-1]))
-    walk = sample(posterior, rng=61, n_chains=40, n_warmup=500, n_draws=1000)
+    walk = sample(posterior, "metropolis", rng=61, n_chains=40, n_warmup=500, n_draws=1000)
     u = UNIFORM.to_unit(walk.draws[:, ::40]).reshape(-1, 2)
     assert all(stats.kstest(column, "uniform").pvalue > 0.01 for column in u.T)
     np.testing.assert_allclose(UNIFORM.to_unit(walk.ensemble().draws).var(0), 1 / 12, rtol=0.05)
@@ -122,10 +122,10 @@ def test_a_narrow_posterior_is_found_from_the_tempered_start():
     """Chains from the prior still stand where they began; from the population they agree."""
     posterior = Posterior(UNIFORM, likelihood=lambda th: -0.5 * (((th - 1.9) / 1e-3) ** 2).sum(-1))
     options = {"n_chains": 8, "n_warmup": 300, "n_draws": 600}
-    found = sample(posterior, rng=3, **options)
+    found = sample(posterior, "metropolis", rng=3, **options)
     assert (found.rhat() < 1.05).all()
     np.testing.assert_allclose(found.mean(), 1.9, atol=2e-4)
-    assert (sample(posterior, rng=3, start="prior", **options).rhat() > 1.2).any()
+    assert (sample(posterior, "metropolis", rng=3, start="prior", **options).rhat() > 1.2).any()
 
 
 def nothing(theta):
@@ -156,7 +156,7 @@ CHAINS = Metropolis().chains
         ),
         (lambda p: sample(p, "es-mda"), "a likelihood alone is not enough"),
         (
-            lambda p: sample(p, n_warmup=100, n_draws=2).to_dataset(site=[1]) and sample(p)[0],
+            lambda p: sample(p, "importance", n=20)[0],
             "one site",
         ),
         (

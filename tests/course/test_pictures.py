@@ -53,6 +53,19 @@ def test_png_is_small_and_of_the_size_asked_for() -> None:
     assert data == plots.png(fig, dpi=150)
 
 
+def test_colours_of_lines_survive_beside_a_map() -> None:
+    """Five thousand colours of a field must not turn a thin line into another colour."""
+    fig, ax = plots.figure()
+    x = np.linspace(0, 1, 200)
+    ax.imshow(np.outer(x, x), cmap="turbo", extent=(0, 1, 0, 1), aspect="auto")
+    for height, name in enumerate(("orange", "purple", "sky"), 1):
+        ax.plot(x, np.full(200, height / 4), color=plots.PALETTE[name], linestyle="--")
+    picture = Image.open(io.BytesIO(plots.png(fig, limit_kb=200))).convert("RGB")
+    seen = {colour for _, colour in picture.getcolors(2**24)}
+    for name in ("orange", "purple", "sky"):
+        assert tuple(bytes.fromhex(plots.PALETTE[name][1:])) in seen, name
+
+
 def test_png_says_when_a_picture_is_too_heavy() -> None:
     fig, ax = plots.figure()
     ax.imshow(np.random.default_rng(0).random((400, 700)))
@@ -87,6 +100,16 @@ def test_pool_diagram_shows_every_number_of_the_model() -> None:
     for wanted in ("leaf", "litter", "soil", "0.37", "0.21", "0.1", "0.63", "0.79", "0.9", "0.8",
                    "0.2", "100 yr"):
         assert wanted in texts
+
+
+def test_each_arrow_of_a_pool_diagram_has_a_head_and_a_way_of_its_own() -> None:
+    A = np.eye(5) - 0.2 * (1 - np.eye(5))
+    ax = plots.pool_diagram(MatrixModel(tuple("abcde"), A, np.ones(5), [1, 0, 0, 0, 0])).axes[0]
+    heads = {tuple(np.round(t.xy, 6)) for t in ax.texts if getattr(t, "arrow_patch", None) is not None}
+    assert len(heads) == 20 + 1 + 5  # transfers, one input, five ways to the air
+    # On each side of a box the ways have places of their own; up and down start from different sides.
+    ways = {(round(line.get_xdata()[0], 6), line.get_ydata()[0] < line.get_ydata()[1]) for line in ax.lines}
+    assert len(ways) == 20
 
 
 def test_pool_diagram_refuses_what_it_cannot_draw() -> None:

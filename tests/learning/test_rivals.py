@@ -1,6 +1,6 @@
 """Rivals of one shape: eight of ours, any regressor, one's own; no answer depends on who is asked first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -32,7 +32,7 @@ LITTLE = {
     "one_batch": Batch(options={"n_starts": 1, "max_iter": 5}),
     "ridge": Proda("ridge", proda.ridge, 2),
     "proda": Proda(n_networks=2, regressor=partial(proda.perceptron, hidden=(8,), max_iter=10)),
-    "hybrid": EndToEnd(options={"n_networks": 2, "network": (8,), "epochs": 8}),
+    "hybrid": EndToEnd(n_networks=2, options={"network": (8,), "epochs": 8}),
 }
 
 
@@ -81,7 +81,10 @@ def test_boosting_as_the_network_and_as_a_rival_and_a_bounded_loss(world, task, 
     r2 = report.table["r2"]
     assert (r2[["boosted parameters", "boosting", "hybrid"]] > r2["default"] + 0.05).all()
     assert np.isfinite(report.table.loc[["boosted parameters", "hybrid"], "coverage"]).all()
-    plain = evaluate(task, folds, LITTLE["hybrid"], n_draws=20)
+    # A loss of the rival is the same as one of the stream, and another than the likelihood.
+    of_rival = evaluate(task, folds, LITTLE["hybrid"], n_draws=20)
+    np.testing.assert_array_equal(said(report, "hybrid"), said(of_rival, "hybrid"))
+    plain = evaluate(task, folds, replace(LITTLE["hybrid"], loss=None), n_draws=20)
     assert not np.allclose(said(report, "hybrid"), said(plain, "hybrid"), equal_nan=True)
 
 
@@ -95,7 +98,7 @@ class Mean:
     def learn(self, task, rng):
         return Mean(value=task.data.data[task.data.mask].mean())
 
-    def predict(self, task, rng, draws):
+    def predict(self, task, rng, n_draws):
         return Prediction(np.full(task.data.data.shape, self.value))
 
 

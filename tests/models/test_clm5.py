@@ -398,3 +398,25 @@ HOLE = np.where(np.arange(240).reshape(20, 12) == 30, np.nan, 285.0)
 def test_bad_input_gets_a_sentence(call, sentence):
     with pytest.raises(InputError, match=sentence):
         call()
+
+
+def test_carbon_use_efficiency_is_what_the_fluxes_of_all_layers_say():
+    """By pools and layers: what is passed on of all that decomposes, woody debris left out."""
+    rng = np.random.default_rng(3)
+    P = clm5.PARAMETERS
+    theta = P.lower + rng.uniform(0.2, 0.8, (5, 21)) * (P.upper - P.lower)
+    season = 284 + 9 * np.sin(2 * np.pi * np.arange(12) / 12)
+    land = clm5.Forcing(
+        np.broadcast_to(season, (5, 20, 12)), np.full((5, 20, 12), 0.4), rng.uniform(20, 200, (5, 4))
+    )
+    value, pull = clm5.carbon_use_efficiency(theta, land)
+    model, _ = clm5.column(theta, land)
+    flux = (model.K * clm5.steady_state(theta, land) * np.asarray(clm5.LAYERS.thickness))[:, 1:].sum(axis=-1)
+    passed = 1.0 - model.A.sum(axis=-2)[:, 1:]  # the column sums of A are what is lost
+    np.testing.assert_allclose(value, (flux * passed).sum(axis=-1) / flux.sum(axis=-1), rtol=1e-9)
+    slope = pull(np.ones(5))
+    for k in range(21):
+        h = 1e-6 * np.eye(21)[k]
+        up, down = (clm5.carbon_use_efficiency(theta + s * h, land)[0] for s in (1, -1))
+        np.testing.assert_allclose(slope[:, k], (up - down) / 2e-6, atol=1e-7)
+    assert (slope[:, [P.index(n) for n in ("tau_s3", "q10", "beta")]] == 0).all()

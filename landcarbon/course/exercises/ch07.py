@@ -253,6 +253,45 @@ def survives(answer: Callable[[], Any]) -> None:
     )
 
 
+@exercise(
+    "07.5",
+    level=2,
+    title="a month of RothC",
+    hints=(
+        "What is left after a month of decay at rate ξ K alone? The rest has decayed.",
+        "decayed = (1 − e^{−ξ K / 12}) X. Take it from each pool, then hand F times it on.",
+        "X - decayed + F @ decayed + p: the input is not touched in its first month.",
+    ),
+)
+def month(answer: Callable[[Any, Any, Any, Any, Any], Any]) -> None:
+    """One step that hands over at its end."""
+    F = np.array([[0.0, 0.0, 0.0], [0.3, 0.1, 0.2], [0.2, 0.3, 0.4]])
+    K, X, p = np.array([10.0, 0.66, 0.02]), np.array([2.0, 5.0, 40.0]), np.array([0.4, 0.0, 0.0])
+    for xi in (1.0, 2.5, 0.0):
+        found = np.asarray(answer(X.copy(), F, K, xi, p), dtype=float)
+        expect(found.shape == (3,), "shape", "Return the three pools, as an array of the shape of X.")
+        expect(np.isfinite(found).all(), "not finite", "A pool is NaN or infinite.")
+        decayed = -np.expm1(-xi * K / 12) * X
+        true = X - decayed + F @ decayed + p
+        if xi == 0:
+            expect(np.allclose(found, X + p), "limit", "With ξ = 0 nothing decays and only the input is added.")
+            continue
+        yearly = -np.expm1(-xi * K) * X
+        expect(not np.allclose(found, X - yearly + F @ yearly + p), "units", "K is per year, and this is a month.")
+        expect(not np.allclose(found, X - decayed + F.T @ decayed + p), "transposed",
+               "F has the pool it comes from in its column: F @ decayed.")
+        expect(not np.allclose(found, X - decayed + p), "mass balance",
+               "What decays and is handed on has gone: add it to the pools that get it.")
+        euler = xi * K / 12 * X
+        expect(not np.allclose(found, X - euler + F @ euler + p), "value",
+               "ξ K / 12 of a pool is lost at first, but there is less and less of it in the month: use exp.")
+        early = -np.expm1(-xi * K / 12) * (X + p)
+        expect(not np.allclose(found, X + p - early + F @ early), "off by one",
+               "The input of this month has decayed already; it arrives when the month is over.")
+        expect(np.allclose(found, true, rtol=1e-10), "identity",
+               "Not the pools after decay, handing over and input, in this order.")
+
+
 @cache
 def _survivors() -> dict[str, bool]:
     """What differs by less than 5 % between three forms of equal yearly mean."""

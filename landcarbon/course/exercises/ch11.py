@@ -192,3 +192,35 @@ def _dense(A: np.ndarray, K: np.ndarray, down: np.ndarray, up: np.ndarray, b: np
         M[:, i, layer[1:], i, layer[1:]] += up
         M[:, i, layer[:-1], i, layer[1:]] -= up
     return np.linalg.solve(M.reshape(n, p * L, p * L), b.reshape(n, -1, 1)).reshape(b.shape)
+
+
+@exercise(
+    "11.4",
+    level=2,
+    title="water that carries carbon down",
+    hints=(
+        "What does layer l give away, and to whom? That is column l of V, before the division by thickness.",
+        "Layer l gives g[l] down and h[l−1] up: both stand on the diagonal. What the neighbours get is in their rows.",
+        "np.diag(np.append(g, 0) + np.append(0, h)) - np.diag(g, -1) - np.diag(h, 1), each row divided by its dz.",
+    ),
+)
+def carried(answer: Callable[[Any, Any, Any], Any]) -> None:
+    """Columns of zero sum once weighted by thickness; g in the row below, h in the row above."""
+    g, h, dz = np.array([3e-3, 1e-3, 2e-3]), np.array([2e-3, 5e-4, 1e-3]), np.array([0.05, 0.1, 0.4, 0.2])
+    V = np.asarray(answer(g, h, dz), dtype=float)
+    expect(V.shape == (4, 4), "shape", "Four layers need a 4 × 4 matrix.")
+    expect(np.all(np.isfinite(V)), "not finite", "Some entries of V are not finite numbers.")
+    true = (np.diag(np.append(g, 0) + np.append(0, h)) - np.diag(g, -1) - np.diag(h, 1)) / dz[:, None]
+    expect(not np.allclose(V, -true), "sign", "V stands in the equation as −V X: what leaves is positive.")
+    expect(not np.allclose(V, true * dz[:, None]), "units",
+           "These are conductances in m/yr. A concentration changes by them over the thickness of its layer.")
+    expect(not np.allclose(V, true * dz[:, None] / dz), "transposed",
+           "Divided by the thickness of the layer the carbon comes from: right for stocks, not for concentrations.")
+    turned = (np.diag(np.append(g, 0) + np.append(0, h)) - np.diag(g, 1) - np.diag(h, -1)) / dz[:, None]
+    expect(not np.allclose(V, turned), "mass balance",
+           "g above the diagonal and h below: what layer l gives down does not arrive in the row of layer l + 1.")
+    expect(np.abs(dz @ V).max() < 1e-9 * np.abs(V).max(), "mass balance",
+           "The columns, weighted by thickness, do not sum to zero: what a layer gives is not what they get.")
+    expect(np.abs(V @ np.ones(4)).max() > 1e-6, "identity",
+           "A uniform column stays uniform in your V, but more goes down here than comes up.")
+    expect(np.allclose(V, true), "value", "Down through the face under layer l goes g[l] X[l], up comes h[l] X[l+1].")

@@ -103,3 +103,37 @@ def until_nothing_is_left(answer: Callable[..., Any]) -> None:
                f"The spread after standardising {name!r} does not belong to the components standardised so far.")
         expect(trial[name] <= min(trial.values()) + 1e-12, "value",
                "In some step another component would have left a smaller spread.")
+
+
+@exercise(
+    "12.4",
+    level=2,
+    title="A matrix by asking",
+    hints=(
+        "What does dX/dt = u − M X leave over when every pool is empty?",
+        "With one unit in pool j and nothing elsewhere, M X is column j of M.",
+        "u = step(zeros); column j is u − step(np.eye(n)[j]); stack the columns along axis 1.",
+    ),
+)
+def ask(answer: Any) -> None:
+    for model, total in ((three_pool(), 600.0), (teco8(), 1200.0)):
+        calls: list[Any] = []
+
+        def step(X: Any, model: Any = model, total: float = total, calls: list[Any] = calls) -> Any:
+            calls.append(np.array(X, dtype=float))
+            return model.derivative(np.asarray(X, dtype=float), total)
+
+        found = answer(step, model.n)
+        expect(isinstance(found, (tuple, list)) and len(found) == 2, "shape", "Return two things: u and M.")
+        u, M = (np.asarray(v, dtype=float) for v in found)
+        expect(u.shape == (model.n,) and M.shape == (model.n, model.n), "shape", "u is (n,), M is (n, n).")
+        expect(np.all(np.isfinite(u)) and np.all(np.isfinite(M)), "not finite", "An entry is NaN or infinite.")
+        true, size = model.outflow_matrix(), 1e-9 * total
+        expect(np.allclose(u, model.input(total)), "value", "u is what still changes when all pools are empty.")
+        expect(not np.allclose(M, -true, atol=size), "sign", "The equation has −M X: what leaves is positive in M.")
+        expect(not np.allclose(M, true.T, atol=size), "identity",
+               "That is the transpose: one call tells one column, what pool j gives to all pools.")
+        expect(not np.allclose(M, true - u[:, None], atol=size), "mass balance",
+               "The input is still in your matrix: take u away from each answer before you change its sign.")
+        expect(np.allclose(M, true, atol=size), "value", "u − M X must be what the program says of any X.")
+        expect(len(calls) <= model.n + 1, "value", f"{len(calls)} calls; {model.n + 1} are enough.")

@@ -109,3 +109,53 @@ def control(answer: Callable[..., Any]) -> None:
     still = answer(lambda p: np.asarray(p)[..., 0], theta, groups)
     expect(abs(still["decay"][0]) < 1e-9 and abs(still["input"][0] - 1) < 1e-9, "identity",
            "If only input acts, it carries the whole pattern and decay none.")
+
+
+@exercise(
+    "21.4",
+    level=2,
+    title="Add a rival of your own",
+    hints=(
+        "What does a rival owe? `learn(task, rng)` looks at the data of the task it is given; what it returns has "
+        "`predict(places, rng, n_draws)`, which may look at the covariates and depths of the places only.",
+        "Learn one number for each site, such as the mean of its ln carbon (`task.data.data` where "
+        "`task.data.mask`), and the environment it belongs to; predict by the environment of the places.",
+        "Return Prediction(mean) with mean of the shape of places.data.data: the number of the site whose scaled "
+        "covariates are nearest, the same at every depth.",
+    ),
+)
+def rival(answer: Any) -> None:
+    from dataclasses import replace
+
+    from landcarbon.datasets import twin_world
+    from landcarbon.learning import Task
+
+    world = twin_world(60, rng=4)
+    task = Task(world.observations, world.forcing, world.covariates)
+    known, places = task[np.arange(40)], task[np.arange(40, 60)]
+    expect(isinstance(getattr(answer, "name", None), str), "incomplete",
+           "A rival has a `name`, the row it gets in the table.")
+    expect(hasattr(answer, "learn"), "incomplete", "A rival has a method learn(task, rng).")
+
+    def said(learnt_from: Any, asked: Any) -> Any:
+        predictor = answer.learn(learnt_from, np.random.default_rng(0))
+        expect(hasattr(predictor, "predict"), "incomplete",
+               "learn returns a predictor: an object with predict(places, rng, n_draws).")
+        return np.asarray(predictor.predict(asked, np.random.default_rng(1), 20).mean, dtype=float)
+
+    found = said(known, places)
+    expect(found.shape == places.data.data.shape, "shape",
+           "mean has one number for each site and depth of the places: the shape of places.data.data.")
+    expect(np.isfinite(found), "not finite", "A prediction is NaN or infinite.")
+    other = places.data.with_values(np.full(found.shape, 7.0))
+    expect(np.allclose(said(known, replace(places, observations=other)), found), "leakage",
+           "The predictions follow the data of the places that are predicted; those are not known.")
+    measured = known.data.data[known.data.mask]
+    expect(found[places.data.mask].mean() < 2 * measured.mean(), "units",
+           "Data and predictions are ln carbon; these look like carbon itself.")
+    more = known.data.with_values(np.exp(known.data.data + 1.0))
+    expect(np.allclose(said(replace(known, observations=more), places), found + 1.0, atol=0.35), "value",
+           "Where every site that is learnt from holds e times the carbon, so must the predictions.")
+    spread = np.where(places.data.mask, found, np.nan)
+    expect(np.ptp(np.nanmean(spread, axis=1)) > 0.05, "limit",
+           "All places get the same; a rival worth its row tells places apart by their environment.")

@@ -61,7 +61,7 @@ def two_networks(measure: Measure | None = None) -> dict[str, Array]:
         streams.append(Stream(data, measure))
     return {
         name: hybrid.fit(
-            Task(streams, I, made["place"], CUE), start=start, members=2, network=(10,), epochs=120,
+            Task(streams, I, made["place"], CUE), start=start, n_networks=2, network=(10,), epochs=120,
             patience=40, rate=0.03, decay=0.01, batch=75, rng=1,
         ).predict(made["place"])
         for name, start in STARTS.items()
@@ -222,3 +222,39 @@ def measurement(answer: Callable[..., Any]) -> None:
         "value",
         "With this measurement at all sites the mean CUE is still off by more than 10 %.",
     )
+
+
+@exercise(
+    "22.4",
+    level=2,
+    title="carbon use efficiency of a chain",
+    hints=(
+        "How much carbon do the pools lose in a year, each time it is handed on counted anew?",
+        "At steady state D = A⁻¹ u is what each pool loses in a year, whatever its turnover time. All that ever "
+        "enters is respired in the end: u.sum().",
+        "`1 - u.sum() / np.linalg.solve(A, u).sum()`.",
+    ),
+)
+def chain_efficiency(answer: Callable[..., Any]) -> None:
+    """Share passed on of all that decomposes, weighted by the fluxes."""
+    rng = np.random.default_rng(22)
+    A = np.array([[1.0, 0.0, -0.1], [-0.4, 1.0, -0.2], [-0.1, -0.3, 1.0]])
+    u = np.array([300.0, 100.0, 0.0])
+    found = answer(A, u)
+    expect(np.ndim(found) == 0, "shape", "Give one number for the whole chain.")
+    found = float(found)
+    expect(np.isfinite(found), "not finite", "It is NaN or infinite.")
+    D = np.linalg.solve(A, u)
+    right = 1 - u.sum() / D.sum()
+    expect(not np.isclose(found, 1 - right), "identity", "That is the share respired; asked for is what is passed on.")
+    passed = 1 - A.sum(axis=0)
+    expect(not np.isclose(found, passed.mean()), "mass balance",
+           "Every pool counts alike here; a pool through which little flows must count little.")
+    expect(not np.isclose(found, (passed * u).sum() / u.sum()), "mass balance",
+           "Weighted by what enters from outside; what pools hand to each other decomposes too.")
+    expect(np.isclose(found, right), "value", "For a small chain of three pools it should be another number.")
+    B = np.tril(-rng.uniform(0.05, 0.2, (4, 4)), -1) + np.eye(4)
+    one = np.array([1.0, 0.0, 0.0, 0.0])
+    expect(np.isclose(float(answer(B, one)), 1 - 1 / np.linalg.solve(B, one).sum()), "value",
+           "With four pools and one input it is off.")
+    expect(np.isclose(float(answer(np.eye(2), np.ones(2))), 0.0), "limit", "Pools that pass nothing on: 0.")

@@ -30,6 +30,11 @@ def closed(X, gpp, xi):
     return day(X, gpp, xi, to={(5, 3): 1.0, (5, 4): 0.725, (6, 5): 0.996, (5, 6): 0.99, (5, 7): 1.0})
 
 
+def rothc_month(X, F, K, xi, p):
+    decayed = (1 - np.exp(-xi * K / 12)) * X
+    return X - decayed + F @ decayed + p
+
+
 WRONG = {
     "07.1": [
         (lambda T, q10, reference: q10 ** ((reference - T) / 10), "sign"),
@@ -84,5 +89,14 @@ WRONG = {
         ),
         (lambda: True, "shape"),
         (lambda: {"mean carbon": True}, "incomplete"),
+    ],
+    "07.5": [
+        (lambda X, F, K, xi, p: rothc_month(X, F, 12 * K, xi, p), "units"),
+        (lambda X, F, K, xi, p: rothc_month(X, F.T, K, xi, p), "transposed"),
+        (lambda X, F, K, xi, p: rothc_month(X, 0 * F, K, xi, p), "mass balance"),
+        (lambda X, F, K, xi, p: X + p - (np.eye(3) - F) @ (xi * K / 12 * X), "value"),
+        (lambda X, F, K, xi, p: rothc_month(X + p, F, K, xi, 0 * p), "off by one"),
+        (lambda X, F, K, xi, p: rothc_month(X, F, K, 1.0, p), "identity"),
+        (lambda X, F, K, xi, p: rothc_month(X, F, K, xi, p).sum(), "shape"),
     ],
 }

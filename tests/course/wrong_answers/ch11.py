@@ -57,6 +57,15 @@ def cascade(A, K, down, up, b, pass_on=True, swap=False, mix=True):
     return X
 
 
+def both_ways(g, h, dz):
+    return (np.diag(np.append(g, 0) + np.append(0, h)) - np.diag(g, -1) - np.diag(h, 1)) / dz[:, None]
+
+
+def slide(g, h, dz):
+    """As it stands on slides: the same for diffusion alone."""
+    return (np.diag(np.append(g, 0) + np.append(0, h)) - np.diag(g, 1) - np.diag(h, -1)) / dz[:, None]
+
+
 WRONG = {
     "11.1": [
         (lambda pool, layer, L: pool * L + layer, "off by one"),
@@ -78,5 +87,13 @@ WRONG = {
         (lambda *parts: cascade(*parts, mix=False), "value"),
         (lambda A, K, down, up, b: cascade(A, K, down, up, b)[0], "shape"),
         (lambda A, K, down, up, b: cascade(A, K, down, up, b) * K, "limit"),
+    ],
+    "11.4": [
+        (slide, "mass balance", "above the diagonal"),
+        (lambda g, h, dz: -both_ways(g, h, dz), "sign"),
+        (lambda g, h, dz: both_ways(g, h, np.ones(4)), "units"),
+        (lambda g, h, dz: both_ways(g, h, dz) * dz[:, None] / dz, "transposed"),
+        (lambda g, h, dz: right((g + h) / 2, dz), "identity"),
+        (lambda g, h, dz: both_ways(h, g, dz), "value"),
     ],
 }

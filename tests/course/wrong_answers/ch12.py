@@ -37,6 +37,20 @@ def in_their_order(models):
     return names, spread
 
 
+def by_asking(step, n):
+    u = np.asarray(step(np.zeros(n)))
+    return u, np.stack([u - step(e) for e in np.eye(n)], axis=1)
+
+
+def one_too_many(step, n):
+    step(np.ones(n))
+    return by_asking(step, n)
+
+
+def input_left_in(step, n):
+    return by_asking(step, n)[0], np.stack([-step(e) for e in np.eye(n)], axis=1)
+
+
 def one_by_one(models):
     """Each component standardised by itself, not together with those before."""
     names = list(COMPONENTS)
@@ -65,5 +79,12 @@ WRONG = {
         (lambda m: (["npp"], [0.0]), "incomplete"),
         (lambda m: (list(COMPONENTS), in_their_order(m)[1][1:]), "shape", "six"),
         (one_by_one, "limit"),
+    ],
+    "12.4": [
+        (lambda step, n: (by_asking(step, n)[0], -by_asking(step, n)[1]), "sign"),
+        (lambda step, n: (step(np.zeros(n)), np.stack([step(np.zeros(n)) - step(e) for e in np.eye(n)])), "identity"),
+        (input_left_in, "mass balance"),
+        (one_too_many, "value"),
+        (lambda step, n: by_asking(step, n)[1], "shape"),
     ],
 }

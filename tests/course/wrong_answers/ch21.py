@@ -1,6 +1,10 @@
 """Typical wrong answers of chapter 21, each with the kind of error its check must name."""
 
 import numpy as np
+from sklearn.linear_model import Ridge
+
+from landcarbon.learning import Prediction
+from landcarbon.learning.task import Scaling
 
 
 def leaky(fit, predict, x, y, fold):
@@ -32,6 +36,38 @@ def shares(model, theta, groups, left=False, one=False):
     return out
 
 
+class Rival:
+    """Ridge regression of a site's mean ln carbon on its covariates, spoilt in one way."""
+
+    name = "mine"
+
+    def __init__(self, fault):
+        self.fault = fault
+
+    def learn(self, task, rng):
+        scale = Scaling.of(task.covariates)
+        y = np.where(task.data.mask, task.data.data, np.nan)
+        y = np.nanmean(np.exp(y) if self.fault == "carbon" else y, axis=1)
+        if self.fault == "blind":
+            y = np.full_like(y, y.mean())
+        if self.fault == "deaf":
+            y = np.linspace(8.0, 9.0, y.size)
+        made = Ridge(30.0).fit(scale(task.covariates), y)
+        return None if self.fault == "no predictor" else Predictor(self.fault, scale, made)
+
+
+class Predictor:
+    def __init__(self, fault, scale, made):
+        self.fault, self.scale, self.made = fault, scale, made
+
+    def predict(self, places, rng, n_draws):
+        mean = self.made.predict(self.scale(places.covariates))
+        if self.fault == "a site":
+            return Prediction(mean)
+        mean = np.repeat(mean[:, None], places.data.data.shape[1], axis=1)
+        return Prediction(0.5 * (mean + places.data.data) if self.fault == "peeks" else mean)
+
+
 def one_model(fit, predict, x, y, fold):
     """Trained once, without the first fold, and used for all."""
     return predict(fit(x[fold != 0], y[fold != 0]), x)
@@ -59,5 +95,13 @@ WRONG = {
         (lambda m, t, g: {"input": (1, 1, 1)}, "incomplete"),
         (lambda m, t, g: shares(m, t.mean(axis=0)[None], g), "value", "interval"),
         (lambda m, t, g: {k: v[::-1] for k, v in shares(m, t, g).items()}, "shape", "order"),
+    ],
+    "21.4": [
+        (Rival("no predictor"), "incomplete"),
+        (Rival("a site"), "shape"),
+        (Rival("peeks"), "leakage"),
+        (Rival("carbon"), "units"),
+        (Rival("deaf"), "value"),
+        (Rival("blind"), "limit"),
     ],
 }

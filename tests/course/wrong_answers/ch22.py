@@ -47,4 +47,11 @@ WRONG = {
         (measured(lambda f, k, I: np.log(f * I), lambda f, k, I: (f, 0 * f)), "value"),
         (lambda theta, I: np.log(theta[:, :1] * I[:, None]), "shape"),
     ],
+    "22.4": [
+        (lambda A, u: u.sum() / np.linalg.solve(A, u).sum(), "identity"),
+        (lambda A, u: (1 - A.sum(axis=0)).mean(), "mass balance"),
+        (lambda A, u: ((1 - A.sum(axis=0)) * u).sum() / u.sum(), "mass balance"),
+        (lambda A, u: 1 - A.sum(axis=0), "shape"),
+        (lambda A, u: 1 - u.sum() / np.linalg.solve(A.T, u).sum(), "value"),
+    ],
 }
