@@ -9,13 +9,14 @@ tables of the page, the equations stay as they stand.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any, ClassVar
 
-_LITERAL = re.compile(r"``.*?``|`[^`]+`|\\\||[|*_]")
+_LITERAL = re.compile(r"``.*?``|`[^`]+`|\\\||\*\*|[|*_]")
+_ALIGNED = re.compile(r"\S {3,}\S")
 _BAR = re.compile(r"``.*?``|\\\||\|")
 _BORDER = re.compile(r"=+( +=+)+$")
 _MODULE = re.compile(r"<module '([\w.]+)' from '[^']*'>")
@@ -63,41 +64,40 @@ def page_source(lines: Sequence[str]) -> list[str]:
     <BLANKLINE>
     """
     page: list[str] = []
-    rest = iter([*lines, ""])
-    equation: list[str] = []
-    above = ""
-    for line in rest:
-        begins = line.startswith(_INDENT) and (equation or not above.strip())
-        above = line
-        if begins or (equation and not line.strip()):
-            equation.append(line)
-            continue
-        page += _equation(equation)
-        equation = []
-        if _BORDER.fullmatch(line.strip()):
-            page += _table(line.rstrip(), rest)
+    for paragraph in re.split(r"\n\s*\n", "\n".join(lines).strip("\n")):
+        written = paragraph.split("\n")
+        if _BORDER.fullmatch(written[0].strip()):
+            page += _table(written)
+        elif paragraph.startswith(_INDENT) or any(_ALIGNED.search(line) for line in written):
+            page += _as_written(paragraph)
         else:
-            entry = [""] if re.match(r"\[\d+\] ", line) else []
-            page += [*entry, _escaped(re.sub("^:$", "", re.sub("::$", ":", line.removeprefix(_INDENT))))]
-    return page + _equation(equation)
+            page += _text(written)
+    return page
 
 
-def _equation(lines: list[str]) -> list[str]:
-    if not lines:
-        return []
-    written = indent(dedent("\n".join(lines)).rstrip(), "   ")
+def _text(lines: list[str]) -> list[str]:
+    """A paragraph; what is numbered stands by itself, and a colon needs no second one."""
+    page: list[str] = []
+    for line in lines:
+        if re.match(r"\[\d+\] ", line):
+            page.append("")
+        page.append(_escaped(re.sub("::$", ":", line.removeprefix(_INDENT))))
+    return [*([] if page == [":"] else page), ""]
+
+
+def _as_written(paragraph: str) -> list[str]:
+    """An equation, or words in columns."""
+    written = indent(dedent(paragraph).rstrip(), "   ")
     return [".. code-block:: none", "   :class: module-equation", "", *written.split("\n"), ""]
 
 
-def _table(border: str, rest: Iterator[str]) -> list[str]:
+def _table(lines: list[str]) -> list[str]:
     """A simple table, whose columns stand under its border, as a list of rows."""
+    border = lines[0].rstrip()
     starts = [found.start() for found in re.finditer("=+", border)]
     rows: list[list[str]] = []
-    borders = 1
-    while borders < 3:
-        line = next(rest)
+    for line in lines:
         if _BORDER.fullmatch(line.strip()):
-            borders += 1
             continue
         cells = [line[a:b].strip() for a, b in pairwise([*starts, None])]
         if cells[0] or not rows:
@@ -118,7 +118,7 @@ def _escaped(text: str) -> str:
 def _docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Lay out a module docstring, and show bars as bars instead of substitutions."""
     if what == "module":
-        lines[1:] = page_source(lines[1:])
+        lines[1:] = ["", *page_source(lines[1:])]
     else:
         lines[:] = [
             line if line.lstrip().startswith((">>>", "...")) else _BAR.sub(_bar, line)
@@ -138,8 +138,10 @@ def _signature(
 
 
 def _alias(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
-    """Fields of a named tuple are told in its docstring; "Alias for field number 0" tells nothing."""
-    return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field") else None
+    """Fields are told in the docstring of their class: not once more, by an alias or their default."""
+    alias = (getattr(obj, "__doc__", None) or "").startswith("Alias for field")
+    default = what == "class" and getattr(obj, "__name__", name) != name
+    return True if alias or default else None
 
 
 def _first_page(app: Any, error: Exception | None) -> None:
