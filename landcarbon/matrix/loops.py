@@ -30,9 +30,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import Method, Move, Moves, Propagator, checked_outflow, propagator
-from landcarbon.matrix.timeline import Changing, Forcing, Timeline
+from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
 
 __all__ = ["Account", "ColumnCycle", "Cycle", "FeedbackCycle", "Loop", "Repeating"]
 
@@ -161,8 +162,7 @@ class Cycle(Repeating):
                 f"M {M.shape}, u {u.shape} and dt {dt.shape} must share their first axis, the "
                 "steps of the loop: M (T, ..., n, n), u (T, ..., n), dt (T,)."
             )
-        for name, value in (("M", M), ("u", u), ("dt", dt)):
-            object.__setattr__(self, name, value)
+        keep(self, M=M, u=u, dt=dt)
 
     @classmethod
     def from_model(
@@ -192,8 +192,7 @@ class Cycle(Repeating):
         if isinstance(passed[0].model, LayeredModel):
             columns = tuple(now.model.under(now.xi) for now in passed)
             return ColumnCycle(columns, tuple(now.u for now in passed), h, method)
-        M = np.stack([now.model.outflow_matrix(now.xi) for now in passed])
-        return cls(M, np.stack([now.u for now in passed]), h, method)
+        return cls(*_of_all_steps(passed), h, method)
 
     @cached_property
     def propagators(self) -> tuple[Propagator, ...]:
@@ -208,14 +207,14 @@ class Cycle(Repeating):
     def __call__(self, X: ArrayLike) -> Array:
         """State after one loop that starts from X."""
         end = np.asarray(X, dtype=float)[..., None]
-        for keep, brought in self._moves:
-            end = keep @ end + brought[..., None]
+        for left, brought in self._moves:
+            end = left @ end + brought[..., None]
         return end[..., 0]
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
-        for p, M, u, (keep, brought) in zip(self.propagators, self.M, self.u, self._moves):
-            X = _apply(keep, X) + brought
+        for p, M, u, (left, brought) in zip(self.propagators, self.M, self.u, self._moves):
+            X = _apply(left, X) + brought
             yield p, M, u, X
 
     @property
@@ -315,7 +314,7 @@ class FeedbackCycle(Repeating):
     method: Method = "exponential"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dt", step_lengths(self.dt))
+        keep(self, dt=step_lengths(self.dt))
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
@@ -337,6 +336,23 @@ class FeedbackCycle(Repeating):
 
 
 Loop = Repeating | Callable[[Array], Array]
+
+
+def _of_all_steps(passed: list[Moment]) -> tuple[Array, Array]:
+    """M and u of all steps; of a model that stays in one call, since its checks cost more than its work."""
+    model = passed[0].model
+    if not isinstance(model, MatrixModel) or any(now.model is not model for now in passed):
+        return np.stack([now.model.outflow_matrix(now.xi) for now in passed]), np.stack([now.u for now in passed])
+    axes = max(model.K.ndim, *(part.ndim - 1 for part in (model.A, model.V) if part is not None))
+    xi = _stacked([now.xi for now in passed], axes)
+    I = _stacked([now.I for now in passed], model.B.ndim - 1)
+    return model.outflow_matrix(xi), model.input(I)
+
+
+def _stacked(values: list[Array], ndim: int) -> Array:
+    """Rows of all steps, with free axes of length 1 before their own until each has `ndim`."""
+    rows = np.stack(np.broadcast_arrays(*values))
+    return rows.reshape(len(rows), *(1,) * (ndim + 1 - rows.ndim), *rows.shape[1:])
 
 
 def step_lengths(dt: ArrayLike) -> Array:

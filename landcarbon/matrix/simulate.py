@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import Method, Moves, checked_outflow
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline, lengths, rising
@@ -229,4 +230,4 @@ def _dataset(
         "step": ("step", middle, {"units": "yr", "long_name": "time in the middle of the step"}),
         **model.coords,
     }
-    return xr.Dataset(variables, coords)
+    return labelled(xr.Dataset(variables, coords), "run of a carbon model")

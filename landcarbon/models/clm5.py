@@ -42,6 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredGradient, LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import altered, keep
 from landcarbon.matrix.layers import CLM5_LAYERS as LAYERS
 from landcarbon.matrix.layers import SoilLayers, exchange_rates, face_diffusivity, input_profile
 from landcarbon.matrix.model import MatrixModel
@@ -230,8 +231,7 @@ class Forcing:
                 f"bedrock_layer counts the layers above the bedrock: whole numbers, 2 to {L}."
             )
         checked["bedrock_layer"] = bedrock.astype(int)
-        for name, array in checked.items():
-            object.__setattr__(self, name, array)
+        keep(self, **checked)
         try:
             _ = self.shape
         except ValueError:
@@ -254,12 +254,11 @@ class Forcing:
         return self._map(lambda a, k: np.expand_dims(a, a.ndim - k) if a.ndim > k else a)
 
     def _map(self, change: Callable[[NDArray[Any], int], NDArray[Any]]) -> Forcing:
-        copy = object.__new__(Forcing)  # already checked
-        object.__setattr__(copy, "layers", self.layers)
-        for name, (array, k) in zip(_FORCING, self._arrays()):
-            whole = array.ndim == 0 or array.ndim < k  # one for all sites
-            object.__setattr__(copy, name, array if whole else change(array, k))
-        return copy
+        arrays = {
+            name: array if array.ndim == 0 or array.ndim < k else change(array, k)  # one for all sites stays
+            for name, (array, k) in zip(_FORCING, self._arrays())
+        }
+        return altered(self, **arrays)
 
     def _arrays(self) -> Iterator[tuple[NDArray[Any], int]]:
         """Every array, and how many of its axes belong to one site."""

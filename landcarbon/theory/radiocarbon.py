@@ -40,6 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array, as_years
+from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.simulate import integrate, simulate
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
@@ -288,7 +289,7 @@ def _dataset(
     if "layer" in model.dims:
         layer = _delta(X14.sum(axis=-2), X.sum(axis=-2))
         extra["delta_layer"] = (("time", *lead, "layer"), layer, {**per_mil, "long_name": "Δ14C of a layer"})
-    return xr.Dataset(
+    data = xr.Dataset(
         {
             "X": (dims, X, {"units": unit, "long_name": "carbon"}),
             "X14": (dims, X14, {"units": unit, "long_name": "radiocarbon at the standard's ratio"}),
@@ -309,3 +310,4 @@ def _dataset(
         },
         coords,
     )
+    return labelled(data, "carbon and radiocarbon of a run")

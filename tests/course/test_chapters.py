@@ -143,7 +143,6 @@ FAULTS = {
     "heavy picture": (heavy, "70 kB of 60 kB"),
     "no seed": (append_code("rng = np.random.default_rng()"), "default_rng() has no seed"),
     "old random": (append_code("np.random.normal()"), "np.random.normal"),
-    "sampler": (append_code("ensemble = es_mda(prior, data)"), "given no seed"),
     "network": (append_code("net = MLPRegressor((64,))"), "no random_state"),
     "fetch": (append_code("from urllib.request import urlopen"), "fetches from the network"),
     "address": (append_code("pd.read_csv('https://example.org/x.csv')"), "fetches from the network"),

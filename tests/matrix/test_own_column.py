@@ -126,6 +126,15 @@ def test_a_cascade_of_many_steps_equals_each_column_alone():
     np.testing.assert_allclose(X[17], alone.X[-1], rtol=1e-10)
 
 
+@pytest.mark.parametrize("columns", [None, 1, 12])
+def test_what_a_step_shares_with_the_next_is_kept(columns):
+    column, b = own(columns), inputs() * np.random.default_rng(4).uniform(0.5, 2, (12, 4, 12))
+    dense = np.linalg.solve(column.outflow_matrix() + 6.0 * np.eye(48), b.reshape(12, 48, 1))
+    solved = column.prepared(6.0)
+    np.testing.assert_allclose(solved(b).reshape(12, 48), dense[..., 0], rtol=1e-10)
+    np.testing.assert_allclose(solved(np.array([b, 2 * b])), [solved(b), 2 * solved(b)], rtol=1e-10)
+
+
 def test_the_words_are_those_of_a_flat_model():
     column, I, xi = own(), inputs(), 0.5 + np.random.default_rng(0).uniform(size=(4, 12))
     flat, amount = column.as_matrix_model(I)

@@ -27,6 +27,20 @@ SCALAR = 0.4 * (1 + 0.6 * np.sin(2 * np.pi * (month - 3) / 12))
 INPUT = 360 * (1 + 0.8 * np.sin(2 * np.pi * (month - 4) / 12))
 
 
+@pytest.mark.parametrize("lead", [(), (12,)])
+@pytest.mark.parametrize("inputs", [1, 2])
+@pytest.mark.parametrize("shape", [(12,), (12, 3), (12, 12, 1)])
+def test_a_loop_holds_the_matrices_of_its_steps(lead, inputs, shape):
+    rng = np.random.default_rng(3)
+    A = np.array([[1.0, 0, 0], [-0.4, 1, 0], [0, -0.3, 1]])
+    B = np.array([0.5, 0.5, 0.0]) if inputs == 1 else np.array([[0.7, 0.0], [0.3, 0.0], [0.0, 1.0]])
+    model = MatrixModel(("a", "b", "c"), A, rng.uniform(0.1, 1, (*lead, 3)), np.broadcast_to(B, (*lead, *B.shape)))
+    I, xi = rng.uniform(1, 3, (12, inputs)[:inputs]), rng.uniform(0.5, 1, shape)
+    loop = Cycle.from_model(model, I, xi)
+    np.testing.assert_array_equal(loop.M, [model.outflow_matrix(x) for x in xi])
+    np.testing.assert_array_equal(loop.u, [model.input(i) for i in I])
+
+
 @pytest.fixture(scope="module")
 def cycle():
     return Cycle.from_model(century3(), INPUT, SCALAR)
