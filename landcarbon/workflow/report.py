@@ -273,7 +273,7 @@ def _parameters(result: Groups) -> str:
     maps = {"PRODA": result["map"], "end to end": result["end_to_end"]}
     maps = {name: cells for name, cells in maps.items() if "skipped" not in cells.attrs}
     best = [str(name) for name in known.index[:4]]
-    fig, axes = plots.figure(8.4, 1.0 + 1.7 * len(maps), rows=len(maps), columns=len(best), squeeze=False)
+    fig, axes = plots.figure(8.4, 1.2 + 1.7 * len(maps), rows=len(maps), columns=len(best), squeeze=False)
     alike = []
     for k, name in enumerate(best):
         shown = [c["parameters"].sel(parameter=name).transpose("latitude", "longitude").values for c in maps.values()]
@@ -282,9 +282,12 @@ def _parameters(result: Groups) -> str:
             lon, lat = cells["longitude"].values, cells["latitude"].values
             land = np.isfinite(cells["dissimilarity"].transpose("latitude", "longitude").values)
             ax.pcolormesh(lon, lat, np.where(land, 0.0, np.nan), cmap="Greys", vmin=-1.0, vmax=2.0)
-            ax.pcolormesh(lon, lat, values, cmap="viridis", vmin=ends[0], vmax=ends[1])
+            drawn = ax.pcolormesh(lon, lat, values, cmap="viridis", vmin=ends[0], vmax=ends[1])
             ax.set_title(f"{name}, {who}", fontsize=8)
             ax.tick_params(labelsize=6)
+        unit = str(result["map"]["units"].sel(parameter=name).item())
+        bar = fig.colorbar(drawn, ax=list(axes[:, k]), orientation="horizontal", pad=0.03, label=f"{name} [{unit}]")
+        bar.ax.tick_params(labelsize=6)
         if len(shown) == 2:
             both = np.isfinite(shown[0]) & np.isfinite(shown[1])
             alike.append(f"{name} {np.corrcoef(shown[0][both], shown[1][both])[0, 1]:+.2f}")
