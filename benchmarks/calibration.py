@@ -23,8 +23,8 @@ SAMPLERS = {
     "metropolis": {"n_chains": 8, "n_warmup": 400, "n_draws": 1000, "start": "prior"},
     "differential-evolution": {"n_chains": 12, "n_warmup": 400, "n_draws": 800, "start": "prior"},
     "hmc": {"n_chains": 6, "n_warmup": 200, "n_draws": 200, "start": "prior"},
-    "smc": {"n": 400},
-    "importance": {"n": 30_000, "chunk": 2000},
+    "smc": {"n_draws": 400},
+    "importance": {"n_draws": 30_000, "chunk": 2000},
 }
 # Along the parabola chains are slow; ranks need draws that are nearly independent.
 BENT = {
@@ -60,7 +60,7 @@ def _columns(n: int) -> None:
     truth, many = twins(soil, n, 1)
     layers = [2, 8, 12, 15, 17]  # none of them observed
     carbon = many.run_model(truth)[:, layers]
-    for method, options in (("importance", {"n": 6000, "chunk": 200}), ("es-mda", {"n_members": 100})):
+    for method, options in (("importance", {"n_draws": 6000, "chunk": 200}), ("es-mda", {"n_members": 100})):
         result = sample(many, method, 2, **options)
         draws = result.resample(1000, 3).draws if method == "importance" else result.draws
         low, high = result.quantile([0.025, 0.975])

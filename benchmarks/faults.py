@@ -49,7 +49,7 @@ def run_proda(out: str) -> xr.Dataset:
     from landcarbon import datasets
     from landcarbon.learning import Task, Work, proda
 
-    world = datasets.twin_world(sites=24, rng=2)
+    world = datasets.twin_world(n_sites=24, rng=2)
     task = Task(world.observations, world.forcing, work=Work(out, chunk=2))
     sites = proda.assimilate(task, n_members=20, n_iter=3, rng=3)
     return xr.Dataset({"draws": (("s", "m", "p"), sites.draws), "seen": (("s", "m", "o"), sites.prediction)})

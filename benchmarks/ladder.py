@@ -68,7 +68,7 @@ class Rung:
 
 def world_folds(sites: int, seed: int, n_folds: int = 4) -> tuple[twin.TwinWorld, Folds]:
     """A synthetic world and folds of 2° blocks."""
-    world = datasets.twin_world(sites=sites, region="conus", rng=seed)
+    world = datasets.twin_world(n_sites=sites, region="conus", rng=seed)
     place = world.covariates
     return world, blocked_folds(place["latitude"], place["longitude"], 2.0, n_folds, rng=seed)
 

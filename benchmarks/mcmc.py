@@ -123,7 +123,7 @@ def main(share: float = 1.0) -> None:
     heading("Samplers at a CLM5 soil column, 21 parameters, 6 depths, error 30 %")
     posterior = problems.soil_column()
     begin = process_time()
-    reference = sample(posterior, "importance", rng=1, n=int(400_000 * share), chunk=2000)
+    reference = sample(posterior, "importance", rng=1, n_draws=int(400_000 * share), chunk=2000)
     spent = process_time() - begin
     u, w = posterior.prior.to_unit(reference.draws), reference.weight
     mean = w @ u
@@ -160,7 +160,7 @@ def main(share: float = 1.0) -> None:
     repeats = 6
     count = Counter(posterior)
     begin = process_time()
-    runs = [sample(count.posterior, "smc", rng=k, n=n(2000)) for k in range(repeats)]
+    runs = [sample(count.posterior, "smc", rng=k, n_draws=n(2000)) for k in range(repeats)]
     seconds = (process_time() - begin) / repeats
     means = np.stack([posterior.prior.to_unit(r.draws).mean(0) for r in runs])
     ess = 1.0 / np.mean(((means - exact[0]) / exact[1]) ** 2)
@@ -187,7 +187,7 @@ def informative(share: float) -> None:
     posterior = problems.soil_column(error=0.05, depth=np.linspace(0.03, 2.5, 15))
     print("\nFifteen depths, error 5 %: bias and sd ratio against four SMC runs of 1500 particles together\n")
     begin = process_time()
-    runs = [sample(posterior, "smc", rng=k, n=max(100, int(1500 * share))) for k in range(4)]
+    runs = [sample(posterior, "smc", rng=k, n_draws=max(100, int(1500 * share))) for k in range(4)]
     seconds = (process_time() - begin) / 4
     u = np.stack([posterior.prior.to_unit(r.draws) for r in runs])
     exact = u.mean((0, 1)), u.std((0, 1))

@@ -91,7 +91,7 @@ def main(share: float = 1.0) -> None:
 
     for until in (731, 912):
         naive = timed("es-mda", until, "file, ES-MDA", {}, n_members=200)
-        timed("smc", until, "file, SMC", {}, n=int(200 * share))
+        timed("smc", until, "file, SMC", {}, n_draws=int(200 * share))
         errors = errors_from_misfit(table, until, naive.draws)
         for _ in range(2):
             posterior = tower_posterior(table, until, **errors)
@@ -100,7 +100,7 @@ def main(share: float = 1.0) -> None:
             )
         print(until, {k: {n: round(x, 3) for n, x in v.items()} for k, v in errors.items()})
         smoother = timed("es-mda", until, "misfit, ES-MDA", errors, n_members=200)
-        timed("smc", until, "misfit, SMC", errors, n=int(400 * share))
+        timed("smc", until, "misfit, SMC", errors, n_draws=int(400 * share))
         if until != 731:
             continue
         begin = process_time()

@@ -45,7 +45,7 @@ def main(share: float = 1.0) -> None:
     n = max(40, int(1000 * share))
     cores = os.cpu_count() or 1
     heading(f"PRODA on {n} synthetic sites", f"one run on {cores} processes")
-    world = datasets.twin_world(sites=n, rng=0)
+    world = datasets.twin_world(n_sites=n, rng=0)
     assimilate = stages(world, cores)
     procedure(world, assimilate / n * cores)
     quality(max(4, int(12 * share)), max(40, int(200 * share)), share)
@@ -115,7 +115,7 @@ def quality(few_sites: int, many_sites: int, share: float) -> None:
     begin = process_time()
     ours = sample(twins.posterior, "es-mda", np.random.default_rng(6), n_members=100)
     seconds = (process_time() - begin) / many_sites
-    exact = sample(twins.posterior, "importance", np.random.default_rng(7), n=5000, chunk=500)
+    exact = sample(twins.posterior, "importance", np.random.default_rng(7), n_draws=5000, chunk=500)
     draws = few(exact, 480, np.random.default_rng(8))
     rows.append(("ES-MDA, 100 members", many_sites, "100, independent", seconds,
                  *_against(ours.draws, draws, twins.truth)))

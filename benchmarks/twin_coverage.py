@@ -29,10 +29,10 @@ DEPTHS = (0.05, 0.15, 0.3, 0.6, 1.0, 1.5)
 PRIOR = Prior(clm5.PARAMETERS)
 RUNS = (
     (0.6, "es-mda", {"n_members": 100}),
-    (0.6, "importance", {"n": 5000, "chunk": 500}),
+    (0.6, "importance", {"n_draws": 5000, "chunk": 500}),
     (0.6, "hmc", {"n_chains": 8, "n_warmup": 100, "n_draws": 60, "n_leapfrog": 6, "start": "prior"}),
     (0.3, "es-mda", {"n_members": 100}),
-    (0.3, "importance", {"n": 20_000, "chunk": 500}),
+    (0.3, "importance", {"n_draws": 20_000, "chunk": 500}),
 )
 
 

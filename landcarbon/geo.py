@@ -188,7 +188,7 @@ def block_ids(lat: ArrayLike, lon: ArrayLike, size: float = 2.0) -> NDArray[np.i
     return np.unique(cell, axis=0, return_inverse=True)[1].ravel()
 
 
-def as_box(box: ArrayLike) -> Box:
+def as_box(box: ArrayLike, name: str = "box") -> Box:
     """A rectangle in degrees, (west, south, east, north), checked.
 
     Raises
@@ -201,15 +201,15 @@ def as_box(box: ArrayLike) -> Box:
     >>> as_box([-125, 24, -66, 50])
     (-125.0, 24.0, -66.0, 50.0)
     """
-    edges = as_array("box", box, hint="It is (west, south, east, north) in degrees.")
+    edges = as_array(name, box, hint="It is (west, south, east, north) in degrees.")
     if edges.shape != (4,):
         raise InputError(
-            f"box is (west, south, east, north) in degrees, four numbers, but its shape is {edges.shape}."
+            f"{name} is (west, south, east, north) in degrees, four numbers, but its shape is {edges.shape}."
         )
     west, south, east, north = edges.tolist()
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
         raise InputError(
-            "box is (west, south, east, north) in degrees, from -180 to 180 and -90 to 90, but "
+            f"{name} is (west, south, east, north) in degrees, from -180 to 180 and -90 to 90, but "
             f"({west:g}, {south:g}, {east:g}, {north:g}) was given. Across the date line, take two boxes."
         )
     return west, south, east, north

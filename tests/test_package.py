@@ -168,11 +168,11 @@ def test_wheel_holds_code_and_data_and_imports(tmp_path: Path) -> None:
     (scripts,) = (tmp_path / "site").glob("*.dist-info/entry_points.txt")
     assert "landcarbon = landcarbon.workflow.command:main" in scripts.read_text(encoding="utf-8")
     code = (
-        "import json, landcarbon; from landcarbon.course import plots; "
+        "import json, landcarbon; from landcarbon.datasets.outlines import outline; "
         "from landcarbon.workflow.command import main; "
         "from landcarbon.matrix import MatrixModel; "
         "X = MatrixModel(('soil',), [[1]], [0.5], [1]).steady_state(2.0); "
-        "print(json.dumps([landcarbon.__file__, len(plots.coastline()), X.tolist()]))"
+        "print(json.dumps([landcarbon.__file__, len(outline()), X.tolist()]))"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=tmp_path / "site"

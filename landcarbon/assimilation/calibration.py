@@ -36,7 +36,7 @@ from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.samplers import Sampler, chosen
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -121,7 +121,7 @@ def rank(truth: NDArray[np.float64], draws: NDArray[np.float64]) -> NDArray[np.i
     return np.asarray((draws < truth[..., None, :]).sum(axis=-2))
 
 
-def twins(posterior: Posterior, n: int, rng: Random = None) -> tuple[Any, Posterior]:
+def twins(posterior: Posterior, n: int, rng: Random = 0) -> tuple[Any, Posterior]:
     """Truths from the prior, and one posterior whose sites are their synthetic data.
 
     Parameters
@@ -164,7 +164,7 @@ def calibrate(
     n_twins: int = 500,
     keep: int = 99,
     *,
-    rng: int = 0,
+    rng: Rng = 0,
     **options: Any,
 ) -> Calibration:
     """Run a sampler on many twins at once and rank their truths.
@@ -180,7 +180,7 @@ def calibrate(
     keep : int
         Draws kept of each posterior, taken evenly from all chains; so few that they are nearly
         independent. One less than a multiple of the bins.
-    rng : int
+    rng : Generator or int
     **options
         Passed on to `sample`.
 
@@ -207,7 +207,7 @@ def calibrate(
     return Calibration(posterior.names, rank(truth, few(result, keep, thin)), keep)
 
 
-def few(result: Draws | Ensemble, n: int, rng: Random = None) -> NDArray[np.float64]:
+def few(result: Draws | Ensemble, n: int, rng: Random = 0) -> NDArray[np.float64]:
     """`n` nearly independent draws (sites..., n, p) of a result.
 
     Raises

@@ -199,7 +199,7 @@ class ChainSampler(ABC):
         self,
         log_density: Callable[[Array], Any],
         start: ArrayLike,
-        rng: Random = None,
+        rng: Random = 0,
         *,
         archive: ArrayLike | None = None,
         names: Sequence[str] | None = None,
@@ -240,7 +240,7 @@ class ChainSampler(ABC):
         moves = walk(kernel, state, self.n_warmup, self.n_draws * self.thin)
         return draws_of(moves, self.n_draws, self.thin, names)
 
-    def sample(self, posterior: Posterior, rng: Random = None) -> Draws:
+    def sample(self, posterior: Posterior, rng: Random = 0) -> Draws:
         """Walk on a posterior; results are physical."""
         source = streams(rng, posterior.sites)
         density = self.density(posterior)

@@ -315,7 +315,7 @@ class Ensemble(_Statistics):
             )
         return tuple(told)
 
-    def resample(self, n: int, rng: Random = None) -> Ensemble:
+    def resample(self, n: int, rng: Random = 0) -> Ensemble:
         """`n` equally weighted draws (systematic resampling)."""
         n = as_whole("n", n, 1)
         start = streams(rng, self.draws.shape[:-2]).uniform((1,))

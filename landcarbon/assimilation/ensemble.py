@@ -88,7 +88,7 @@ def enkf(
     start: ArrayLike,
     data: StateObservations,
     *,
-    rng: Random = None,
+    rng: Random = 0,
     method: str = "stochastic",
     inflation: float | tuple[float, float] = 1.0,
     localisation: ArrayLike | None = None,
@@ -169,7 +169,7 @@ def ensemble_update(
     predicted: ArrayLike,
     observations: Any,
     *,
-    rng: Random = None,
+    rng: Random = 0,
     method: str = "stochastic",
     localisation: ArrayLike | None = None,
 ) -> Array:
@@ -226,7 +226,7 @@ def particle_filter(
     start: ArrayLike,
     data: StateObservations,
     *,
-    rng: Random = None,
+    rng: Random = 0,
     ess: float = 0.5,
     jitter: float = 0.0,
     process: ArrayLike | None = None,
@@ -372,7 +372,7 @@ def es_mda(
     n_iter: int = 6,
     alphas: Sequence[float] | None = None,
     *,
-    rng: Random = None,
+    rng: Random = 0,
     taper: bool = True,
     names: Sequence[str] | None = None,
 ) -> Ensemble:
@@ -477,7 +477,7 @@ class EnsembleSmoother:
     def __post_init__(self) -> None:
         keep_whole(self, n_members=2, n_iter=1)
 
-    def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
+    def sample(self, posterior: Posterior, rng: Random = 0) -> Ensemble:
         """Equally weighted draws, physical, with their predictions."""
         if posterior.observations is None:
             raise InputError(

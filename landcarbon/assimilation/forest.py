@@ -26,7 +26,7 @@ The first three lines to type:
 
     table = datasets.load("dalec_oregon")
     posterior = tower_posterior(table, until=731, weight={"nee": 0.1, "rt": 0.02})
-    draws = sample(posterior, "smc", rng=1, n=200)
+    draws = sample(posterior, "smc", rng=1, n_draws=200)
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from landcarbon.assimilation.joint import JointObservations
 from landcarbon.assimilation.observations import GaussianLikelihood
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.matrix.errors import InputError, as_array, as_rng
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
 from landcarbon.models import dalec
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -225,18 +225,16 @@ def tower_posterior(
     return Posterior(PRIOR, model, observations)
 
 
-def weather(table: Mapping[str, Any], days: int | None = None) -> dalec.Drivers:
+def weather(table: Mapping[str, Any], n_days: int | None = None) -> dalec.Drivers:
     """Drivers of the first days of a table; what it may lack (CO₂ and such) keeps its default."""
     names = [f.name for f in fields(dalec.Drivers) if f.name in table]
     for name in ("doy", "max_temperature", "min_temperature", "radiation"):
         if name not in names:
             raise InputError(f"the table has no column {name!r}, which the forest needs each day.")
-    return dalec.Drivers(**{name: np.asarray(table[name], dtype=float)[:days] for name in names})
+    return dalec.Drivers(**{name: np.asarray(table[name], dtype=float)[:n_days] for name in names})
 
 
-def synthetic_tower(
-    rng: np.random.Generator | int = 0, days: int = 1096, model_error: float = 0.4
-) -> pd.DataFrame:
+def synthetic_tower(rng: Rng = 0, n_days: int = 1096, model_error: float = 0.4) -> pd.DataFrame:
     """Made-up weather and data of a dry temperate forest. **Synthetic**: no place on Earth.
 
     DALEC with its published parameters makes the streams. Fluxes are seen on two days of three, in
@@ -247,7 +245,7 @@ def synthetic_tower(
     Parameters
     ----------
     rng : Generator or int
-    days : int
+    n_days : int
     model_error : float
         Standard deviation of the slow error [gC m-2 d-1].
 
@@ -263,28 +261,26 @@ def synthetic_tower(
 
     Examples
     --------
-    >>> table = synthetic_tower(rng=1, days=365)
+    >>> table = synthetic_tower(rng=1, n_days=365)
     >>> table.shape, table.attrs["synthetic"], observed_days(table, "cw").size
     ((365, 18), True, 4)
     """
     import pandas as pd
 
-    if days < 100:
-        raise InputError(f"days is {days}; a season of at least 100 days is needed.")
-    rng = as_rng(rng)
+    n_days, rng = as_whole("n_days", n_days, 100), as_rng(rng)
 
     def wandering(memory: float) -> Array:
-        kick = np.sqrt(1 - memory**2) * rng.standard_normal(days)
+        kick = np.sqrt(1 - memory**2) * rng.standard_normal(n_days)
         out = kick / np.sqrt(1 - memory**2)
-        for k in range(1, days):
+        for k in range(1, n_days):
             out[k] = memory * out[k - 1] + kick[k]
         return out
 
-    doy = np.arange(days) % 365 + 1
+    doy = np.arange(n_days) % 365 + 1
     season = -np.cos(2 * np.pi * (doy - 20) / 365)
-    mean, half = 8 + 9.5 * season + 3 * wandering(0.7), 5 + season + rng.uniform(0, 2, days)
+    mean, half = 8 + 9.5 * season + 3 * wandering(0.7), 5 + season + rng.uniform(0, 2, n_days)
     table = pd.DataFrame({"doy": doy, "max_temperature": mean + half, "min_temperature": mean - half,
-                          "radiation": (13 + 9 * season) * rng.uniform(0.6, 1.2, days)})  # fmt: skip
+                          "radiation": (13 + 9 * season) * rng.uniform(0.6, 1.2, n_days)})  # fmt: skip
     run = forest_series(weather(table), PRIOR.table.default)
     slow = model_error * wandering(0.9)
     for name in STREAMS:
@@ -293,9 +289,9 @@ def synthetic_tower(
             seen, sd = wandering(0.9) > -0.43, 0.5 if name == "nee" else 0.2 * value
             value = value + slow
         else:
-            seen, sd = np.zeros(days, dtype=bool), (0.3 if name in ("cl", "cs") else 0.1) * value
-            seen[(np.array([0.18, 0.45, 0.7, 0.9]) * days).astype(int)] = True
-        table[name] = np.where(seen, value + sd * rng.standard_normal(days), np.nan)
+            seen, sd = np.zeros(n_days, dtype=bool), (0.3 if name in ("cl", "cs") else 0.1) * value
+            seen[(np.array([0.18, 0.45, 0.7, 0.9]) * n_days).astype(int)] = True
+        table[name] = np.where(seen, value + sd * rng.standard_normal(n_days), np.nan)
         table[f"{name}_sd"] = np.where(seen, sd, np.nan)
     table.attrs["synthetic"] = True
     return table

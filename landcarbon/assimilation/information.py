@@ -506,7 +506,7 @@ def information_gain(posterior: Posterior, ensemble: Ensemble) -> Array:
     >>> from landcarbon.models.parameters import Parameter, ParameterTable
     >>> prior = Prior(ParameterTable([Parameter("a", "1", 0.0, 1.0, 0.5)]))
     >>> heads = Posterior(prior, likelihood=lambda theta: np.log(theta[..., 0]))
-    >>> bits = information_gain(heads, sample(heads, "importance", n=100_000, rng=1))
+    >>> bits = information_gain(heads, sample(heads, "importance", n_draws=100_000, rng=1))
     >>> round(float(bits), 2)                                             # 1 − 1/(2 ln 2)
     0.28
     """

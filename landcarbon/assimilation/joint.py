@@ -193,7 +193,7 @@ class JointObservations(ObservationStream):
             axis=-1,
         )  # fmt: skip
 
-    def simulate(self, model_values: ArrayLike, rng: Random = None) -> Array:
+    def simulate(self, model_values: ArrayLike, rng: Random = 0) -> Array:
         """New observations (sites..., any..., obs): errors as they are, without the weights."""
         values, source = self.split(model_values), streams(rng, self.sites)
         return np.concatenate(

@@ -57,7 +57,7 @@ Array = NDArray[np.float64]
 
 
 def visit(
-    posterior: Posterior, exhibit: str, rng: Random = None, **options: Any
+    posterior: Posterior, exhibit: str, rng: Random = 0, **options: Any
 ) -> Draws:
     """Walk with one of the wrong samplers, or with "control", the right one beside them.
 
@@ -203,7 +203,7 @@ class Exhibit:
     def __post_init__(self) -> None:
         keep_whole(self, clock=0, n_chains=1, n_warmup=0, n_draws=1, thin=1)
 
-    def sample(self, posterior: Posterior, rng: Random = None) -> Draws:
+    def sample(self, posterior: Posterior, rng: Random = 0) -> Draws:
         """Draws in physical units."""
         prior, source = posterior.prior, streams(rng, posterior.sites)
         start = self.start

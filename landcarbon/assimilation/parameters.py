@@ -250,7 +250,7 @@ class Prior:
     def sample(
         self,
         size: int | tuple[int, ...] = (),
-        rng: Random = None,
+        rng: Random = 0,
         *,
         sites: tuple[int, ...] = (),
     ) -> NDArray[np.float64]:

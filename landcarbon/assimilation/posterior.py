@@ -77,7 +77,7 @@ class Posterior:
     >>> t = np.array([1.0, 5.0, 10.0])
     >>> remaining = GaussianLikelihood([0.82, 0.36, 0.14], sd=0.03)
     >>> posterior = Posterior(prior, lambda theta: np.exp(-theta * t), remaining)
-    >>> ensemble = sample(posterior, method="importance", n=4000, rng=1)
+    >>> ensemble = sample(posterior, method="importance", n_draws=4000, rng=1)
     >>> print(ensemble.mean().round(2), ensemble.sd().round(2))
     [0.2] [0.01]
     """

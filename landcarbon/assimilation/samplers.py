@@ -13,7 +13,7 @@ es-mda                 ensemble smoother, fast and approximate           :class:
 
 A sampler is a frozen dataclass: its fields are its options, and it has one method,
 `sample(posterior, rng) -> Draws | Ensemble`. One of your own works like the others,
-`sample(posterior, MySampler(n=100), rng=1)`, and by name once it stands in `SAMPLERS`.
+`sample(posterior, MySampler(n_draws=100), rng=1)`, and by name once it stands in `SAMPLERS`.
 
 The first three lines to type:
 
@@ -45,7 +45,7 @@ __all__ = ["SAMPLERS", "Sampler", "check_options", "sample"]
 class Sampler(Protocol):
     """What samples a posterior."""
 
-    def sample(self, posterior: Posterior, rng: Random = None) -> Draws | Ensemble:
+    def sample(self, posterior: Posterior, rng: Random = 0) -> Draws | Ensemble:
         """Draws in physical units, for all sites of the posterior at once."""
 
 
@@ -62,7 +62,7 @@ SAMPLERS: dict[str, type[Any]] = {
 def sample(
     posterior: Posterior,
     method: str | Sampler = "smc",
-    rng: Random = None,
+    rng: Random = 0,
     **options: Any,
 ) -> Draws | Ensemble:
     """Sample a posterior, for all its sites at once.
@@ -87,8 +87,8 @@ def sample(
     **options
         Fields of the sampler. metropolis: n_chains, n_warmup, n_draws, thin, start, target_accept;
         differential-evolution: the same with snooker instead of target_accept;
-        hmc: as metropolis, and n_leapfrog, gradient; smc: n, ess, forget, chunk;
-        importance: n, chunk; es-mda: n_members, n_iter, alphas, taper.
+        hmc: as metropolis, and n_leapfrog, gradient; smc: n_draws, ess, forget, chunk;
+        importance: n_draws, chunk; es-mda: n_members, n_iter, alphas, taper.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def sample(
     Examples
     --------
     >>> from landcarbon.assimilation import problems
-    >>> sample(problems.banana(), "smc", rng=1, n=500).draws.shape
+    >>> sample(problems.banana(), "smc", rng=1, n_draws=500).draws.shape
     (500, 2)
     >>> sample(problems.banana(), "es-mda", rng=1, niter=4)
     Traceback (most recent call last):
@@ -138,7 +138,7 @@ def chosen(method: str | Sampler, options: dict[str, Any]) -> Sampler:
         if not isinstance(method, Sampler) or options:
             raise InputError(
                 "method is a name with its options beside it, or a sampler that holds its own: "
-                "sample(posterior, 'smc', n=500) or sample(posterior, TemperedSMC(n=500))."
+                "sample(posterior, 'smc', n_draws=500) or sample(posterior, TemperedSMC(n_draws=500))."
             )
         return method
     if method not in SAMPLERS:

@@ -44,7 +44,7 @@ Model = Callable[[Array], ArrayLike]
 
 
 def morris(
-    prior: Prior, model: Model, trajectories: int = 20, *, seed: int, levels: int = 4
+    prior: Prior, model: Model, n_trajectories: int = 20, *, seed: int, levels: int = 4
 ) -> xr.Dataset:
     """Elementary effects: how far the output moves when one parameter does, all over the prior.
 
@@ -53,8 +53,8 @@ def morris(
     prior : Prior
     model : callable
         theta (run, p) -> output (run,) or (run, output).
-    trajectories : int
-        Walks through the prior; (p + 1) × trajectories runs of the model in all.
+    n_trajectories : int
+        Walks through the prior; (p + 1) × n_trajectories runs of the model in all.
     seed : int
     levels : int
         Levels of the grid on which the walks move, an even number.
@@ -81,12 +81,12 @@ def morris(
     from SALib.analyze import morris as analyse
     from SALib.sample import morris as design
 
-    trajectories, levels = as_whole("trajectories", trajectories, 2), as_whole("levels", levels, 2)
+    n_trajectories, levels = as_whole("n_trajectories", n_trajectories, 2), as_whole("levels", levels, 2)
     seed = as_whole("seed", seed)
     if levels % 2:
         raise InputError(f"levels must be even, such as 4, but {levels} was given.")
     problem = _problem(prior)
-    u = design.sample(problem, trajectories, num_levels=levels, seed=seed)
+    u = design.sample(problem, n_trajectories, num_levels=levels, seed=seed)
     y = _run(prior, model, u)
     found = [
         analyse.analyze(problem, u, column, num_levels=levels, seed=seed)
@@ -98,20 +98,20 @@ def morris(
         "sigma": "standard deviation of the elementary effects",
         "mu_star_conf": "half width of the 95 % interval of mu_star",
     }
-    data = _labelled(prior, y, found, tuple(names), trajectories)
+    data = _labelled(prior, y, found, tuple(names), n_trajectories)
     units = dict.fromkeys(names, "")  # that of the output
     return labelled(data, "Morris screening", seed=seed, units=units, names=names)
 
 
-def sobol(prior: Prior, model: Model, n: int = 1024, *, seed: int) -> xr.Dataset:
+def sobol(prior: Prior, model: Model, n_base: int = 1024, *, seed: int) -> xr.Dataset:
     """Sobol indices: who owns the variance of the output, alone and together with others.
 
     Parameters
     ----------
     prior, model
         As for `morris`.
-    n : int
-        Base sample, a power of 2; (p + 2) × n runs of the model in all.
+    n_base : int
+        Base sample, a power of 2; (p + 2) × n_base runs of the model in all.
     seed : int
 
     Returns
@@ -123,7 +123,7 @@ def sobol(prior: Prior, model: Model, n: int = 1024, *, seed: int) -> xr.Dataset
     Raises
     ------
     InputError
-        As for `morris`; an output that does not vary; n that is no power of 2.
+        As for `morris`; an output that does not vary; n_base that is no power of 2.
 
     Examples
     --------
@@ -136,11 +136,11 @@ def sobol(prior: Prior, model: Model, n: int = 1024, *, seed: int) -> xr.Dataset
     from SALib.analyze import sobol as analyse
     from SALib.sample import sobol as design
 
-    n, seed = as_whole("n", n, 2), as_whole("seed", seed)
-    if n & (n - 1):
-        raise InputError(f"n must be a power of 2, such as 512 or 1024, but {n} was given.")
+    n_base, seed = as_whole("n_base", n_base, 2), as_whole("seed", seed)
+    if n_base & (n_base - 1):
+        raise InputError(f"n_base must be a power of 2, such as 512 or 1024, but {n_base} was given.")
     problem = _problem(prior)
-    u = design.sample(problem, n, calc_second_order=False, seed=seed)
+    u = design.sample(problem, n_base, calc_second_order=False, seed=seed)
     y = _run(prior, model, u)
     columns = y.reshape(len(u), -1).T
     for k, column in enumerate(columns):
@@ -158,7 +158,7 @@ def sobol(prior: Prior, model: Model, n: int = 1024, *, seed: int) -> xr.Dataset
         "S1_conf": "half width of the 95 % interval of S1",
         "ST_conf": "half width of the 95 % interval of ST",
     }
-    data = _labelled(prior, y, found, tuple(names), n)
+    data = _labelled(prior, y, found, tuple(names), n_base)
     return labelled(data, "Sobol indices", seed=seed, units=dict.fromkeys(names, "1"), names=names)
 
 

@@ -22,7 +22,7 @@ lambda  log scale of the move            (sites...)              log_scale    ad
 ======= ================================ ======================= ============ ===============
 
 Del Moral et al. 2006: J. R. Stat. Soc. B 68, 411-436. Importance sampling is the one-step case:
-exact as n grows, nothing to tune, but wasteful once the data are informative. Tempering lets the
+exact as n_draws grows, nothing to tune, but wasteful once the data are informative. Tempering lets the
 data in by degrees, so that each step is a small one.
 
 Particles move until the mean squared distance from where the step began, in units of their
@@ -67,13 +67,13 @@ ASKED, TRIES = 400, 40  # particles and steps of each that tell whether some are
 def importance_sampling(
     log_likelihood: Function,
     prior: Prior,
-    n: int = 5000,
+    n_draws: int = 5000,
     *,
-    rng: Random = None,
+    rng: Random = 0,
     chunk: int = 1000,
     sites: tuple[int, ...] = (),
 ) -> Ensemble:
-    """Prior draws weighted by their likelihood: exact as n grows, no tuning, nothing to converge.
+    """Prior draws weighted by their likelihood: exact as n_draws grows, no tuning, nothing to converge.
 
     Wasteful where the data are informative: look at `ess`. It is the reference that shows when a
     faster sampler is wrong.
@@ -83,7 +83,7 @@ def importance_sampling(
     log_likelihood : callable
         theta (sites..., draw, p) -> ln L (sites..., draw).
     prior : Prior
-    n : int
+    n_draws : int
         Draws a site.
     rng : Generator, int, or one Generator a site
     chunk : int
@@ -94,7 +94,7 @@ def importance_sampling(
     Returns
     -------
     Ensemble
-        With weights, ln Z and its standard error sqrt(1/ESS - 1/n).
+        With weights, ln Z and its standard error sqrt(1/ESS - 1/n_draws).
 
     Raises
     ------
@@ -109,9 +109,9 @@ def importance_sampling(
     >>> print(ensemble.mean().round(2), ensemble.log_evidence.round(2))   # 2/3 and ln(1/2)
     [0.67] -0.7
     """
-    n, chunk = as_whole("n", n, 1), as_whole("chunk", chunk, 1)
+    n_draws, chunk = as_whole("n_draws", n_draws, 1), as_whole("chunk", chunk, 1)
     a_prior(prior)
-    theta = prior.sample(n, streams(rng, sites), sites=sites)
+    theta = prior.sample(n_draws, streams(rng, sites), sites=sites)
     ll = _in_chunks(log_likelihood, theta, chunk)
     _not_all_impossible(ll, sites)
     total = logsumexp(ll, axis=-1)
@@ -121,8 +121,8 @@ def importance_sampling(
         prior.names,
         theta,
         log_weight,
-        log_evidence=total - np.log(n),
-        log_evidence_error=np.sqrt(np.maximum(1.0 / ess - 1.0 / n, 0.0)),
+        log_evidence=total - np.log(n_draws),
+        log_evidence_error=np.sqrt(np.maximum(1.0 / ess - 1.0 / n_draws, 0.0)),
     )
 
 
@@ -131,7 +131,7 @@ def tempered_smc(
     log_prior: Function,
     start: ArrayLike,
     *,
-    rng: Random = None,
+    rng: Random = 0,
     ess: float = 0.5,
     forget: float = 0.5,
     chunk: int = 1000,
@@ -374,7 +374,7 @@ class Importance:
 
     Parameters
     ----------
-    n : int
+    n_draws : int
         Draws a site.
     chunk : int
         Draws a site evaluated at once.
@@ -382,22 +382,22 @@ class Importance:
     Examples
     --------
     >>> from landcarbon.assimilation import problems
-    >>> Importance(n=200).sample(problems.banana(), rng=1).draws.shape
+    >>> Importance(n_draws=200).sample(problems.banana(), rng=1).draws.shape
     (200, 2)
     """
 
-    n: int = 5000
+    n_draws: int = 5000
     chunk: int = 1000
 
     def __post_init__(self) -> None:
-        keep_whole(self, n=1, chunk=1)
+        keep_whole(self, n_draws=1, chunk=1)
 
-    def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
+    def sample(self, posterior: Posterior, rng: Random = 0) -> Ensemble:
         """Weighted prior draws, physical."""
         return importance_sampling(
             posterior.log_likelihood,
             posterior.prior,
-            self.n,
+            self.n_draws,
             rng=rng,
             chunk=self.chunk,
             sites=posterior.sites,
@@ -410,7 +410,7 @@ class TemperedSMC:
 
     Parameters
     ----------
-    n : int
+    n_draws : int
         Particles a site.
     ess, forget, chunk
         As for `tempered_smc`.
@@ -418,17 +418,17 @@ class TemperedSMC:
     Examples
     --------
     >>> from landcarbon.assimilation import problems
-    >>> TemperedSMC(n=200).sample(problems.banana(), rng=1).draws.shape
+    >>> TemperedSMC(n_draws=200).sample(problems.banana(), rng=1).draws.shape
     (200, 2)
     """
 
-    n: int = 2000
+    n_draws: int = 2000
     ess: float = 0.5
     forget: float = 0.5
     chunk: int = 1000
 
     def __post_init__(self) -> None:
-        keep_whole(self, n=1, chunk=1)
+        keep_whole(self, n_draws=1, chunk=1)
 
     def real(self, posterior: Posterior, source: Streams) -> Ensemble:
         """Particles in real coordinates, where chains may begin."""
@@ -443,14 +443,14 @@ class TemperedSMC:
         return _population(
             lambda z: posterior.log_likelihood(prior.from_real(np.clip(z, -FAR, FAR))),
             log_prior,
-            prior.to_real(prior.sample(self.n, source, sites=posterior.sites)),
+            prior.to_real(prior.sample(self.n_draws, source, sites=posterior.sites)),
             source,
             (self.ess, self.forget),
             self.chunk,
             posterior.names,
         )
 
-    def sample(self, posterior: Posterior, rng: Random = None) -> Ensemble:
+    def sample(self, posterior: Posterior, rng: Random = 0) -> Ensemble:
         """Equally weighted draws, physical, with ln Z."""
         found, mover, state = self._run(posterior, streams(rng, posterior.sites))
         return replace(found, draws=posterior.prior.from_real(found.draws), stuck=mover.stuck(state))
@@ -469,6 +469,6 @@ def prior_population(posterior: Posterior, source: Streams, n: int, start: str) 
     if start != "tempered":
         raise InputError(f"start is {start!r}; use 'tempered' or 'prior'.")
     many = max(n, START_PARTICLES)
-    z = TemperedSMC(n=many, forget=0.4).real(posterior, source).draws
+    z = TemperedSMC(n_draws=many, forget=0.4).real(posterior, source).draws
     # Particles made by resampling lie side by side: take them from all over.
     return z[..., np.linspace(0, many - 1, n).round().astype(int), :]

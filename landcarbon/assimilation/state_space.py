@@ -117,7 +117,7 @@ class Normal:
         levels = as_array("q", q, lower=0.0, upper=1.0)
         return self.mu + np.multiply.outer(ndtri(levels), self.sd())
 
-    def sample(self, size: int, rng: Random = None) -> Array:
+    def sample(self, size: int, rng: Random = 0) -> Array:
         """Draws (..., size, n)."""
         xi = streams(rng, self.mu.shape[:-1]).normal((size, self.mu.shape[-1]))
         return self.mu[..., None, :] + xi @ np.swapaxes(root(self.cov), -1, -2)
@@ -207,7 +207,7 @@ class LinearSystem:
         after = X @ np.swapaxes(Phi, -1, -2) + c[..., None, :]
         return after if source is None else noisy(after, Q, source)
 
-    def sample(self, X0: ArrayLike, rng: Random = None) -> Array:
+    def sample(self, X0: ArrayLike, rng: Random = 0) -> Array:
         """One life each of the states X0 (sites..., member, n), with noise: (time, ..., n).
 
         Examples

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.matrix.errors import InputError, as_rng
+from landcarbon.matrix.errors import InputError, Rng, as_rng
 
 __all__ = ["Random", "Streams", "site_generator", "streams"]
 
@@ -56,7 +56,7 @@ class Streams:
         return self._draw("random", shape, where)
 
 
-Random: TypeAlias = np.random.Generator | int | Sequence[np.random.Generator] | Streams | None
+Random: TypeAlias = Rng | Sequence[np.random.Generator] | Streams
 
 
 def streams(rng: Random, sites: tuple[int, ...] = ()) -> Streams:
@@ -70,8 +70,7 @@ def streams(rng: Random, sites: tuple[int, ...] = ()) -> Streams:
                 "numpy.random.Generator a site, or a single Generator or seed for all."
             )
         return Streams(tuple(sites), tuple(rng))
-    own = np.random.default_rng() if rng is None else as_rng(rng)
-    return Streams(tuple(sites), (own,))
+    return Streams(tuple(sites), (as_rng(rng),))
 
 
 def site_generator(seed: int, index: int) -> np.random.Generator:

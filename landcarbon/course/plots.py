@@ -20,10 +20,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from landcarbon.course.equations import Form, roman, terms
 from landcarbon.course.output import emit, has_screen, in_notebook
+from landcarbon.datasets.outlines import outline
+from landcarbon.geo import as_box
 from landcarbon.matrix import MatrixModel
 from landcarbon.matrix.errors import InputError, as_array
 
@@ -31,7 +33,6 @@ __all__ = [
     "PALETTE",
     "STYLES",
     "band",
-    "coastline",
     "equations",
     "figure",
     "map",
@@ -245,21 +246,8 @@ def profile(
     ax.set_ylabel("depth [m]")
 
 
-def coastline(name: str = "coast_110m") -> NDArray[np.float64]:
-    """Longitude and latitude (n, 2) of an outline, NaN between pieces.
-
-    Parameters
-    ----------
-    name : {"coast_110m", "conus_outline", "conus_states"}
-        World coast, outline of the contiguous United States, its states. Public-domain geometry.
-    """
-    from landcarbon.datasets.outlines import outline
-
-    return outline(name)
-
-
 def map(
-    ax: Axes, longitude: ArrayLike, latitude: ArrayLike, value: ArrayLike, *, label: str = "",
+    ax: Axes, latitude: ArrayLike, longitude: ArrayLike, value: ArrayLike, *, label: str = "",
     region: str | tuple[float, float, float, float] = "world", colours: str = "viridis",
     limits: tuple[float, float] | None = None, size: float = 12.0,
 ) -> None:
@@ -268,13 +256,13 @@ def map(
     Parameters
     ----------
     ax : Axes
-    longitude, latitude : array_like
-        Points: both (n,) with `value` (n,). Grid: (nlon,), (nlat,) with `value` (nlat, nlon).
+    latitude, longitude : array_like
+        Points: both (n,) with `value` (n,). Grid: (nlat,), (nlon,) with `value` (nlat, nlon).
     value : array_like
         NaN is left blank.
     label : str
         Quantity and unit.
-    region : {"world", "conus"} or (west, east, south, north)
+    region : {"world", "conus"} or (west, south, east, north)
         What is shown; degrees.
     colours : str
         A perceptually even colour map, readable with any colour vision.
@@ -284,19 +272,15 @@ def map(
         Size of points.
     """
     frames: dict[str, tuple[tuple[str, ...], tuple[float, float, float, float]]] = {
-        "world": (("coast_110m",), (-180, 180, -60, 85)),
-        "conus": (("conus_outline", "conus_states"), (-125.5, -66, 24, 50)),
+        "world": (("coast_110m",), (-180, -60, 180, 85)),
+        "conus": (("conus_outline", "conus_states"), (-125.5, 24, -66, 50)),
     }
     if not isinstance(region, str):
         frames["own"], region = (("coast_110m",), region), "own"
     if region not in frames:
         raise InputError(f"There is no region {region!r}; choose one of {', '.join(frames)}.")
-    outlines, (west, east, south, north) = frames[region]
-    if not (west < east and south < north):
-        raise InputError(
-            f"The region goes from {west:g} to {east:g}° east and {south:g} to {north:g}° north; give "
-            "(west, east, south, north)."
-        )
+    outlines, box = frames[region]
+    west, south, east, north = as_box(box, "region")
     z = np.asarray(value, dtype=float)
     lo, hi = limits or tuple(np.nanpercentile(z, [2, 98]))
     if z.ndim == 2:
@@ -310,8 +294,8 @@ def map(
             vmax=hi, linewidths=0.2, edgecolors="#444444", zorder=2,
         )
     for i, name in enumerate(outlines):
-        lonlat = coastline(name)
-        ax.plot(lonlat[:, 0], lonlat[:, 1], color="#333333", linewidth=0.7 if i == 0 else 0.3,
+        lat, lon = outline(name).T
+        ax.plot(lon, lat, color="#333333", linewidth=0.7 if i == 0 else 0.3,
                 linestyle="-", zorder=1.5 if z.ndim == 1 else 3)
     ax.set_xlim(west, east)
     ax.set_ylim(south, north)

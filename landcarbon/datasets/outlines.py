@@ -32,7 +32,7 @@ OUTLINES = ("coast_110m", "conus_outline", "conus_states")
 
 @cache
 def outline(name: str = "coast_110m") -> NDArray[np.float64]:
-    """Longitude and latitude (n, 2) of an outline, degrees; NaN between pieces.
+    """Latitude and longitude (n, 2) of an outline, degrees; NaN between pieces.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ def outline(name: str = "coast_110m") -> NDArray[np.float64]:
     if name not in OUTLINES:
         raise InputError(f"There is no outline {name!r}; choose one of {', '.join(OUTLINES)}.")
     with (files("landcarbon.datasets") / "maps" / f"{name}.npz").open("rb") as stream:
-        lonlat: NDArray[np.float64] = np.load(stream)["lonlat"].astype(float)
-    lonlat.flags.writeable = False
-    return lonlat
+        points: NDArray[np.float64] = np.load(stream)["lonlat"][:, ::-1].astype(float)
+    points.flags.writeable = False
+    return points
 
 
 def inside(
@@ -84,7 +84,7 @@ def inside(
     lat, lon = as_places(latitude, longitude)
     start, end = outline(name)[:-1], outline(name)[1:]
     real = np.isfinite(start).all(axis=1) & np.isfinite(end).all(axis=1)
-    (x1, y1), (x2, y2) = start[real].T, end[real].T
+    (y1, x1), (y2, x2) = start[real].T, end[real].T
     out = np.zeros(lat.shape, dtype=bool)
     for first in range(0, lat.size, 500):  # places × pieces, in memory-sized portions
         part = slice(first, first + 500)

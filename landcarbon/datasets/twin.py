@@ -52,7 +52,7 @@ from landcarbon.datasets.bulk_density import AFSP_FIT
 from landcarbon.datasets.outlines import inside, outline
 from landcarbon.datasets.profiles import Profiles, make_profiles
 from landcarbon.geo import EARTH_RADIUS, cell_centres, unit_vectors
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
 from landcarbon.models import clm5
 from landcarbon.models.site_climate import forcing_from_climate
 
@@ -62,7 +62,6 @@ if TYPE_CHECKING:
 __all__ = ["DRIVERS", "EFFECTS", "Places", "TwinWorld", "stored_ladder", "twin_world"]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 
 REGIONS = {"conus": ("conus_outline", (-125.0, 24.5, -66.5, 49.5)),
            "world": ("coast_110m", (-180.0, -55.0, 180.0, 72.0))}  # west, south, east, north
@@ -192,13 +191,13 @@ class TwinWorld:
 
 
 def twin_world(
-    sites: int = 1000, region: str = "conus", *, rng: Rng = 0, error: float = 0.6
+    n_sites: int = 1000, region: str = "conus", *, rng: Rng = 0, error: float = 0.6
 ) -> TwinWorld:
     """Make a twin world: draw nature, then a survey of soil profiles.
 
     Parameters
     ----------
-    sites : int
+    n_sites : int
         Number of usable profiles.
     region : {"conus", "world"}
         The contiguous United States, or all land but the polar ice.
@@ -219,7 +218,7 @@ def twin_world(
 
     Examples
     --------
-    >>> world = twin_world(sites=20, rng=1)
+    >>> world = twin_world(n_sites=20, rng=1)
     >>> world
     <Synthetic twin world, region 'conus': 20 profiles with 88 values, error 60%>
     >>> world.truth["parameters"].sel(parameter="q10").shape
@@ -227,11 +226,11 @@ def twin_world(
     """
     if region not in REGIONS:
         raise InputError(f"There is no region {region!r}; choose one of {', '.join(REGIONS)}.")
-    sites = as_whole("sites", sites, 1)
+    n_sites = as_whole("n_sites", n_sites, 1)
     error = float(as_array("error", error, lower=0.0, strict=True, hint="0.6 stands for 60 %."))
     nature_rng, survey = as_rng(rng).spawn(2)
     nature = Nature(region, nature_rng)
-    spare = sites + 10 + sites // 20
+    spare = n_sites + 10 + n_sites // 20
     lat, lon = _random_places(region, spare, survey)
     places = nature.at(lat, lon, survey)
     # Ground that never thaws grows nothing that a model of this kind could explain.
@@ -240,12 +239,12 @@ def twin_world(
     layers = _survey(lat, lon, places, error, survey)
     profiles = make_profiles(layers, source="twin world", synthetic=True)
     # Profiles that a survey would reject are replaced by the next ones, and stay in the report.
-    read = int(np.searchsorted(np.cumsum(profiles.report["used"]), sites)) + 1
+    read = int(np.searchsorted(np.cumsum(profiles.report["used"]), n_sites)) + 1
     profiles = make_profiles(
         layers[layers["profile_id"].isin(set(profiles.report.index[:read]))],
         source="twin world", synthetic=True, notes=("synthetic: no measurement of a real soil",),
     )  # fmt: skip
-    if len(profiles) < sites:
+    if len(profiles) < n_sites:
         raise InputError(f"only {len(profiles)} of {spare} profiles can be used; lower the error.")
     used = np.flatnonzero(profiles.report["used"])
     covariates = places.covariates.iloc[used].set_axis(pd.Index(profiles.ids, name="profile_id"))
@@ -319,9 +318,8 @@ class Nature:
     def _coast(self) -> Any:
         from scipy.spatial import cKDTree
 
-        lonlat = outline("coast_110m")
-        lonlat = lonlat[np.isfinite(lonlat).all(axis=1)]
-        return cKDTree(unit_vectors(lonlat[:, 1], lonlat[:, 0]))
+        coast = outline("coast_110m")
+        return cKDTree(unit_vectors(*coast[np.isfinite(coast).all(axis=1)].T))
 
     def _environment(self, lat: Array, lon: Array) -> tuple[clm5.Forcing, pd.DataFrame, Array]:
         """Forcing, covariates, and the hidden fields."""

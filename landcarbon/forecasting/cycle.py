@@ -57,7 +57,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.runs import bar
 from landcarbon.forecasting import scores as _scores
 from landcarbon.forecasting.noise import add_observation_error
-from landcarbon.matrix.errors import InputError, as_array, as_dates, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_dates, as_rng, as_whole
 from landcarbon.store import Store, fingerprint
 
 if TYPE_CHECKING:
@@ -76,7 +76,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 Result = Mapping[Any, Any]
 
 COLUMNS = ("time", "variable", "value", "sd")

@@ -21,12 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
 
 __all__ = ["Drivers", "analogue_years", "read_drivers"]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +123,8 @@ def _assign(name: str, values: Array, n_members: int, on: bool, seed: int) -> Ar
 def analogue_years(
     history: Any,
     steps_per_year: int,
-    steps: int,
-    members: int,
+    n_steps: int,
+    n_members: int,
     *,
     start: int = 0,
     weights: ArrayLike | None = None,
@@ -142,9 +141,9 @@ def analogue_years(
         From the first step of a year on; an incomplete last year is left out.
     steps_per_year : int
         365 for daily data without leap days, 12 for months.
-    steps : int
+    n_steps : int
         Number of steps to forecast.
-    members : int
+    n_members : int
     start : int
         Step within the year at which the forecast starts.
     weights : array_like, (year,), optional
@@ -153,7 +152,7 @@ def analogue_years(
 
     Returns
     -------
-    ndarray, (member, steps, ...), or dict of such
+    ndarray, (member, step, ...), or dict of such
 
     Raises
     ------
@@ -163,15 +162,13 @@ def analogue_years(
     Examples
     --------
     >>> history = np.repeat([1.0, 2.0, 3.0], 12)
-    >>> d = analogue_years(history, 12, steps=18, members=5, start=6, rng=1)
+    >>> d = analogue_years(history, 12, n_steps=18, n_members=5, start=6, rng=1)
     >>> d.shape, sorted(set(d.ravel().tolist()))
     ((5, 18), [1.0, 2.0, 3.0])
     """
     rng = as_rng(rng)
-    steps_per_year, steps, members = (
-        as_whole(name, count, 1)
-        for name, count in (("steps_per_year", steps_per_year), ("steps", steps), ("members", members))
-    )
+    steps_per_year = as_whole("steps_per_year", steps_per_year, 1)
+    n_steps, n_members = as_whole("n_steps", n_steps, 1), as_whole("n_members", n_members, 1)
     named = history if isinstance(history, Mapping) else {"history": history}
     past = {name: as_array(name, values) for name, values in named.items()}
     if len({len(values) for values in past.values()}) != 1:
@@ -189,9 +186,9 @@ def analogue_years(
         if p.sum() == 0:
             raise InputError("weights are all 0; give at least one year a weight.")
         p = p / p.sum()
-    needed = -(-(start + steps) // steps_per_year)
-    year = rng.choice(n_years, size=(members, needed), p=p)
+    needed = -(-(start + n_steps) // steps_per_year)
+    year = rng.choice(n_years, size=(n_members, needed), p=p)
     at = year[:, :, None] * steps_per_year + np.arange(steps_per_year)
-    at = at.reshape(members, -1)[:, start : start + steps]
+    at = at.reshape(n_members, -1)[:, start : start + n_steps]
     drawn = {name: values[at] for name, values in past.items()}
     return drawn if isinstance(history, Mapping) else drawn["history"]

@@ -41,7 +41,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.forecasting.drivers import Drivers, read_drivers
 from landcarbon.forecasting.noise import ProcessError
 from landcarbon.forecasting.steps import Step, matrix_step
-from landcarbon.matrix.errors import InputError, as_array, as_rng
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng
 from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["SOURCES", "Steps", "forecast"]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 
 SOURCES = ("initial", "parameters", "drivers", "process")
 
@@ -62,7 +61,7 @@ class Steps:
 
     Parameters
     ----------
-    n : int, optional
+    n_steps : int, optional
         Number of steps; needed without drivers only.
     dt : float
         Length of a step in years.
@@ -77,7 +76,7 @@ class Steps:
         Names of the pools.
     unit : str
         Unit of the state.
-    time : array_like, (n + 1,), optional
+    time : array_like, (n_steps + 1,), optional
         Time stamps, the initial time first; default years from the start.
 
     Raises
@@ -92,7 +91,7 @@ class Steps:
     73
     """
 
-    n: int | None = None
+    n_steps: int | None = None
     dt: float = 1.0
     method: str = "exponential"
     every: int = 1
@@ -180,7 +179,7 @@ def forecast(
     # Drawn whether used or not: switching one source off leaves the others' numbers alone.
     seed_drivers, seed_process = as_rng(rng).integers(2**63, size=2)
     members = _members(model, initial, parameters, on, steps)
-    given = read_drivers(drivers, steps.n)
+    given = read_drivers(drivers, steps.n_steps)
     given = given.assigned(len(members.X), on["drivers"], int(seed_drivers))
     error = process_sd if isinstance(process_sd, ProcessError) else ProcessError(process_sd)
     disturb = error.drawn(members.X.shape[-1], steps.dt, int(seed_process))

@@ -26,12 +26,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_rng
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng
 
 __all__ = ["ProcessError", "add_observation_error"]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 
 
 @dataclass(frozen=True)

@@ -26,25 +26,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
 
 __all__ = ["climatology", "persistence", "random_walk"]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 
 
-def persistence(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng = 0) -> Array:
+def persistence(history: ArrayLike, n_leads: int, n_members: int = 100, *, rng: Rng = 0) -> Array:
     """The last observation, spread by the changes over the same lead seen in the past.
 
     Parameters
     ----------
     history : array_like, (time,)
-        Equally spaced observations up to the issue date, longer than `leads`; NaN where nothing was
+        Equally spaced observations up to the issue date, longer than `n_leads`; NaN where nothing was
         observed. The last observation persists, from its own day on.
-    leads : int
+    n_leads : int
         Number of steps ahead of the end of the history.
-    members : int
+    n_members : int
     rng : Generator or int
 
     Returns
@@ -58,20 +57,20 @@ def persistence(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng 
 
     Examples
     --------
-    >>> persistence([5.0, 5.0, 5.0], leads=2, members=3)
+    >>> persistence([5.0, 5.0, 5.0], n_leads=2, n_members=3)
     array([[5., 5.],
            [5., 5.],
            [5., 5.]])
     """
     rng = as_rng(rng)
-    leads, members = as_whole("leads", leads, 1), as_whole("members", members, 1)
+    n_leads, n_members = as_whole("n_leads", n_leads, 1), as_whole("n_members", n_members, 1)
     y = np.asarray(history, float)
     observed = np.isfinite(y)
     gaps = int(observed[::-1].argmax()) if observed.any() else 0
-    _history(np.where(np.isnan(y), 0.0, y), leads + gaps + 1)
+    _history(np.where(np.isnan(y), 0.0, y), n_leads + gaps + 1)
     last = y[y.size - 1 - gaps]
-    out = np.empty((members, leads))
-    for h in range(1, leads + 1):
+    out = np.empty((n_members, n_leads))
+    for h in range(1, n_leads + 1):
         changes = y[h + gaps :] - y[: y.size - h - gaps]
         changes = changes[np.isfinite(changes)]
         if changes.size == 0:
@@ -79,16 +78,16 @@ def persistence(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng 
                 f"No two observations of the history lie {h + gaps} steps apart, so the spread at "
                 f"lead {h} is not known. Give a longer history, or fewer leads."
             )
-        out[:, h - 1] = last + rng.choice(changes, members)
+        out[:, h - 1] = last + rng.choice(changes, n_members)
     return out
 
 
-def random_walk(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng = 0) -> Array:
+def random_walk(history: ArrayLike, n_leads: int, n_members: int = 100, *, rng: Rng = 0) -> Array:
     """The last observation plus Gaussian steps of the size of past one-step changes.
 
     Parameters
     ----------
-    history, leads, members, rng
+    history, n_leads, n_members, rng
         As in :func:`persistence`, without gaps; at least 3 observations.
 
     Returns
@@ -102,18 +101,18 @@ def random_walk(history: ArrayLike, leads: int, members: int = 100, *, rng: Rng 
     True
     """
     rng = as_rng(rng)
-    leads, members = as_whole("leads", leads, 1), as_whole("members", members, 1)
+    n_leads, n_members = as_whole("n_leads", n_leads, 1), as_whole("n_members", n_members, 1)
     y = _history(history, 3)
     steps = np.diff(y)
     sd = np.sqrt((steps**2).mean())
-    return y[-1] + sd * rng.standard_normal((members, leads)).cumsum(axis=1)
+    return y[-1] + sd * rng.standard_normal((n_members, n_leads)).cumsum(axis=1)
 
 
 def climatology(
     history: ArrayLike,
     day_of_year: ArrayLike,
     forecast_day: ArrayLike,
-    members: int = 100,
+    n_members: int = 100,
     *,
     window: float = 7.0,
     rng: Rng = 0,
@@ -127,7 +126,7 @@ def climatology(
         Day of the year of each observation, 1 to 366.
     forecast_day : array_like, (lead,)
         Day of the year of each lead.
-    members : int
+    n_members : int
     window : float
         Days on either side; the year is a circle.
     rng : Generator or int
@@ -143,15 +142,15 @@ def climatology(
 
     Examples
     --------
-    >>> climatology([1.0, 2.0, 9.0], [364, 2, 180], [1, 181], members=200).mean(axis=0).round()
+    >>> climatology([1.0, 2.0, 9.0], [364, 2, 180], [1, 181], n_members=200).mean(axis=0).round()
     array([2., 9.])
     """
     rng = as_rng(rng)
-    members = as_whole("members", members, 1)
+    n_members = as_whole("n_members", n_members, 1)
     y = _history(history, 1)
     day = as_array("day_of_year", day_of_year, shape=(y.size,), lower=1.0, upper=367.0)
     ahead = as_array("forecast_day", forecast_day, lower=1.0, upper=367.0).ravel()
-    out = np.empty((members, ahead.size))
+    out = np.empty((n_members, ahead.size))
     for k, d in enumerate(ahead):
         apart = np.abs(day - d)
         near = y[np.minimum(apart, 365.25 - apart) <= window]
@@ -160,7 +159,7 @@ def climatology(
                 f"No observation within {window:g} days of day {d:g} of the year. Widen the "
                 "window, or give a longer history."
             )
-        out[:, k] = rng.choice(near, members)
+        out[:, k] = rng.choice(near, n_members)
     return out
 
 

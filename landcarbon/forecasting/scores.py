@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import tails
-from landcarbon.matrix.errors import InputError, as_array, as_rng
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng
 from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 
 
 def crps(
@@ -446,7 +445,7 @@ def skill(
     *,
     blocks: ArrayLike | None = None,
     level: float = 0.95,
-    draws: int = 2000,
+    n_draws: int = 2000,
     rng: Rng = 0,
 ) -> pd.DataFrame:
     """Skill of a forecast against a null model by lead, with a bootstrap interval.
@@ -461,7 +460,7 @@ def skill(
         errors are shared. Default each issue by itself.
     level : float
         Nominal coverage of the interval.
-    draws : int
+    n_draws : int
     rng : Generator or int
 
     Returns
@@ -525,7 +524,7 @@ def skill(
         raise InputError(
             "The null model makes no error at some lead, so skill is not defined there."
         )
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=n_draws).astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         boot = 1 - (counts @ sums_a) / (counts @ sums_b)
     # A draw of blocks in which the null makes no error has no skill value.
@@ -577,14 +576,14 @@ def horizon(
     unit: str = "",
     blocks: ArrayLike | None = None,
     level: float = 0.95,
-    draws: int = 2000,
+    n_draws: int = 2000,
     rng: Rng = 0,
 ) -> Horizon:
     """Forecast horizon: the last lead at which the skill interval lies above 0.
 
     Parameters
     ----------
-    score, null, blocks, level, draws, rng
+    score, null, blocks, level, n_draws, rng
         As in :func:`skill`.
     leads : array_like, (lead,), optional
         Length of each lead, increasing; default 1, 2, ...
@@ -607,7 +606,7 @@ def horizon(
     """
     import pandas as pd
 
-    table = skill(score, null, blocks=blocks, level=level, draws=draws, rng=rng)
+    table = skill(score, null, blocks=blocks, level=level, n_draws=n_draws, rng=rng)
     if leads is not None:
         steps = as_array("leads", leads, lower=0.0, strict=True).ravel()
         if steps.size != len(table) or (np.diff(steps) <= 0).any():

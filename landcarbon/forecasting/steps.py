@@ -26,7 +26,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
-from landcarbon.matrix.layers import transport_matrix
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import propagator
 
@@ -112,8 +111,7 @@ def matrix_step(
 def layered_step(column: LayeredModel, b: ArrayLike, dt: float) -> Step:
     """One implicit step of soil columns with layers: (1 + dt M) X(t+dt) = X(t) + dt b.
 
-    Layers touch only their neighbours, so 1 + dt M is block-tridiagonal. It is eliminated once, for
-    all members; a step is then one sweep down and one sweep up.
+    The cascade is factorised once, for all members; a step is then one substitution.
 
     Parameters
     ----------
@@ -153,28 +151,7 @@ def layered_step(column: LayeredModel, b: ArrayLike, dt: float) -> Step:
     lead = np.broadcast_shapes(column.shape, source.shape[:-2])
     if len(lead) > 1:
         raise InputError(f"column and b have leading axes {lead}; one, the member, at most.")
-    V = dt * transport_matrix(column.down, column.up, column.layers)
-    mixed = np.array(column.mixed, float)
-    own = np.arange(p)
-
-    def between(l: int, k: int) -> Array:
-        return V[..., l, k, None] * mixed
-
-    # (1 + dt M) with a block (p, p) for each layer, coupled to its neighbours pool by pool.
-    inverse: list[Array] = []
-    passed: list[Array] = []  # of what a layer holds, the part that comes from the layer below
-    for l in range(L):  # noqa: E741
-        block = dt * column.A * column.K[..., None, :, l]
-        block = np.array(
-            np.broadcast_to(block, (*np.broadcast_shapes(block.shape[:-2], V.shape[:-2]), p, p))
-        )
-        block[..., own, own] += 1.0 + between(l, l)
-        if l:
-            block = block - between(l, l - 1)[..., None] * passed[-1]
-        inverse.append(np.asarray(np.linalg.inv(block), float))
-        if l < L - 1:
-            passed.append(inverse[-1] * between(l, l + 1)[..., None, :])
-    above = [between(l, l - 1) for l in range(1, L)]
+    solved = column.prepared(1 / dt)
 
     def step(X: Array, parameters: Any, drivers: Any) -> Array:
         if X.shape[-1] != p * L:
@@ -186,16 +163,8 @@ def layered_step(column: LayeredModel, b: ArrayLike, dt: float) -> Step:
             if not isinstance(drivers, Mapping) or set(drivers) != {"input"}:
                 raise InputError("A column is driven by a dict with 'input', a factor of b.")
             given = source * np.asarray(drivers["input"], float)[:, None, None]
-        right = X.reshape(*X.shape[:-1], p, L) + dt * given
-        down: list[Array] = []
-        for l in range(L):  # noqa: E741
-            r = right[..., l] - above[l - 1] * down[-1] if l else right[..., l]
-            down.append((inverse[l] @ r[..., None])[..., 0])
-        out = np.empty(np.broadcast_shapes(right.shape, (*lead, p, L)))
-        out[..., -1] = down[-1]
-        for l in range(L - 2, -1, -1):  # noqa: E741
-            out[..., l] = down[l] - (passed[l] @ out[..., l + 1, None])[..., 0]
-        return out.reshape(*out.shape[:-2], p * L)
+        after = solved(X.reshape(*X.shape[:-1], p, L) / dt + given)
+        return after.reshape(*after.shape[:-2], p * L)
 
     return step
 

@@ -231,7 +231,7 @@ def control(
     Examples
     --------
     >>> from landcarbon.datasets import twin_world
-    >>> world = twin_world(sites=20, rng=1)
+    >>> world = twin_world(n_sites=20, rng=1)
     >>> found = control(world.truth["parameters"].values, world.forcing)
     >>> float(found.data["share"].sum("component").round(6).item())
     1.0

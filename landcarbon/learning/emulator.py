@@ -347,7 +347,7 @@ def choose(
             f"Choose at least 1 run among at least as many candidates, not {n} of {candidates}."
         )
     _, sd, mask = _one_site(observations, emulator)
-    pool = sample(emulator.posterior(observations), "smc", rng, n=candidates)
+    pool = sample(emulator.posterior(observations), "smc", rng, n_draws=candidates)
     theta = np.unique(pool.draws.reshape(-1, len(emulator.prior)), axis=0)
     doubt = np.sqrt(((emulator.spread(theta) / sd)[:, mask] ** 2).mean(axis=-1))
     x = _inputs(emulator.prior, theta)

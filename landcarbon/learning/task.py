@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.runs import some_jobs
 from landcarbon.matrix.errors import InputError
-from landcarbon.matrix.frozen import keep_whole
+from landcarbon.matrix.frozen import keep, keep_whole
 from landcarbon.models import clm5
 from landcarbon.models.process import Model, expand, leading, observed_values
 
@@ -185,7 +185,7 @@ class Task:
     Examples
     --------
     >>> from landcarbon.datasets import twin_world
-    >>> world = twin_world(sites=20, rng=1)
+    >>> world = twin_world(n_sites=20, rng=1)
     >>> task = Task(world.observations, world.forcing, world.covariates)
     >>> len(task), len(task[:5]), len(task.prior)
     (20, 5, 21)
@@ -202,7 +202,7 @@ class Task:
 
     def __post_init__(self) -> None:
         n = _n_sites(self.streams, self.forcing, self.covariates)
-        object.__setattr__(self, "prior", _prior(self.prior, self.model, self.observations))
+        keep(self, prior=_prior(self.prior, self.model, self.observations))
         if self.covariates is not None:
             numbers(self.covariates, n=n)
         if self.groups is not None:
@@ -211,7 +211,7 @@ class Task:
                 raise InputError(
                     f"groups has shape {groups.shape}, but one label a site is needed ({n})."
                 )
-            object.__setattr__(self, "groups", groups)
+            keep(self, groups=groups)
         if self.known is not None and len(self.known) != n:
             raise InputError(
                 f"{len(self.known)} sites are known, but there are {n} profiles. Where some failed, "

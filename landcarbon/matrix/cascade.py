@@ -45,7 +45,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["Plan", "Rates", "Stage", "plan_cascade", "solve", "solve_transposed"]
+__all__ = ["Plan", "Rates", "Stage", "factorise", "plan_cascade", "solve_transposed", "substitute"]
 
 Array = NDArray[np.float64]
 
@@ -141,7 +141,13 @@ def _levels(groups: int, edges: list[tuple[int, int]]) -> list[int]:
     return level
 
 
-def solve(plan: Plan, rates: Rates, Y: Array, factors: list[Array]) -> None:
+def factorise(plan: Plan, rates: Rates, factors: list[Array]) -> None:
+    """What M⁻¹ needs of the columns alone, whatever enters them: fills `factors`, see `substitute`."""
+    for stage, G in zip(plan.stages, factors):
+        _factorise(stage, rates, G)
+
+
+def substitute(plan: Plan, rates: Rates, Y: Array, factors: list[Array]) -> None:
     """M⁻¹, in place: from what enters each pool [gC m-2 yr-1] to its stock [gC m-2].
 
     Parameters
@@ -150,10 +156,9 @@ def solve(plan: Plan, rates: Rates, Y: Array, factors: list[Array]) -> None:
     Y : ndarray (L, p, N)
         Pools in the order of the plan.
     factors : list of ndarray (L, q, q, g, N)
-        One for each stage; filled here, read by `solve_transposed`.
+        Of `factorise`, one for each stage.
     """
     for stage, G in zip(plan.stages, factors):
-        _factorise(stage, rates, G)
         _substitute(G, stage.of(Y), stage.moves(rates))
         if stage.edges:
             for y, k in zip(Y, rates.K):

@@ -22,7 +22,6 @@ are solved together by the cascade, a few one by one; see `landcarbon.matrix.sol
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
@@ -35,6 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.matrix import cascade, solve, typeset
 from landcarbon.matrix.cascade import Plan, Rates
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import altered, keep
 from landcarbon.matrix.layers import SoilLayers, transport_matrix
 from landcarbon.matrix.model import (
     MatrixModel,
@@ -44,6 +44,7 @@ from landcarbon.matrix.model import (
     find_pool,
 )
 from landcarbon.matrix.solve import (
+    FEW,
     METHODS,
     OTHERS,
     Banded,
@@ -59,7 +60,6 @@ __all__ = ["LayeredGradient", "LayeredModel"]
 
 Array = NDArray[np.float64]
 
-FEW = 8  # columns that are solved sooner one by one than together
 TRUSTED = 1e-11  # relative correction after which a banded solution is taken
 
 
@@ -119,10 +119,7 @@ class LayeredModel:
         check_rates(K, pools, axis=-2)
         down = as_array("down", self.down, shape=(L - 1,), lower=0.0, hint=each)
         up = as_array("up", self.up, shape=(L - 1,), lower=0.0, hint=each)
-        for name, value in (
-            ("pools", pools), ("A", A), ("K", K), ("down", down), ("up", up), ("mixed", tuple(mixed.tolist()))
-        ):
-            object.__setattr__(self, name, value)
+        keep(self, pools=pools, A=A, K=K, down=down, up=up, mixed=tuple(mixed.tolist()))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -252,9 +249,7 @@ class LayeredModel:
                 f"xi has shape {scalar.shape}; give one number, or ({p}, {L}) for each pool and layer. "
                 "Either may be 1, and leading axes are columns."
             )
-        now = copy.copy(self)  # parts that were checked before, but for K
-        object.__setattr__(now, "K", K)
-        return now
+        return altered(self, K=K)
 
     def input(self, I: ArrayLike) -> Array:
         """The input of each pool and layer (..., p, L) [gC m-3 yr-1]: what is given, looked at."""
@@ -383,6 +378,35 @@ class LayeredModel:
         X = self._one_by_one(b, rate)
         return self._solve(b, "cascade", relaxing=rate)[0] if X is None else X
 
+    def prepared(self, rate: float) -> Callable[[Array], Array]:
+        """b → (M + rate)⁻¹ b, for one b after the other: what they share is done once, and kept.
+
+        One column serves every b (..., p, L); of several columns each has its own.
+        """
+        one = math.prod(self.shape) == 1
+        plan, dz = self._plan(), self.layers.thickness[:, None, None]
+        parts = list(self._parts(plan, self.shape, "cascade", True, rate))
+        for part in parts:
+            cascade.factorise(plan, part.rates, part.factors)
+
+        def solved(b: Array) -> Array:
+            lead = np.broadcast_shapes(self.shape, b.shape[:-2])
+            if not one and lead != self.shape:
+                return self.relaxed(b, rate)
+            b = one_axis(b, 2, lead)
+            X = np.empty(b.shape)
+            for part in parts:
+                some = slice(None) if one else part.columns
+                Y = ordered(np.empty((*part.Y.shape[:2], len(b[some]))), b[some], plan.order)
+                Y *= dz
+                cascade.substitute(plan, part.rates, Y, part.factors)
+                Y /= dz
+                for k, pool in enumerate(plan.order):
+                    X[some, pool] = Y[:, k].T
+            return X.reshape(*lead, *self.state_shape)
+
+        return solved
+
     def _one_by_one(self, b: Array, relaxing: float) -> Array | None:
         """The same for a few columns by banded LU; None where there are many, or it is not accurate.
 
@@ -448,7 +472,8 @@ class LayeredModel:
             Y *= dz
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 if method == "cascade":
-                    cascade.solve(plan, part.rates, Y, part.factors)
+                    cascade.factorise(plan, part.rates, part.factors)
+                    cascade.substitute(plan, part.rates, Y, part.factors)
                 else:
                     self._other(method, *blocks_of(part.rates, self._mixed(plan)), Y)
             Y /= dz

@@ -35,7 +35,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -521,6 +521,11 @@ def as_whole(name: str, value: Any, lower: int = 0, upper: int | None = None) ->
         most = "" if upper is None else f" and at most {upper}"
         raise InputError(f"{name} must be a whole number, at least {lower}{most}, but {value!r:.40} was given.")
     return number
+
+
+Rng: TypeAlias = np.random.Generator | int
+"""What `rng` takes: a generator, or a seed. Its default is 0 everywhere: the same call gives the same numbers,
+on any page and machine. Two calls that have to differ share one generator, or have a seed each."""
 
 
 def as_rng(value: Any, name: str = "rng") -> np.random.Generator:

@@ -33,6 +33,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.loops import Cycle, Repeating, step_lengths
 from landcarbon.matrix.model import folded
 from landcarbon.matrix.steps import Method
@@ -101,9 +102,7 @@ class HandOver(Repeating):
             raise InputError(f"There are {T} pulses, {len(xi)} scalars and {len(dt)} lengths of steps.")
         xi = xi[:, None] if xi.ndim == 1 else xi
         f = as_array("transfer", self.transfer)
-        parts = {"transfer": f, "K": K, "pulses": pulses, "xi": xi, "dt": dt}
-        for name, value in parts.items():
-            object.__setattr__(self, name, value)
+        keep(self, transfer=f, K=K, pulses=pulses, xi=xi, dt=dt)
 
     @property
     def pools(self) -> int:

@@ -27,6 +27,7 @@ import numpy as np
 
 import landcarbon
 from landcarbon.matrix.errors import InputError
+from landcarbon.store import put, to_netcdf
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -105,21 +106,12 @@ def write(data: xr.Dataset, path: str | os.PathLike[str]) -> None:
     InputError
         A place that cannot be written to.
     """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
     out = data.assign_attrs(Conventions=CONVENTIONS)
     for name in map(str, out.variables):
         unit = out[name].attrs.get("units")
         if isinstance(unit, str) and _udunits(unit) != unit:
             out[name].attrs = {**out[name].attrs, "units": _udunits(unit), "landcarbon_units": unit}
-    try:
-        out.to_netcdf(part, engine="netcdf4")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(
-            f"{path.name} cannot be written to {path.parent}: {error.strerror or error}."
-        ) from None
+    put(to_netcdf({"": out}), Path(path))
 
 
 def read(path: str | os.PathLike[str]) -> xr.Dataset:

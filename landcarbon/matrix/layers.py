@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 
 __all__ = [
     "CLM45_LAYERS",
@@ -90,8 +91,7 @@ class SoilLayers:
                 f"The node of layer {l + 1} lies at {node[l]:g} m, outside its layer "
                 f"({top[l]:g} to {bottom[l]:g} m). List layers from the surface down."
             )
-        object.__setattr__(self, "thickness", thickness)
-        object.__setattr__(self, "node", node)
+        keep(self, thickness=thickness, node=node)
 
     def __len__(self) -> int:
         return len(self.thickness)

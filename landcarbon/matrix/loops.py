@@ -30,9 +30,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import Method, Move, Moves, Propagator, checked_outflow, propagator
-from landcarbon.matrix.timeline import Changing, Forcing, Timeline
+from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
 
 __all__ = ["Account", "ColumnCycle", "Cycle", "FeedbackCycle", "Loop", "Repeating"]
 
@@ -74,8 +75,17 @@ class Repeating:
 
     @property
     def flat(self) -> Repeating:
-        """The same loop on states in one row; what the methods of spin-up work on."""
+        """The same loop on states in one row; what methods of spin-up that ask for matrices work on."""
         return self
+
+    @property
+    def rows(self) -> Callable[[Array], Array]:
+        """The same loop as a function of states in one row, without large matrices where it has none."""
+        return self.flat
+
+    def spread(self, per_pool: Array) -> Array:
+        """One number for each pool, for every entry of a state in one row."""
+        return per_pool
 
     def flattened(self, X: ArrayLike) -> ArrayLike:
         """A state as `flat` takes it."""
@@ -161,8 +171,7 @@ class Cycle(Repeating):
                 f"M {M.shape}, u {u.shape} and dt {dt.shape} must share their first axis, the "
                 "steps of the loop: M (T, ..., n, n), u (T, ..., n), dt (T,)."
             )
-        for name, value in (("M", M), ("u", u), ("dt", dt)):
-            object.__setattr__(self, name, value)
+        keep(self, M=M, u=u, dt=dt)
 
     @classmethod
     def from_model(
@@ -192,8 +201,7 @@ class Cycle(Repeating):
         if isinstance(passed[0].model, LayeredModel):
             columns = tuple(now.model.under(now.xi) for now in passed)
             return ColumnCycle(columns, tuple(now.u for now in passed), h, method)
-        M = np.stack([now.model.outflow_matrix(now.xi) for now in passed])
-        return cls(M, np.stack([now.u for now in passed]), h, method)
+        return cls(*_of_all_steps(passed), h, method)
 
     @cached_property
     def propagators(self) -> tuple[Propagator, ...]:
@@ -208,14 +216,14 @@ class Cycle(Repeating):
     def __call__(self, X: ArrayLike) -> Array:
         """State after one loop that starts from X."""
         end = np.asarray(X, dtype=float)[..., None]
-        for keep, brought in self._moves:
-            end = keep @ end + brought[..., None]
+        for left, brought in self._moves:
+            end = left @ end + brought[..., None]
         return end[..., 0]
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
-        for p, M, u, (keep, brought) in zip(self.propagators, self.M, self.u, self._moves):
-            X = _apply(keep, X) + brought
+        for p, M, u, (left, brought) in zip(self.propagators, self.M, self.u, self._moves):
+            X = _apply(left, X) + brought
             yield p, M, u, X
 
     @property
@@ -233,8 +241,9 @@ class ColumnCycle(Repeating):
     """Forcing that repeats, of soil columns; made by `Cycle.from_model`.
 
     Its states have the axes (..., pool, layer). Implicit steps of many columns go through the cascade:
-    thousands of columns are run with ``X = year(X)``. The methods of spin-up work on the large matrices
-    of `flat`, which is for one column, or some.
+    thousands of columns are run with ``X = year(X)``, spun up by `native` and `accelerated`, and brought
+    to their periodic state by `periodic`. Other steps, and `sasu`, work on the large matrices of `flat`,
+    which is for one column, or some.
 
     Parameters
     ----------
@@ -264,6 +273,49 @@ class ColumnCycle(Repeating):
         for move, u in zip(self._moves, self.u):
             end, _ = move(end, u)
         return end
+
+    def change(self, X: Array) -> Array:
+        """What an implicit loop from X adds (..., pool, layer) [gC m-3], from the fluxes of its steps."""
+        # The difference of two states would lose what slow layers change in a loop.
+        moved: Array = np.zeros(())
+        for move, column, u, h in zip(self._moves, self.columns, self.u, self.dt.tolist()):
+            X, _ = move(X, u)
+            moved = moved + h * column.derivative(X, u)
+        return moved
+
+    @cached_property
+    def mean(self) -> LayeredModel:
+        """The column whose parts are the means over the loop."""
+
+        def over(name: str) -> Array:
+            parts = zip(self.dt.tolist(), self.columns)
+            return np.asarray(sum(h * getattr(column, name) for h, column in parts) / self.length)
+
+        return self.columns[0].replace(**{name: over(name) for name in ("A", "K", "down", "up")})
+
+    def faster(self, speed: Array) -> ColumnCycle:
+        """The loop in which pool j leaves speed_j times faster, mixing included."""
+        columns = tuple(
+            column.replace(K=column.K * speed[:, None], mixed=np.asarray(column.mixed) * speed)
+            for column in self.columns
+        )
+        return ColumnCycle(columns, self.u, self.dt, self.method)
+
+    @property
+    def pools(self) -> int:
+        """Pools times layers."""
+        return math.prod(self.columns[0].state_shape)
+
+    @property
+    def rows(self) -> Callable[[Array], Array]:
+        """The same loop as a function of stocks in one row; through the cascade if steps are implicit."""
+        if self.method != "implicit":
+            return self.flat
+        return lambda X: self.flattened(self(self.shaped(X)))
+
+    def spread(self, per_pool: Array) -> Array:
+        """One number for each pool, for each of its layers."""
+        return np.repeat(per_pool, len(self.columns[0].layers), axis=-1)
 
     @cached_property
     def flat(self) -> Cycle:
@@ -315,7 +367,7 @@ class FeedbackCycle(Repeating):
     method: Method = "exponential"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dt", step_lengths(self.dt))
+        keep(self, dt=step_lengths(self.dt))
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
@@ -337,6 +389,23 @@ class FeedbackCycle(Repeating):
 
 
 Loop = Repeating | Callable[[Array], Array]
+
+
+def _of_all_steps(passed: list[Moment]) -> tuple[Array, Array]:
+    """M and u of all steps; of a model that stays in one call, since its checks cost more than its work."""
+    model = passed[0].model
+    if not isinstance(model, MatrixModel) or any(now.model is not model for now in passed):
+        return np.stack([now.model.outflow_matrix(now.xi) for now in passed]), np.stack([now.u for now in passed])
+    axes = max(model.K.ndim, *(part.ndim - 1 for part in (model.A, model.V) if part is not None))
+    xi = _stacked([now.xi for now in passed], axes)
+    I = _stacked([now.I for now in passed], model.B.ndim - 1)
+    return model.outflow_matrix(xi), model.input(I)
+
+
+def _stacked(values: list[Array], ndim: int) -> Array:
+    """Rows of all steps, with free axes of length 1 before their own until each has `ndim`."""
+    rows = np.stack(np.broadcast_arrays(*values))
+    return rows.reshape(len(rows), *(1,) * (ndim + 1 - rows.ndim), *rows.shape[1:])
 
 
 def step_lengths(dt: ArrayLike) -> Array:

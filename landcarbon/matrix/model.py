@@ -36,6 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix import typeset
 from landcarbon.matrix.errors import InputError, aligned, as_array, as_kept
+from landcarbon.matrix.frozen import keep
 
 if TYPE_CHECKING:
     from landcarbon.matrix.steps import Move, Stepper
@@ -103,8 +104,7 @@ class MatrixModel:
         _check_allocation(B, pools, -1 if B.ndim <= K.ndim else -2)
         if V is not None:
             _check_mixing(V, pools)
-        for name, value in (("pools", pools), ("A", A), ("K", K), ("B", B), ("V", V)):
-            object.__setattr__(self, name, value)
+        keep(self, pools=pools, A=A, K=K, B=B, V=V)
 
     dims: ClassVar[tuple[str, ...]] = ("pool",)
     unit: ClassVar[str] = "gC m-2"

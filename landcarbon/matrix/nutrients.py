@@ -68,6 +68,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
+from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Timeline
@@ -114,9 +116,7 @@ class Ways:
                   for name in ("resorbed", "lost", "volatile")}
         if np.any(shares["resorbed"] + shares["lost"] > 1):
             raise InputError("resorbed and lost together exceed 1: no pool gives away more than leaves it.")
-        for name, value in shares.items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "fixation", as_array("fixation", self.fixation, lower=0.0))
+        keep(self, **shares, fixation=as_array("fixation", self.fixation, lower=0.0))
 
     @property
     def none(self) -> bool:
@@ -145,8 +145,7 @@ class Depth:
                       hint=f"Positions of the {len(roots)} mineral pools, from 0.")
         if not roots.any() or np.any(at != np.floor(at)):
             raise InputError("roots must take up somewhere, and at holds whole positions of mineral pools.")
-        object.__setattr__(self, "at", at.astype(np.intp))
-        object.__setattr__(self, "roots", roots / roots.sum())
+        keep(self, at=at.astype(np.intp), roots=roots / roots.sum())
 
     @property
     def exchange(self) -> Array:
@@ -223,9 +222,7 @@ class Element:
                 f"depth has {len(depth.at)} pools and {len(depth.roots)} mineral pools; {self.name} has "
                 f"{plenty.shape[-1]} and {k}."
             )
-        for key, value in (("c_to_e", plenty), ("c_to_e_scarce", scarce), ("supply", supply),
-                           ("half", half), ("depth", depth)):
-            object.__setattr__(self, key, value)
+        keep(self, c_to_e=plenty, c_to_e_scarce=scarce, supply=supply, half=half, depth=depth)
 
     def shares(self, m: ArrayLike) -> Array:
         """a / (a + h) (..., k) of each mineral pool."""
@@ -384,7 +381,7 @@ class NutrientModel:
                 )
             if self.coupling == "flexible" and e.c_to_e_scarce is None:
                 raise InputError(f"flexible coupling needs c_to_e_scarce of {e.name}.")
-        object.__setattr__(self, "elements", elements)
+        keep(self, elements=elements)
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -671,23 +668,27 @@ def _advance_implicit(
 def _settled(
     better: Callable[[Mapping[str, Array]], dict[str, Array]], first: dict[str, Array], elements: tuple[Element, ...]
 ) -> dict[str, Array]:
-    """The fixed point of `better`, quickened by Aitken's rule for each number as long as that helps."""
+    """The fixed point of `better`, quickened by Aitken's rule for each number as long as that helps.
+
+    Numbers that swing about it are taken to the middle of their swing, on a logarithmic scale.
+    """
     now, before = first, np.inf
     for _ in range(SWEEPS):
         one = better(now)
         two = better(one)
         change = 0.0
-        ahead = {}
+        ahead, calm = {}, {}
         for e in elements:
             k, at = e.name, e.depth.available
             d1, d2 = one[k] - now[k], two[k] - one[k]
             ratio = np.clip(np.divide(d2, d1, out=np.zeros_like(d2), where=d1 != 0), -0.9, 0.999)
             jump = two[k] + d2 * ratio / (1.0 - ratio)
             ahead[k] = np.where(jump > 0, jump, two[k])
+            calm[k] = np.where(d1 * d2 < 0, np.sqrt(np.maximum(one[k] * two[k], 0.0)), two[k])
             change = max(change, float(np.max(np.abs(d2[..., at]) / np.maximum(two[k][..., at], TINY))))
         if change < SETTLED:
             return two
-        now, before = ahead if change < before / 2 else two, change
+        now, before = ahead if change < before / 2 else calm, change
     return two
 
 
@@ -814,4 +815,4 @@ def _dataset(
         for name in ("supply", "uptake", "net_mineralisation", "lost", "lost_organic", "lost_gas"):
             data[f"{k}_{name}"] = (("step", *dims), per_step(f"{k}_{name}"), flux)
         coords[f"{k}_pool"] = list(e.mineral.pools)
-    return xr.Dataset(data, coords)
+    return labelled(xr.Dataset(data, coords), "run of a model of carbon and nutrients")

@@ -36,6 +36,7 @@ Array = NDArray[np.float64]
 METHODS = ("cascade", "block", "banded", "dense")
 
 # Columns worked on at once: enough to hide the interpreter, few enough to bound the memory.
+FEW, MANY = 8, 8192  # columns: fewer are solved one by one, of more nothing is kept from step to step
 CHUNK = 2048
 
 

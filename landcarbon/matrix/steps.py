@@ -50,6 +50,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.solve import FEW, MANY
 
 if TYPE_CHECKING:
     from landcarbon.matrix.column import LayeredModel
@@ -154,14 +155,20 @@ class _OfStocks(NamedTuple):
         return self.frame.concentrations(after), self.frame.concentrations(stay)
 
 
-class _Relaxing(NamedTuple):
+class _Relaxing:
     """An implicit step of columns: a steady state with 1/h more on the diagonal."""
 
-    frame: LayeredModel
-    h: float
+    def __init__(self, frame: LayeredModel, h: float) -> None:
+        self.frame, self.h = frame, h
+        self.taken = False
+        self.solve: Callable[[Array], Array] | None = None
 
     def __call__(self, X: Array, u: Array) -> tuple[Array, Array]:
-        after = self.frame.relaxed(X / self.h + u, 1 / self.h)
+        b = X / self.h + u
+        if self.taken and self.solve is None and FEW <= math.prod(b.shape[:-2]) <= MANY:
+            self.solve = self.frame.prepared(1 / self.h)  # it comes again and again
+        self.taken = True
+        after = self.frame.relaxed(b, 1 / self.h) if self.solve is None else self.solve(b)
         return after, self.h * after
 
 

@@ -40,7 +40,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_years
 
 __all__ = [
     "Changing",
@@ -49,7 +49,6 @@ __all__ = [
     "Series",
     "Timeline",
     "changing",
-    "decimal_years",
     "forcing",
     "lengths",
     "nearest",
@@ -296,7 +295,7 @@ def rising(name: str, t: ArrayLike, least: int = 2) -> Array:
     InputError
         Fewer than `least` times, times that stay or fall.
     """
-    times = as_array(name, decimal_years(t), hint=f"{name} holds times in years.")
+    times = as_years(name, t, hint=f"{name} holds times in years.")
     if times.ndim != 1 or len(times) < least:
         few = {1: "one time", 2: "two times"}.get(least, f"{least} times")
         raise InputError(f"{name} must be a row of at least {few}, but its shape is {times.shape}.")
@@ -331,40 +330,6 @@ def nearest(when: ArrayLike, times: Array) -> tuple[NDArray[np.intp], NDArray[np
     t = np.asarray(when, dtype=float)
     index = np.abs(t[..., None] - times).argmin(axis=-1)
     return index, np.abs(t - times[index]) <= SAME * max(1.0, float(np.abs(times).max()))
-
-
-def decimal_years(times: ArrayLike) -> ArrayLike:
-    """Dates as decimal years; what holds no dates comes back as it is.
-
-    Parameters
-    ----------
-    times : array_like (...)
-        numpy.datetime64, pandas dates, Python datetimes or cftime.
-
-    Examples
-    --------
-    >>> decimal_years(np.array(["2000-01-01", "2001-07-02T12"], dtype="datetime64[h]"))
-    array([2000. , 2001.5])
-    """
-    if hasattr(times, "to_timestamp"):  # periods of pandas: their beginning
-        times = times.to_timestamp()
-    values = np.asarray(times)
-    if values.dtype.kind == "M":
-        year = values.astype("datetime64[Y]")
-        if np.isnat(values).any():
-            return np.where(np.isnat(values), np.nan, year.astype(float))
-        begin, end = (y.astype("datetime64[us]") for y in (year, year + 1))
-        return 1970 + year.astype(int) + (values.astype("datetime64[us]") - begin) / (end - begin)
-    if values.dtype == object and values.size and hasattr(values.flat[0], "year"):
-        return np.array([_decimal_year(date) for date in values.flat]).reshape(values.shape)
-    return times
-
-
-def _decimal_year(date: Any) -> float:
-    """Of a Python datetime, or one of cftime in its own calendar."""
-    begin = date.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
-    end = begin.replace(year=date.year + 1)
-    return float(date.year + (date - begin).total_seconds() / (end - begin).total_seconds())
 
 
 def forcing(name: str, value: Forcing, t: Array, pools: tuple[str, ...] = ()) -> Series:
@@ -422,7 +387,7 @@ def _labelled(name: str, value: Any, pools: tuple[str, ...]) -> tuple[Array | No
     """Times (None if it never changes) and values, time first, of what carries labels; else None."""
     index: Any = getattr(value, "index", None)
     if hasattr(index, "tz_localize") or hasattr(index, "to_timestamp"):  # pandas, with dates
-        return np.asarray(decimal_years(index)), np.asarray(value)
+        return as_years(f"the index of {name}", index), np.asarray(value)
     if not hasattr(value, "dims") or not hasattr(value, "coords"):
         return None
     if not hasattr(value, "transpose") or not hasattr(value, "name"):
@@ -448,7 +413,7 @@ def _labelled(name: str, value: Any, pools: tuple[str, ...]) -> tuple[Array | No
         raise InputError(
             f"The times of {name} are in {unit!r}; give them in years, or as dates (xarray.decode_cf)."
         )
-    return np.asarray(decimal_years(value[time].values)), value.transpose(time, *lead, *last).values
+    return as_years(f"the times of {name}", value[time].values), value.transpose(time, *lead, *last).values
 
 
 def _per_step(name: str, when: Array, rows: Array, t: Array) -> Array:

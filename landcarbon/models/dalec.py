@@ -41,6 +41,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -152,7 +153,7 @@ class Drivers:
                     f"{field.name} has shape {value.shape}, doy {np.shape(self.doy)}: the first axis "
                     "of every driver is the days. One number is fine for what never changes."
                 )
-            object.__setattr__(self, field.name, value if value.ndim else np.full(days, value))
+            keep(self, **{field.name: value if value.ndim else np.full(days, value)})
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Drivers:

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 
 __all__ = ["Parameter", "ParameterTable"]
 
@@ -73,7 +74,7 @@ class Parameter:
             )
         for field in ("lower", "upper", "default"):
             value = as_array(f"{field} of parameter {self.name!r}", getattr(self, field))
-            object.__setattr__(self, field, float(value))
+            keep(self, **{field: float(value)})
         if not self.lower < self.upper:
             raise InputError(
                 f"parameter {self.name!r} has lower bound {self.lower:g} and upper bound "
@@ -124,7 +125,7 @@ class ParameterTable:
             raise InputError(
                 f"parameter {twice[0]!r} stands twice in the table; each name must be unique."
             )
-        object.__setattr__(self, "parameters", rows)
+        keep(self, parameters=rows)
 
     def __len__(self) -> int:
         return len(self.parameters)

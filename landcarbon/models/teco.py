@@ -50,7 +50,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix import response
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.models.parameters import Parameter, ParameterTable
 
@@ -181,8 +182,7 @@ class Forcing:
                 "their first axis, the days."
             )
         gpp, T, w = np.broadcast_arrays(gpp, T, w)
-        for name, value in (("gpp", gpp), ("soil_temperature", T), ("moisture", w)):
-            object.__setattr__(self, name, value)
+        keep(self, gpp=gpp, soil_temperature=T, moisture=w)
 
     def __len__(self) -> int:
         return len(self.gpp)
@@ -461,7 +461,7 @@ def by_matrix(X0: ArrayLike, forcing: Forcing, theta: ArrayLike | None = None) -
     return _run(states, plants, soil)
 
 
-def synthetic_forcing(years: int = 1, rng: np.random.Generator | int = 0) -> Forcing:
+def synthetic_forcing(n_years: int = 1, rng: Rng = 0) -> Forcing:
     """Made-up daily forcing of a cool temperate site. **Synthetic**: no place on Earth.
 
     Soil temperature is a yearly wave with slowly wandering weather; rain falls on one day in three
@@ -470,7 +470,7 @@ def synthetic_forcing(years: int = 1, rng: np.random.Generator | int = 0) -> For
 
     Parameters
     ----------
-    years : int
+    n_years : int
         Years of 365 days, at least 1.
     rng : Generator or int
         Random numbers, or a seed.
@@ -490,9 +490,7 @@ def synthetic_forcing(years: int = 1, rng: np.random.Generator | int = 0) -> For
     >>> len(year), float(year.gpp.mean().round(3))
     (365, 3.37)
     """
-    years = as_whole("years", years, 1)
-    rng = as_rng(rng)
-    n = years * int(DAYS)
+    rng, n = as_rng(rng), as_whole("n_years", n_years, 1) * int(DAYS)
     season = 2 * np.pi * (np.arange(n) + 0.5) / DAYS
     weather = np.zeros(n)
     kick = rng.normal(0.0, 0.8, n)

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.labels import labelled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -98,7 +99,8 @@ def benchmark(model: ArrayLike, ref: ArrayLike, weights: ArrayLike | None = None
     pattern = _pattern(m_mean, r_mean, w)
     dims = tuple(f"axis_{i}" for i in range(m.ndim - 2))
     scores = {"bias": bias, "error": error, "pattern": pattern, "overall": (bias + 2 * error + pattern) / 4}
-    return xr.Dataset({name: (dims, value, {"units": "1"}) for name, value in scores.items()})
+    data = xr.Dataset({name: (dims, value, {"units": "1"}) for name, value in scores.items()})
+    return labelled(data, "scores of a model against a reference")
 
 
 def _pattern(m: Array, r: Array, w: Array) -> Array:

@@ -40,7 +40,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
+from landcarbon.matrix.frozen import keep
+from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel, check_transfers
 from landcarbon.matrix.steps import Move, Moves, propagator
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
@@ -102,8 +104,7 @@ class Disturbance:
         n = severity.size
         A = np.eye(n) if self.A is None else as_array("A", self.A, shape=(n, n))
         check_transfers(A, tuple(f"pool {j}" for j in range(n)))
-        for name, value in (("rate", float(rate)), ("severity", severity), ("A", A)):
-            object.__setattr__(self, name, value)
+        keep(self, rate=float(rate), severity=severity, A=A)
 
     @property
     def effect(self) -> Array:
@@ -249,8 +250,8 @@ def random_runs(
     I: Forcing,
     xi: Forcing = 1.0,
     *,
-    members: int = 1,
-    rng: np.random.Generator | int,
+    n_members: int = 1,
+    rng: Rng = 0,
     unit: str = "gC m-2",
 ) -> xr.Dataset:
     """Run many places forward in time, each with its own random events.
@@ -266,14 +267,13 @@ def random_runs(
         The disturbance; or a function of time [yr] that returns it, for a regime that shifts.
     t : array_like (steps + 1,)
         Times of the states [yr], rising.
-    X0 : array_like (n,) or (members, n)
+    X0 : array_like (n,) or (n_members, n)
         Carbon at t[0] [gC m-2].
     I, xi
         Forcing in the forms of `landcarbon.matrix.timeline`; constant within a step.
-    members : int
+    n_members : int
         How many places.
-    rng : numpy.random.Generator or int
-        Source of chance, or a seed.
+    rng : Generator or int
     unit : str
         Unit of the carbon, for the labels.
 
@@ -293,20 +293,19 @@ def random_runs(
     --------
     >>> from landcarbon.models.pools import one_pool
     >>> land, fire = one_pool(k=0.02), Disturbance(rate=0.01, severity=[0.5])
-    >>> runs = random_runs(land, fire, [0, 500], X0=[0.0], I=500.0, members=2000, rng=1)
+    >>> runs = random_runs(land, fire, [0, 500], X0=[0.0], I=500.0, n_members=2000, rng=1)
     >>> bool(abs(runs.X[-1].mean() / mean_storage(land, fire, 500.0)[0] - 1) < 0.03)
     True
     """
-    members = as_whole("members", members, 1)
-    rng = as_rng(rng)
+    seed, n_members, rng = rng, as_whole("n_members", n_members, 1), as_rng(rng)
     clock = Timeline.read(model, t, I, xi)
     first = clock.model_at(0, float(clock.t[0] + clock.t[1]) / 2)
     _fits(disturbance(clock.t[0]) if callable(disturbance) else disturbance, first)
     n = first.n
     X0 = as_array("X0", X0, shape=(n,), hint=f"The pools are {', '.join(first.pools)}.")
-    if X0.shape not in ((n,), (members, n)):
-        raise InputError(f"X0 has shape {X0.shape}; give ({n},), or ({members}, {n}) for each member.")
-    X = np.broadcast_to(X0, (members, n)).copy()
+    if X0.shape not in ((n,), (n_members, n)):
+        raise InputError(f"X0 has shape {X0.shape}; give ({n},), or ({n_members}, {n}) for each member.")
+    X = np.broadcast_to(X0, (n_members, n)).copy()
     states, passed = [X], []
     moves = Moves()
     for now in clock.walk():
@@ -316,7 +315,7 @@ def random_runs(
         X, step = _passed(X, now, M, moves.of_matrix(M, now.h), regime, rng)
         states.append(X)
         passed.append(step)
-    return _dataset(first.pools, clock.t, states, passed, unit)
+    return _dataset(first.pools, clock.t, states, passed, unit, seed)
 
 
 class _Step(NamedTuple):
@@ -347,7 +346,7 @@ def _passed(
 
 
 def _dataset(
-    pools: tuple[str, ...], t: Array, states: list[Array], passed: list[_Step], unit: str
+    pools: tuple[str, ...], t: Array, states: list[Array], passed: list[_Step], unit: str, seed: Any
 ) -> xr.Dataset:
     import xarray as xr
 
@@ -378,7 +377,7 @@ def _dataset(
         "step": ("step", (t[:-1] + t[1:]) / 2, {"units": "yr", "long_name": "middle of the step"}),
         "pool": ("pool", list(pools)),
     }
-    return xr.Dataset(variables, coords)
+    return labelled(xr.Dataset(variables, coords), "places with random disturbance", seed=seed)
 
 
 def _struck(

@@ -38,6 +38,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.timeline import (
     Changing,
@@ -347,7 +348,7 @@ def _dataset(
         "time": ("time", t, {"units": "yr", "long_name": "time of the state"}),
         **model.coords,
     }
-    return xr.Dataset(variables, coords)
+    return labelled(xr.Dataset(variables, coords), "storage, its capacity and its potential")
 
 
 def _parts(

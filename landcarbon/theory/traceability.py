@@ -52,6 +52,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.loops import Cycle
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.simulate import simulate
@@ -96,7 +97,7 @@ class Product:
             for name in self.powers
         ]
         for name, array in zip(self.powers, np.broadcast_arrays(*arrays)):
-            object.__setattr__(self, name, array)
+            keep(self, **{name: array})
 
     def select(self, index: object) -> Self:
         """Some of the models, sites or times."""

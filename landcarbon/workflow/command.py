@@ -23,13 +23,13 @@ __all__ = ["main"]
 
 HELP = {
     "error": "standard deviation of ln carbon as measured",
-    "members": "size of the ensemble of each site",
-    "steps": "steps of the ensemble smoother",
-    "rounds": "most rounds by which the prior is learnt from what the sites have in common",
-    "networks": "members of the network ensemble",
-    "folds": "folds of the cross-validation",
+    "n_members": "size of the ensemble of each site",
+    "n_iter": "steps of the ensemble smoother",
+    "n_rounds": "most rounds by which the prior is learnt from what the sites have in common",
+    "n_networks": "members of the network ensemble",
+    "n_folds": "folds of the cross-validation",
     "block": "edge of the blocks that are left out [degrees]",
-    "draws": "parameter draws a site for predictions",
+    "n_draws": "parameter draws a site for predictions",
     "depth": "stocks down to this depth [m]",
     "grid": "step of the map [degrees]",
     "box": "the map: west south east north [degrees]",
@@ -98,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         shown = "" if value is None else f" (default: {value})"
         if field.name == "box":
             options |= {"nargs": 4, "metavar": ("WEST", "SOUTH", "EAST", "NORTH")}
-        verb.add_argument(f"--{field.name}", help=HELP[field.name] + shown, **options)
+        flag = "--" + field.name.removeprefix("n_")
+        verb.add_argument(flag, dest=field.name, help=HELP[field.name] + shown, **options)
     return parser
 
 

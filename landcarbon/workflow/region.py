@@ -39,7 +39,7 @@ from landcarbon.assimilation.runs import some_jobs
 from landcarbon.datasets.climate import covariates_at, forcing_at
 from landcarbon.datasets.outlines import inside
 from landcarbon.datasets.profiles import Profiles
-from landcarbon.geo import block_ids
+from landcarbon.geo import as_box, block_ids
 from landcarbon.learning import EndToEnd, Evaluation, Proda, Task, Work, evaluate, proda
 from landcarbon.learning.applicability import Applicability
 from landcarbon.learning.control import compare, control
@@ -92,15 +92,15 @@ class Plan:
     ----------
     error : float
         Standard deviation of ln carbon as measured.
-    members, steps, rounds : int
+    n_members, n_iter, n_rounds : int
         Of the assimilation, see :func:`landcarbon.learning.proda.assimilate`.
-    networks : int
+    n_networks : int
         Members of the network ensemble.
-    folds : int
+    n_folds : int
         Of the cross-validation.
     block : float
         Edge of the blocks that are left out, degrees.
-    draws : int
+    n_draws : int
         Parameter draws a site for predictions.
     depth : float
         Stock down to this depth, m.
@@ -116,13 +116,13 @@ class Plan:
     """
 
     error: float = 0.6
-    members: int = 100
-    steps: int = 6
-    rounds: int = 10
-    networks: int = 8
-    folds: int = 4
+    n_members: int = 100
+    n_iter: int = 6
+    n_rounds: int = 10
+    n_networks: int = 8
+    n_folds: int = 4
     block: float = 2.0
-    draws: int = 100
+    n_draws: int = 100
     depth: float = 1.0
     grid: float | None = None
     box: tuple[float, float, float, float] | None = None
@@ -133,15 +133,10 @@ class Plan:
         limits = {"grid": 45.0, "depth": float(clm5.LAYERS.bottom[-1])}
         for name in ("error", "block", "depth", *(("grid",) if self.grid is not None else ())):
             as_array(name, getattr(self, name), lower=0.0, upper=limits.get(name), strict=True)
-        least = {"members": 10, "steps": 1, "rounds": 1, "networks": 2, "folds": 2, "draws": 20, "seed": 0}
+        least = {"n_members": 10, "n_iter": 1, "n_rounds": 1, "n_networks": 2, "n_folds": 2, "n_draws": 20, "seed": 0}
         keep_whole(self, **least)
         if self.box is not None:
-            west, south, east, north = (float(x) for x in as_array("box", self.box, shape=(4,)))
-            if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-                raise InputError(
-                    f"box is (west, south, east, north) in degrees, from -180 to 180 and -90 to 90, but "
-                    f"{tuple(self.box)} was given. Across the date line, take two runs."
-                )
+            as_box(self.box)
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +210,7 @@ def run(
         tell(f"{lost} of the used profiles have {NO_CELL}; {len(land.profiles)} go on")
         for note in profiles.notes:
             tell(f"note: {note}")
-        card = {name: getattr(plan, name) for name in ("error", "members", "steps", "rounds", "seed")}
+        card = {name: getattr(plan, name) for name in ("error", "n_members", "n_iter", "n_rounds", "seed")}
         card |= {"profiles": land.profiles.layers, "covariates": land.covariates, "climate": land.forcing}
         store.claim(card, "profiles, environment and options")
         sites = _assimilate(land, plan, store.folder, n_jobs, progress)
@@ -244,7 +239,7 @@ def _stages(
     tell: Callable[[str], None],
 ) -> tuple[xr.Dataset, ...]:
     """Evaluation, both maps, control and default, each with what decides it."""
-    card: dict[str, Any] = {name: getattr(plan, name) for name in ("networks", "folds", "block", "draws")}
+    card: dict[str, Any] = {name: getattr(plan, name) for name in ("n_networks", "n_folds", "block", "n_draws")}
     folds = store.folder / f"folds-{fingerprint(card)}"
     evaluation = _stage(
         store, "evaluation", card, lambda: _with_gaps(_evaluate(land, sites, plan, folds, n_jobs, progress))
@@ -445,7 +440,7 @@ def _assimilate(
 ) -> proda.Sites:
     task = _task(land, plan, Work(work, n_jobs, progress))
     return proda.assimilate(
-        task, n_members=plan.members, n_iter=plan.steps, n_rounds=plan.rounds, rng=plan.seed
+        task, n_members=plan.n_members, n_iter=plan.n_iter, n_rounds=plan.n_rounds, rng=plan.seed
     )
 
 
@@ -458,12 +453,12 @@ def _evaluate(
     land: _Land, sites: proda.Sites, plan: Plan, out: Path, n_jobs: int, progress: bool | None
 ) -> xr.Dataset:
     lat, lon = land.covariates["latitude"], land.covariates["longitude"]
-    folds = blocked_folds(lat, lon, plan.block, plan.folds, plan.seed)
-    n = plan.networks
+    folds = blocked_folds(lat, lon, plan.block, plan.n_folds, plan.seed)
+    n = plan.n_networks
     few: dict[str, Rival] = {"proda": Proda(n_networks=n), "ridge": Proda("ridge", proda.ridge, n)}
     task = _task(land, plan, Work(out, n_jobs, progress)).knowing(sites)
     rivals = [few.get(name, name) for name in RIVALS]
-    return evaluate(task, folds, rivals, n_draws=plan.draws, rng=plan.seed).to_dataset()
+    return evaluate(task, folds, rivals, n_draws=plan.n_draws, rng=plan.seed).to_dataset()
 
 
 def _with_gaps(data: xr.Dataset) -> xr.Dataset:
@@ -484,7 +479,7 @@ def _blocked(land: _Land, plan: Plan) -> Task:
 
 
 def _network(land: _Land, sites: proda.Sites, plan: Plan) -> proda.Network:
-    return proda.train(_blocked(land, plan).knowing(sites), n_networks=plan.networks, rng=plan.seed)
+    return proda.train(_blocked(land, plan).knowing(sites), n_networks=plan.n_networks, rng=plan.seed)
 
 
 def _end_to_end(land: _Land, plan: Plan) -> Hybrid:
@@ -495,7 +490,7 @@ def _end_to_end(land: _Land, plan: Plan) -> Hybrid:
 def _map(make: Callable[[], proda.Network | Hybrid], land: _Land, plan: Plan) -> xr.Dataset:
     lat, lon = land.covariates["latitude"].to_numpy(), land.covariates["longitude"].to_numpy()
     try:
-        folds = blocked_folds(lat, lon, plan.block, plan.folds, plan.seed)
+        folds = blocked_folds(lat, lon, plan.block, plan.n_folds, plan.seed)
     except InputError as error:
         raise InputError(f"No map, since nothing says how far from the profiles it would hold. {error}") from None
     network = make()
@@ -504,7 +499,7 @@ def _map(make: Callable[[], proda.Network | Hybrid], land: _Land, plan: Plan) ->
     index = pd.MultiIndex.from_arrays([y[used], x[used]], names=["latitude", "longitude"])
     covariates = covariates.set_axis(index)
     cells = proda.predict(
-        network, Task(None, forcing, covariates), n_draws=plan.draws, depth=plan.depth, rng=plan.seed
+        network, Task(None, forcing, covariates), n_draws=plan.n_draws, depth=plan.depth, rng=plan.seed
     )
     seen = land.covariates.to_numpy(float)
     here = covariates.to_numpy(float)

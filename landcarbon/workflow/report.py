@@ -232,8 +232,8 @@ def _map(result: Groups, group: str = "map") -> str:
     high = cells["stock_upper"].transpose("latitude", "longitude").values
     beyond = cells["beyond"].transpose("latitude", "longitude").values
     step = float(cells.attrs["grid"])
-    frame = (lon[0] - step, lon[-1] + step, lat[0] - step, lat[-1] + step)
-    wide = (frame[1] - frame[0]) / (frame[3] - frame[2])
+    frame = (lon[0] - step, lat[0] - step, lon[-1] + step, lat[-1] + step)
+    wide = (frame[2] - frame[0]) / (frame[3] - frame[1])
     height = float(np.clip(6.2 / wide + 0.9, 3.0, 6.5))
     out = []
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -246,7 +246,7 @@ def _map(result: Groups, group: str = "map") -> str:
          f"Map of the width of the interval: a factor of {np.nanmedian(ratio):.1f} at the median cell."),
     ):  # fmt: skip
         fig, ax = plots.figure(7.6, height)
-        plots.map(ax, lon, lat, values, region=frame, label=label, colours=colours)
+        plots.map(ax, lat, lon, values, region=frame, label=label, colours=colours)
         if values is stock:
             y, x = np.nonzero((beyond > 0) & np.isfinite(stock))
             ax.scatter(lon[x], lat[y], s=3, color="white", edgecolors="black", linewidths=0.3, zorder=4,
@@ -273,7 +273,7 @@ def _parameters(result: Groups) -> str:
     maps = {"PRODA": result["map"], "end to end": result["end_to_end"]}
     maps = {name: cells for name, cells in maps.items() if "skipped" not in cells.attrs}
     best = [str(name) for name in known.index[:4]]
-    fig, axes = plots.figure(8.4, 1.0 + 1.7 * len(maps), rows=len(maps), columns=len(best), squeeze=False)
+    fig, axes = plots.figure(8.4, 1.2 + 1.7 * len(maps), rows=len(maps), columns=len(best), squeeze=False)
     alike = []
     for k, name in enumerate(best):
         shown = [c["parameters"].sel(parameter=name).transpose("latitude", "longitude").values for c in maps.values()]
@@ -282,9 +282,12 @@ def _parameters(result: Groups) -> str:
             lon, lat = cells["longitude"].values, cells["latitude"].values
             land = np.isfinite(cells["dissimilarity"].transpose("latitude", "longitude").values)
             ax.pcolormesh(lon, lat, np.where(land, 0.0, np.nan), cmap="Greys", vmin=-1.0, vmax=2.0)
-            ax.pcolormesh(lon, lat, values, cmap="viridis", vmin=ends[0], vmax=ends[1])
+            drawn = ax.pcolormesh(lon, lat, values, cmap="viridis", vmin=ends[0], vmax=ends[1])
             ax.set_title(f"{name}, {who}", fontsize=8)
             ax.tick_params(labelsize=6)
+        unit = str(result["map"]["units"].sel(parameter=name).item())
+        bar = fig.colorbar(drawn, ax=list(axes[:, k]), orientation="horizontal", pad=0.03, label=f"{name} [{unit}]")
+        bar.ax.tick_params(labelsize=6)
         if len(shown) == 2:
             both = np.isfinite(shown[0]) & np.isfinite(shown[1])
             alike.append(f"{name} {np.corrcoef(shown[0][both], shown[1][both])[0, 1]:+.2f}")

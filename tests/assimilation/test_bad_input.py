@@ -99,8 +99,8 @@ NOTHING_LEFT = "none of the .* prior draws has a likelihood above zero; the data
 @pytest.mark.parametrize(
     ("method", "options"),
     [
-        ("importance", {"n": 100}),
-        ("smc", {"n": 64}),
+        ("importance", {"n_draws": 100}),
+        ("smc", {"n_draws": 64}),
         ("metropolis", {"n_chains": 4, "n_warmup": 100, "n_draws": 10}),
         ("differential-evolution", {"n_chains": 4, "n_warmup": 100, "n_draws": 10}),
         ("hmc", {"n_chains": 4, "n_warmup": 100, "n_draws": 10, "gradient": "numerical"}),
@@ -124,6 +124,6 @@ def test_one_layer_only_is_a_column_like_any_other():
         )
         return column.steady_state(np.full((*lead, 1, 1), 400.0))[..., 0, :]
 
-    draws = sample(Posterior(PRIOR, carbon, profile), "smc", 1, n=1000)
+    draws = sample(Posterior(PRIOR, carbon, profile), "smc", 1, n_draws=1000)
     np.testing.assert_allclose(draws.mean(), 400.0 / 900.0, rtol=0.03)
     np.testing.assert_allclose(draws.sd(), 0.1 * 400.0 / 900.0, rtol=0.15)

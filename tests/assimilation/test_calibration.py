@@ -12,8 +12,8 @@ LIGHT = {
     "metropolis": {"n_chains": 8, "n_warmup": 300, "n_draws": 500, "start": "prior"},
     "differential-evolution": {"n_chains": 8, "n_warmup": 200, "n_draws": 500, "start": "prior"},
     "hmc": {"n_chains": 4, "n_warmup": 150, "n_draws": 100, "n_leapfrog": 8, "start": "prior"},
-    "smc": {"n": 200},
-    "importance": {"n": 10_000},
+    "smc": {"n_draws": 200},
+    "importance": {"n_draws": 10_000},
 }
 BENT = {"hmc": {"n_chains": 8, "n_warmup": 200, "n_draws": 300, "n_leapfrog": 16, "start": "prior"}}
 
@@ -47,7 +47,7 @@ def test_a_sampler_told_half_the_error_is_caught():
     def bold(posterior, rng):
         told = GaussianLikelihood(posterior.observations.data, 0.5 * posterior.observations.sd)
         wrong = Posterior(posterior.prior, posterior.model, told)
-        return Importance(n=4000).sample(wrong, rng)
+        return Importance(n_draws=4000).sample(wrong, rng)
 
     result = calibrate(problems.gaussian(), bold, n_twins=300, rng=4)
     assert result.p_value() < 1e-6
@@ -132,7 +132,7 @@ def test_twins_know_their_truth():
             "has no observations",
         ),
         (
-            lambda: calibrate(problems.banana(), "smc", n_twins=3, n=50),
+            lambda: calibrate(problems.banana(), "smc", n_twins=3, n_draws=50),
             "returns 50 draws, but 99 are to be ranked",
         ),
         (lambda: museum.visit(problems.banana(), "gibbs"), "the museum has control, annealed"),

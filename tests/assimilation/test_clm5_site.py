@@ -17,7 +17,7 @@ def posterior():
 
 @pytest.fixture(scope="module")
 def reference(posterior):
-    return sample(posterior, "importance", rng=1, n=60_000, chunk=2000)
+    return sample(posterior, "importance", rng=1, n_draws=60_000, chunk=2000)
 
 
 def test_gradient_agrees_with_differences(posterior):
@@ -55,7 +55,7 @@ def in_unit_cube(posterior, draws, weight=None):
         ("hmc", {"n_chains": 64, "n_warmup": 100, "n_draws": 40, "n_leapfrog": 6}),
         ("metropolis", {"n_chains": 160, "n_warmup": 150, "n_draws": 250}),
         ("differential-evolution", {"n_chains": 160, "n_warmup": 150, "n_draws": 250}),
-        ("smc", {"n": 1000}),
+        ("smc", {"n_draws": 1000}),
     ],
 )
 def test_samplers_agree_with_the_reference(posterior, reference, method, options):

@@ -27,7 +27,7 @@ def test_counts_of_an_ordering():
 
 def test_evidence_of_rules_is_the_share_that_passes():
     rules = Constraints(PRIOR, RULES)
-    ensemble = sample(rules.on(), "smc", rng=2, n=4000)
+    ensemble = sample(rules.on(), "smc", rng=2, n_draws=4000)
     assert np.exp(ensemble.log_evidence) == pytest.approx(1 / 6, rel=0.1)
     assert rules.holds(ensemble.draws).all()
     np.testing.assert_allclose(ensemble.mean(), [0.25, 0.5, 0.75], atol=0.02)
@@ -36,7 +36,7 @@ def test_evidence_of_rules_is_the_share_that_passes():
 def test_data_and_rules_together():
     posterior = Posterior(PRIOR, lambda theta: theta[..., :1], GaussianLikelihood([0.6], 0.1))
     under = Constraints(PRIOR, RULES).on(posterior)
-    ensemble = sample(under, "importance", rng=3, n=40_000)
+    ensemble = sample(under, "importance", rng=3, n_draws=40_000)
     a = np.linspace(0, 1, 2001)
     p = np.exp(-0.5 * ((a - 0.6) / 0.1) ** 2) * (1 - a) ** 2  # the other two lie above a, in order
     assert ensemble.mean()[0] == pytest.approx((a * p).sum() / p.sum(), abs=0.005)
@@ -46,7 +46,7 @@ def test_data_and_rules_together():
 def test_sites_keep_their_axis():
     data = GaussianLikelihood([[0.2], [0.8]], 0.05)
     posterior = Posterior(PRIOR, lambda theta: theta[..., :1], data)
-    ensemble = sample(Constraints(PRIOR, RULES).on(posterior), "importance", rng=4, n=3000)
+    ensemble = sample(Constraints(PRIOR, RULES).on(posterior), "importance", rng=4, n_draws=3000)
     assert ensemble.draws.shape == (2, 3000, 3) and ensemble.mean()[1, 1] > 0.8
 
 

@@ -26,7 +26,7 @@ UNIFORM = Prior(
 
 def test_weighted_quantiles_agree_with_resampling(linear_gaussian):
     _, data = linear_gaussian.simulate((2,), rng=51)
-    ensemble = sample(linear_gaussian.posterior(data), "importance", rng=52, n=20_000)
+    ensemble = sample(linear_gaussian.posterior(data), "importance", rng=52, n_draws=20_000)
     many = ensemble.resample(20_000, rng=53)
     gap = (ensemble.quantile([0.05, 0.5, 0.95]) - many.quantile([0.05, 0.5, 0.95])) / many.sd()
     np.testing.assert_allclose(gap, 0.0, atol=0.02)
@@ -119,7 +119,7 @@ def test_what_is_wrong_is_said_with_what_to_do():
     with pytest.warns(ConvergenceWarning, match=r"R-hat reaches .*n_draws.*method='smc'"):
         sample(problems.banana(0.05), "metropolis", rng=1, **short)
     with pytest.warns(ConvergenceWarning, match=r"worth \d+ of the posterior, and 400 are wanted"):
-        sample(problems.incubation(), "importance", rng=1, n=500)
+        sample(problems.incubation(), "importance", rng=1, n_draws=500)
     still = np.random.default_rng(1).standard_normal((4, 60, 2))
     few = Draws(("a", "b"), still, still[..., 0], np.ones(4), np.zeros((4, 60), bool))
     assert any("effective draws, and 400 are wanted" in told for told in few.concerns())
@@ -138,7 +138,7 @@ def test_a_posterior_on_a_bound_is_told():
     twins = Posterior(prior, lambda theta: theta, GaussianLikelihood(np.r_[2.5, np.full(19, 0.5)][:, None], 0.05))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        sample(twins, rng=1, n=500)  # one of twenty sites: such there are among any twins
+        sample(twins, rng=1, n_draws=500)  # one of twenty sites: such there are among any twins
         nothing = Posterior(prior, lambda theta: theta, GaussianLikelihood([-0.5], 0.05))
         sample(nothing, rng=1)  # at 0 there is nothing left: a finding
 

@@ -140,7 +140,7 @@ def line_posterior(length):
 
 def test_a_line_is_known_as_well_as_the_covariance_allows():
     posterior, _, precision, mean = line_posterior(5.0)
-    draws = sample(posterior, "smc", 1, n=4000)
+    draws = sample(posterior, "smc", 1, n_draws=4000)
     wanted = np.sqrt(np.diag(np.linalg.inv(precision)))
     np.testing.assert_allclose(draws.mean(), mean, atol=0.04)
     np.testing.assert_allclose(draws.sd(), wanted, rtol=0.06)

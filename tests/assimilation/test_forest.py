@@ -23,7 +23,7 @@ from landcarbon.models import dalec
 TRUTH = PRIOR.table.default.copy()
 
 
-TABLE = synthetic_tower(rng=3, days=400)
+TABLE = synthetic_tower(rng=3, n_days=400)
 
 
 def test_series_are_those_of_dalec():
@@ -68,7 +68,7 @@ def test_what_the_error_leaves_unexplained():
 
 def test_a_synthetic_forest_is_found_again():
     """Fluxes and pools of 370 days know the flux of the next 30 days, and the wood."""
-    table = synthetic_tower(rng=8, days=400, model_error=0.0)
+    table = synthetic_tower(rng=8, n_days=400, model_error=0.0)
     draws = sample(tower_posterior(table, until=370), "es-mda", rng=1, n_members=200).draws
     run, truth = (forest_series(weather(table), theta) for theta in (draws, TRUTH))
     low, high = np.quantile(run["nee"][:, 370:], [0.025, 0.975], axis=0)

@@ -99,7 +99,7 @@ def test_a_model_without_numbers_somewhere_does_not_end_a_run(gradient):
     data = GaussianLikelihood([np.sqrt(0.5)], 0.05)
     posterior = Posterior(prior, observations=data, model_vjp=model_vjp)
     flat = Posterior(prior, likelihood=lambda theta: -(((theta[..., 0] - 0.3) / 0.1) ** 2))
-    begin = prior.to_real(sample(flat, "importance", 1, n=400).resample(8, 1).draws)
+    begin = prior.to_real(sample(flat, "importance", 1, n_draws=400).resample(8, 1).draws)
     hmc = Hamiltonian(n_warmup=200, n_draws=200, gradient=gradient)
     walk = hmc.chains(hmc.density(posterior), begin, 2)
     assert np.isfinite(walk.draws).all() and (prior.from_real(walk.draws) < 0.8).all()

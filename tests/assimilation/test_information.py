@@ -188,7 +188,7 @@ def test_information_gain_is_the_divergence_of_two_normals(linear_gaussian):
     """KL of the exact posterior from the prior, data set by data set; its mean is the bits."""
     _, data = linear_gaussian.simulate((100,), rng=6)
     posterior = linear_gaussian.posterior(data)
-    gain = information_gain(posterior, sample(posterior, "importance", n=20_000, rng=7))
+    gain = information_gain(posterior, sample(posterior, "importance", n_draws=20_000, rng=7))
     mean, cov = linear_gaussian.exact(data)
     shift = ((mean - linear_gaussian.prior.centre) ** 2).sum(-1)
     exact = 0.5 * (np.trace(cov) - 3 + shift - np.linalg.slogdet(cov)[1]) / np.log(2)
@@ -222,7 +222,7 @@ def test_marginal_bits():
 def test_marginal_bits_of_weighted_draws(linear_gaussian):
     _, data = linear_gaussian.simulate((), rng=10)
     posterior = linear_gaussian.posterior(data)
-    ensemble = sample(posterior, "importance", n=40_000, rng=11)
+    ensemble = sample(posterior, "importance", n_draws=40_000, rng=11)
     prior = posterior.prior.sample(40_000, rng=12)
     weighted = marginal_bits(prior, ensemble)
     even = marginal_bits(prior, ensemble.resample(20_000, rng=13).draws)

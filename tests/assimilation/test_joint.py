@@ -98,7 +98,7 @@ def test_sites_are_selected_and_sampled():
         weight={"other": 4.0},
     )
     draws = sample(
-        Posterior(prior, lambda a: both.join({"one": a, "other": a}), both), "smc", 1, n=2000
+        Posterior(prior, lambda a: both.join({"one": a, "other": a}), both), "smc", 1, n_draws=2000
     )
     np.testing.assert_allclose(draws.mean(), 4.0, atol=0.05)
     np.testing.assert_allclose(draws.sd(), 1 / np.sqrt(5), rtol=0.08)

@@ -92,8 +92,8 @@ def test_without_data_a_uniform_prior_gives_uniform_samples():
         ("metropolis", {"n_chains": 4, "n_warmup": 100, "n_draws": 50}),
         ("differential-evolution", {"n_chains": 4, "n_warmup": 100, "n_draws": 50}),
         ("hmc", {"n_chains": 4, "n_warmup": 100, "n_draws": 30, "gradient": "numerical"}),
-        ("smc", {"n": 100}),
-        ("importance", {"n": 500}),
+        ("smc", {"n_draws": 100}),
+        ("importance", {"n_draws": 500}),
         ("es-mda", {"n_members": 50}),
     ],
 )
@@ -156,7 +156,7 @@ CHAINS = Metropolis().chains
         ),
         (lambda p: sample(p, "es-mda"), "a likelihood alone is not enough"),
         (
-            lambda p: sample(p, "importance", n=20)[0],
+            lambda p: sample(p, "importance", n_draws=20)[0],
             "one site",
         ),
         (

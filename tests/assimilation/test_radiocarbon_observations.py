@@ -131,8 +131,8 @@ def twins(names, truth):
 
 def test_radiocarbon_tells_the_turnover_of_old_carbon_where_respiration_does_not():
     truth = PRIOR.sample(rng=1, sites=(N,))
-    flux_only = sample(twins(["respiration"], truth), "smc", 3, n=120)
-    with_14c = sample(twins(["respiration", "CO2", "soil"], truth), "smc", 3, n=120)
+    flux_only = sample(twins(["respiration"], truth), "smc", 3, n_draws=120)
+    with_14c = sample(twins(["respiration", "CO2", "soil"], truth), "smc", 3, n_draws=120)
     k_old = 1
     before = np.log(0.1 / 0.004) / np.sqrt(12.0)
     assert np.median(np.log(flux_only.draws[..., k_old]).std(-1)) > 0.9 * before

@@ -26,7 +26,7 @@ def ishigami_exact(a=7.0, b=0.1):
 
 
 def test_sobol_of_ishigami():
-    shares = sobol(ANGLES, ishigami, n=4096, seed=1)
+    shares = sobol(ANGLES, ishigami, n_base=4096, seed=1)
     S1, ST = ishigami_exact()
     np.testing.assert_allclose(shares["S1"], S1, atol=0.02)
     np.testing.assert_allclose(shares["ST"], ST, atol=0.02)
@@ -36,7 +36,7 @@ def test_sobol_of_ishigami():
 
 
 def test_morris_of_ishigami_sees_the_interaction():
-    effects = morris(ANGLES, ishigami, trajectories=500, seed=2)
+    effects = morris(ANGLES, ishigami, n_trajectories=500, seed=2)
     # x3 has no effect on average, but sigma tells that it acts with others.
     assert abs(effects["mu"].sel(parameter="x3")) < 0.2 * effects["mu_star"].sel(parameter="x3")
     assert effects["sigma"].sel(parameter="x3") > effects["mu_star"].sel(parameter="x3")
@@ -57,9 +57,9 @@ def test_outputs_side_by_side():
     def model(x):
         return np.stack([ishigami(x), x[:, 0]], axis=-1)
 
-    shares = sobol(ANGLES, model, n=512, seed=4)
+    shares = sobol(ANGLES, model, n_base=512, seed=4)
     assert shares["S1"].dims == ("output", "parameter") and shares["S1"].shape == (2, 3)
-    alone = sobol(ANGLES, ishigami, n=512, seed=4)
+    alone = sobol(ANGLES, ishigami, n_base=512, seed=4)
     np.testing.assert_allclose(shares["S1"][0], alone["S1"], rtol=1e-12)
     np.testing.assert_allclose(shares["ST"][1], [1, 0, 0], atol=0.02)
 
@@ -79,7 +79,7 @@ def test_soil_carbon_does_not_depend_on_what_only_vegetation_knows():
     def soil(x):
         return three_pool(x[:, 0], k_soil=x[:, 1], litter_to_soil=x[:, 2]).steady_state(60.0)[:, 2]
 
-    shares = sobol(prior, soil, n=1024, seed=5)
+    shares = sobol(prior, soil, n_base=1024, seed=5)
     assert shares["ST"].sel(parameter="k_vegetation") == pytest.approx(0.0, abs=1e-12)
     assert shares["S1"].sel(parameter="k_soil") > shares["S1"].sel(parameter="litter_to_soil")
 
@@ -87,10 +87,10 @@ def test_soil_carbon_does_not_depend_on_what_only_vegetation_knows():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: morris(ANGLES, ishigami, trajectories=1, seed=1), "trajectories must be a whole"),
-        (lambda: sobol(ANGLES, ishigami, n=1000, seed=1), "power of 2"),
-        (lambda: sobol(ANGLES, lambda x: np.ones(len(x)), n=8, seed=1), "output 0 is 1 whatever"),
-        (lambda: sobol(ANGLES, lambda x: x[0, 0], n=8, seed=1), "one row a run is expected"),
+        (lambda: morris(ANGLES, ishigami, n_trajectories=1, seed=1), "trajectories must be a whole"),
+        (lambda: sobol(ANGLES, ishigami, n_base=1000, seed=1), "power of 2"),
+        (lambda: sobol(ANGLES, lambda x: np.ones(len(x)), n_base=8, seed=1), "output 0 is 1 whatever"),
+        (lambda: sobol(ANGLES, lambda x: x[0, 0], n_base=8, seed=1), "one row a run is expected"),
         (lambda: morris(ANGLES, lambda x: np.log(x[:, 0]), seed=1), "is not finite, where x1=-"),
     ],
 )

@@ -18,7 +18,7 @@ UNIFORM = Prior(ParameterTable([Parameter("k", "1/yr", 0.1, 2.0, 0.5)]))
 def test_importance_sampling_equals_the_exact_posterior_and_evidence(linear_gaussian):
     _, data = linear_gaussian.simulate((4,), rng=41)
     mean, cov = linear_gaussian.exact(data)
-    ensemble = sample(linear_gaussian.posterior(data), "importance", rng=42, n=40_000)
+    ensemble = sample(linear_gaussian.posterior(data), "importance", rng=42, n_draws=40_000)
     z = linear_gaussian.prior.to_real(ensemble.draws)
     w = ensemble.weight[..., None]
     np.testing.assert_allclose(((w * z).sum(-2) - mean) / np.sqrt(np.diag(cov)), 0.0, atol=0.05)
@@ -33,7 +33,7 @@ def test_tempered_smc_equals_the_exact_posterior_and_evidence(linear_gaussian):
     _, data = linear_gaussian.simulate((4,), rng=43)
     mean, cov = linear_gaussian.exact(data)
     sd = np.sqrt(np.diag(cov))
-    ensemble = sample(linear_gaussian.posterior(data), "smc", rng=44, n=4000)
+    ensemble = sample(linear_gaussian.posterior(data), "smc", rng=44, n_draws=4000)
     z = linear_gaussian.prior.to_real(ensemble.draws)
     np.testing.assert_allclose((z.mean(-2) - mean) / sd, 0.0, atol=0.08)
     np.testing.assert_allclose(z.std(-2) / sd, 1.0, atol=0.05)
@@ -45,7 +45,7 @@ def test_tempered_smc_equals_the_exact_posterior_and_evidence(linear_gaussian):
 def test_evidence_error_is_the_spread_of_repeated_runs(linear_gaussian, method):
     _, data = linear_gaussian.simulate((), rng=45)
     same = np.broadcast_to(data, (300, 2))
-    runs = sample(linear_gaussian.posterior(same), method, rng=46, n=500)
+    runs = sample(linear_gaussian.posterior(same), method, rng=46, n_draws=500)
     assert runs.log_evidence.std() == pytest.approx(runs.log_evidence_error.mean(), rel=0.2)
 
 
@@ -84,8 +84,8 @@ def test_impossible_regions_are_left_out():
 def test_chunks_of_draws_change_nothing(linear_gaussian, method):
     _, data = linear_gaussian.simulate((2,), rng=81)
     posterior = linear_gaussian.posterior(data)
-    whole = sample(posterior, method, rng=1, n=700, chunk=700)
-    parts = sample(posterior, method, rng=1, n=700, chunk=99)
+    whole = sample(posterior, method, rng=1, n_draws=700, chunk=700)
+    parts = sample(posterior, method, rng=1, n_draws=700, chunk=99)
     np.testing.assert_allclose(whole.draws, parts.draws, rtol=1e-12)
     np.testing.assert_allclose(whole.weight, parts.weight, rtol=1e-12)
 
@@ -97,8 +97,8 @@ def zero(z):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p: sample(p, "importance", n=0), "n must be a whole number"),
-        (lambda p: sample(p, "smc", n=5), "at least 20 particles"),
+        (lambda p: sample(p, "importance", n_draws=0), "n_draws must be a whole number"),
+        (lambda p: sample(p, "smc", n_draws=5), "at least 20 particles"),
         (lambda p: sample(p, "smc", ess=1.0), "ess must lie between 0 and 1"),
         (lambda p: sample(p, "smc", forget=0.0), "forget must lie between 0 and 1"),
         (lambda p: sample(p, "metropolis", start="zero"), "use 'tempered' or 'prior'"),
@@ -143,4 +143,4 @@ def test_what_particles_can_walk_is_not_suspected():
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         for posterior in (problems.gaussian(), problems.banana(0.1), problems.incubation()):
-            assert sample(posterior, "smc", 1, n=1000).stuck < 0.01
+            assert sample(posterior, "smc", 1, n_draws=1000).stuck < 0.01

@@ -37,7 +37,7 @@ def twins(bench):
 
 
 @pytest.mark.parametrize(
-    ("method", "options"), [("es-mda", {"n_members": 100}), ("importance", {"n": 3000})]
+    ("method", "options"), [("es-mda", {"n_members": 100}), ("importance", {"n_draws": 3000})]
 )
 def test_intervals_of_parameters_and_of_unobserved_layers(bench, twins, method, options):
     parameters, layers = bench.coverage(twins, method, np.random.default_rng(16), **options)

@@ -131,16 +131,19 @@ def test_profile_runs_downwards() -> None:
 @pytest.mark.parametrize("region", ["world", "conus"])
 def test_map_draws_points_and_grids(region: str) -> None:
     fig, axes = plots.figure(7, 6, 2, 1)
-    plots.map(axes[0], [-100, -90, -80], [30, 40, 45], [1, 2, np.nan], region=region, label="x")
-    plots.map(axes[1], [-100, -90], [30, 40], [[1, 2], [3, 4]], region=region)
+    plots.map(axes[0], [30, 40, 45], [-100, -90, -80], [1, 2, np.nan], region=region, label="x")
+    plots.map(axes[1], [30, 40], [-100, -90], [[1, 2], [3, 4]], region=region)
     assert len(plots.png(fig)) > 1000
 
 
 def test_map_knows_its_regions() -> None:
     with pytest.raises(InputError, match="no region 'mars'"):
         plots.map(plots.figure()[1], [0], [0], [1], region="mars")
-    with pytest.raises(InputError, match="no outline"):
-        plots.coastline("mars")
+    _, ax = plots.figure()
+    plots.map(ax, [50, 55], [-10, 0, 10], np.ones((2, 3)), region=(-20, 45, 30, 60))
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-20, 30), (45, 60))
+    with pytest.raises(InputError, match=r"region is \(west, south, east, north\)"):
+        plots.map(ax, [0], [0], [1], region=(-20, 60, 30, 45))
 
 
 def test_matrix_prints_small_matrices_and_marks_big_ones() -> None:

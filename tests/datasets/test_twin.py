@@ -13,20 +13,20 @@ from landcarbon.models import clm5
 
 @pytest.fixture(scope="module")
 def world():
-    return datasets.twin_world(sites=400, region="conus", rng=1)
+    return datasets.twin_world(n_sites=400, region="conus", rng=1)
 
 
 @pytest.fixture(scope="module")
 def globe():
-    return datasets.twin_world(sites=200, region="world", rng=2)
+    return datasets.twin_world(n_sites=200, region="world", rng=2)
 
 
 def test_the_same_seed_gives_the_same_world(world):
-    again = datasets.twin_world(sites=400, region="conus", rng=1)
+    again = datasets.twin_world(n_sites=400, region="conus", rng=1)
     assert np.array_equal(again.observations.data, world.observations.data)
     assert again.covariates.equals(world.covariates)
     assert again.truth.identical(world.truth)
-    other = datasets.twin_world(sites=400, region="conus", rng=2)
+    other = datasets.twin_world(n_sites=400, region="conus", rng=2)
     assert not np.allclose(other.covariates["mean_temperature"], world.covariates["mean_temperature"])
 
 
@@ -132,7 +132,7 @@ def test_errors_are_those_of_a_survey(world):
     assert error.std() == pytest.approx(0.6, rel=0.05)
     assert np.abs(error).max() < 1.81
     assert (o.sd[m] == 0.6).all()
-    exact = datasets.twin_world(sites=50, rng=1, error=0.01)
+    exact = datasets.twin_world(n_sites=50, rng=1, error=0.01)
     gap = exact.observations.data - exact.observations.predict(exact.truth["carbon"].values)
     assert np.abs(gap[exact.observations.mask]).max() < 0.031
 
@@ -196,10 +196,10 @@ def test_nature_is_the_same_at_any_place_and_on_the_grid(world):
     ("call", "words"),
     [
         (lambda w: datasets.twin_world(region="europe"), "no region 'europe'"),
-        (lambda w: datasets.twin_world(sites=0), "at least 1"),
-        (lambda w: datasets.twin_world(sites=2.5), "sites must be a whole number"),
+        (lambda w: datasets.twin_world(n_sites=0), "at least 1"),
+        (lambda w: datasets.twin_world(n_sites=2.5), "sites must be a whole number"),
         (lambda w: datasets.twin_world(error=0.0), "error must be above 0"),
-        (lambda w: datasets.twin_world(sites=20, error=9.0), "lower the error"),
+        (lambda w: datasets.twin_world(n_sites=20, error=9.0), "lower the error"),
         (lambda w: w.grid(0.0), "step must be above 0"),
         (lambda w: w.at([40.0], [-100.0, -90.0]), "one of each"),
         (lambda w: w.at([100.0], [-100.0]), "latitude must be at most 90"),
@@ -219,7 +219,7 @@ def test_the_stored_ladder_is_of_these_worlds():
     for pair in (name for name in wide if " - " in name):
         method, rival = pair.split(" - ")
         assert np.allclose(wide[pair], wide[method] - wide[rival], atol=1.6e-3)
-    world = datasets.twin_world(sites=int(stored["sites"].iloc[0]), rng=int(wide.index[0]))
+    world = datasets.twin_world(n_sites=int(stored["sites"].iloc[0]), rng=int(wide.index[0]))
     at, n = world.observations.mask, len(world.profiles)
     for name, theta in (
         ("default", np.tile(clm5.DEFAULT, (n, 1))),

@@ -207,13 +207,13 @@ def test_the_seed_decides():
 
 def test_analogue_years_are_whole_years_shared_by_all_drivers():
     year, month = np.divmod(np.arange(12 * 6 + 5), 12)
-    d = analogue_years({"year": year, "month": month}, 12, 30, members=50, start=4, rng=2)
+    d = analogue_years({"year": year, "month": month}, 12, 30, n_members=50, start=4, rng=2)
     assert d["year"].shape == (50, 30)
     assert (d["month"] == (np.arange(30) + 4) % 12).all()
     assert (d["year"][:, :8] == d["year"][:, :1]).all()
     assert (d["year"][:, 8:20] == d["year"][:, 8:9]).all()
     assert set(d["year"].ravel().astype(int)) == set(range(6))
-    only = analogue_years(year, 12, 12, members=9, weights=[0, 0, 1, 0, 0, 0])
+    only = analogue_years(year, 12, 12, n_members=9, weights=[0, 0, 1, 0, 0, 0])
     assert (only == 2).all()
 
 

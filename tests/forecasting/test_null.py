@@ -61,7 +61,7 @@ def test_climatology_follows_the_season_round_the_new_year():
         (lambda: null.random_walk([1.0, np.nan, 2.0], 5), "Fill or leave out"),
         (lambda: null.climatology([1.0], [1], [180]), "Widen the window"),
         (lambda: null.climatology([1.0], [0], [180]), "day_of_year"),
-        (lambda: null.persistence([1.0, 2.0, 3.0], 1, members=2.5), "members must be a whole"),
+        (lambda: null.persistence([1.0, 2.0, 3.0], 1, n_members=2.5), "members must be a whole"),
         (lambda: null.persistence([1.0, 2.0, 3.0], "2"), "leads must be a whole"),
         (lambda: null.random_walk([1.0, 2.0, 3.0], 1, rng=1.5), "a seed, a whole number"),
         (lambda: null.climatology([1.0], [1], [1], np.nan), "members must be a whole"),

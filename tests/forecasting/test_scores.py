@@ -234,7 +234,7 @@ def test_the_interval_of_skill_is_the_quantiles_of_resampled_issues():
     rng = np.random.default_rng(14)
     score, null = rng.uniform(0.5, 1.5, (2, 12, 2))
     block = np.repeat(np.arange(6), 2)
-    found = s.skill(score, null, blocks=block, level=0.8, draws=300, rng=4)
+    found = s.skill(score, null, blocks=block, level=0.8, n_draws=300, rng=4)
     boot = []
     for count in np.random.default_rng(4).multinomial(6, np.full(6, 1 / 6), size=300):
         rows = np.concatenate([np.repeat(np.flatnonzero(block == b), k) for b, k in enumerate(count)])

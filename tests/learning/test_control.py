@@ -14,7 +14,7 @@ from landcarbon.models import clm5
 
 @pytest.fixture(scope="module")
 def world():
-    return datasets.twin_world(sites=40, rng=1)
+    return datasets.twin_world(n_sites=40, rng=1)
 
 
 @pytest.fixture(scope="module")

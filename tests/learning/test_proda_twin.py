@@ -13,7 +13,7 @@ LADDER = {"default": "default", "random_sampling": "random_sampling", "one_batch
 
 @pytest.fixture(scope="module")
 def report():
-    world = datasets.twin_world(sites=200, rng=1)
+    world = datasets.twin_world(n_sites=200, rng=1)
     task = Task(world.observations, world.forcing, world.covariates)
     sites = proda.assimilate(task, n_members=50, n_iter=4, rng=0)
     folds = blocked_folds(world.covariates["latitude"], world.covariates["longitude"], 2.0, 3, rng=0)

@@ -38,7 +38,7 @@ LITTLE = {
 
 @pytest.fixture(scope="module")
 def world():
-    return twin_world(sites=60, rng=4)
+    return twin_world(n_sites=60, rng=4)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_rival_of_ones_own_is_one_more(task, folds):
 def test_an_outlier_pulls_with_bounded_force():
     """Value and derivative of the loss under correlated errors, against finite differences."""
     depth = np.tile([0.05, 0.2, 0.5], (4, 1))
-    land = twin_world(sites=4, rng=1).forcing
+    land = twin_world(n_sites=4, rng=1).forcing
     blank = ProfileObservations(
         depth, np.ones((4, 3)), 0.2, clm5.LAYERS.node, clm5.LAYERS.bottom[-1], correlation_length=0.3
     )

@@ -26,7 +26,7 @@ from landcarbon.matrix.errors import InputError
 
 @pytest.fixture(scope="module")
 def task():
-    world = twin_world(sites=24, rng=2)
+    world = twin_world(n_sites=24, rng=2)
     task = Task(world.observations, world.forcing, world.covariates)
     return task.knowing(proda.assimilate(task, n_members=20, n_iter=2, n_rounds=2))
 

@@ -9,6 +9,8 @@ from landcarbon.assimilation import Draws, Ensemble, problems, sample
 from landcarbon.forecasting import Steps, forecast
 from landcarbon.matrix import InputError, MatrixModel
 from landcarbon.matrix.labels import labelled, read, write
+from landcarbon.matrix.simulate import simulate
+from landcarbon.theory.disturbance import Disturbance, random_runs
 
 MODEL = MatrixModel(("litter", "soil"), [[1, 0], [-0.3, 1]], [2.0, 0.02], [1, 0])
 
@@ -42,8 +44,8 @@ def test_dates_come_back(tmp_path):
     [
         ("hmc", {"n_chains": 3, "n_warmup": 100, "n_draws": 20, "gradient": "numerical"}),
         ("metropolis", {"n_chains": 3, "n_warmup": 100, "n_draws": 20}),
-        ("importance", {"n": 50}),
-        ("smc", {"n": 50}),
+        ("importance", {"n_draws": 50}),
+        ("smc", {"n_draws": 50}),
         ("es-mda", {"n_members": 20}),
     ],
 )
@@ -77,3 +79,13 @@ def test_bad_input_gets_a_sentence(tmp_path):
         read(tmp_path / "nothing.nc")
     with pytest.raises(InputError, match="cannot be written"):
         write(run(), tmp_path / "nowhere" / "f.nc")
+
+
+def test_a_run_says_what_it_is_and_comes_back_from_its_file(tmp_path):
+    places = random_runs(MODEL, Disturbance(0.1, [0.5] * MODEL.n), [0, 1, 2], np.ones(MODEL.n), 100.0, rng=7)
+    for data in (simulate(MODEL, [0, 1, 2], np.ones(MODEL.n), 100.0), places):
+        assert data.attrs["title"] and data.attrs["source"].startswith("landcarbon ")
+        assert all(data[name].attrs["units"] for name in data.data_vars)
+        write(data, tmp_path / "run.nc")
+        xr.testing.assert_identical(read(tmp_path / "run.nc"), data)
+    assert data.attrs["seed"] == 7

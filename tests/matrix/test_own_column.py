@@ -78,7 +78,7 @@ def test_the_periodic_state_of_a_moving_thaw_depth(method):
     model, I, xi = forced()
     year = Cycle.from_model(model, I, xi, method=method)
     found = periodic(year)
-    assert found.X.shape == (4, 12) and found.states.shape == (1, 4, 12)
+    assert found.X.shape == found.states.shape[1:] == (4, 12)
     np.testing.assert_allclose(year(found.X), found.X, rtol=1e-11)
     run = simulate(model, np.arange(13) / 12, found.X, I, xi, method=method)
     np.testing.assert_allclose(run.X[-1], found.X, rtol=1e-11)
@@ -124,6 +124,15 @@ def test_a_cascade_of_many_steps_equals_each_column_alone():
     alone = simulate(one, np.arange(37) / 12, np.zeros((4, 12)), I[None],
                      np.tile(xi, (3, 1, 1)), method="implicit")
     np.testing.assert_allclose(X[17], alone.X[-1], rtol=1e-10)
+
+
+@pytest.mark.parametrize("columns", [None, 1, 12])
+def test_what_a_step_shares_with_the_next_is_kept(columns):
+    column, b = own(columns), inputs() * np.random.default_rng(4).uniform(0.5, 2, (12, 4, 12))
+    dense = np.linalg.solve(column.outflow_matrix() + 6.0 * np.eye(48), b.reshape(12, 48, 1))
+    solved = column.prepared(6.0)
+    np.testing.assert_allclose(solved(b).reshape(12, 48), dense[..., 0], rtol=1e-10)
+    np.testing.assert_allclose(solved(np.array([b, 2 * b])), [solved(b), 2 * solved(b)], rtol=1e-10)
 
 
 def test_the_words_are_those_of_a_flat_model():

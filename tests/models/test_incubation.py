@@ -57,7 +57,7 @@ def test_twins_are_recovered_and_their_late_fluxes_foretold():
         return np.log(co2_flux(theta, day, T)).reshape(*theta.shape[:-1], 27)
 
     posterior = Posterior(Prior(TWO_Q10), model, data)
-    found = sample(posterior, "smc", rng=5, n=150)
+    found = sample(posterior, "smc", rng=5, n_draws=150)
     low, high = found.quantile([0.05, 0.95])
     inside = ((low < truth) & (truth < high)).sum()
     assert 0.84 < inside / truth.size < 0.95

@@ -142,4 +142,4 @@ def test_a_model_without_layers_learns_from_its_own_data():
         Prior(table), observations=data, model_vjp=lambda k: pool.observed(k, np.array([[400.0]]))
     )
     assert np.isfinite(posterior.gradient(np.array([[0.05]]))[1]).all()
-    assert sample(posterior, "importance", n=2000, rng=0).draws.mean() > 0
+    assert sample(posterior, "importance", n_draws=2000, rng=0).draws.mean() > 0

@@ -188,7 +188,7 @@ def test_sites_and_members_run_side_by_side():
         (lambda: Forcing([np.nan], [10.0], 0.5), "NaN"),
         (lambda: t.by_fluxes(np.ones(7), t.synthetic_forcing()), "X0 must end in axes"),
         (lambda: t.fluxes(np.ones(3), 1.0, 1.0, 1.0), POOLS[0]),
-        (lambda: t.synthetic_forcing(0), "at least one year"),
+        (lambda: t.synthetic_forcing(0), "n_years must be a whole number, at least 1"),
     ],
 )
 def test_bad_input_gets_a_sentence(call, sentence):

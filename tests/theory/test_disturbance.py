@@ -40,7 +40,7 @@ MEMBERS, SEED = 4000, 20
 
 @pytest.fixture(scope="module")
 def runs():
-    return random_runs(FOREST, FIRE, [0, 300, 600, 900], [0, 0, 0], INPUT, members=MEMBERS, rng=SEED)
+    return random_runs(FOREST, FIRE, [0, 300, 600, 900], [0, 0, 0], INPUT, n_members=MEMBERS, rng=SEED)
 
 
 # formulas
@@ -166,7 +166,7 @@ def test_one_place_over_a_long_time_has_the_same_mean():
 def test_stand_replacing_fire_has_the_known_distribution():
     # X = X_c (1 − e^(−k a)) with an exponential time a since the last fire: P(X < x) = 1 − (1 − x/X_c)^(λ/k)
     k, rate = 0.02, 0.01
-    run = random_runs(one_pool(k), Disturbance(rate, [1.0]), [0, 3000], [0.0], 500.0, members=3000, rng=5)
+    run = random_runs(one_pool(k), Disturbance(rate, [1.0]), [0, 3000], [0.0], 500.0, n_members=3000, rng=5)
     x = run.X.values[-1, :, 0] / 25_000
     assert stats.kstest(x, lambda v: 1 - (1 - v) ** (rate / k)).pvalue > 0.01
 
@@ -185,7 +185,7 @@ def test_carbon_is_conserved_in_every_step(seed, n):
     rng = np.random.default_rng(seed)
     t = np.cumsum(rng.uniform(0.1, 9, 12))
     run = random_runs(m, d, t, rng.uniform(0, 1e4, (5, n)), rng.uniform(0, 900, 11),
-                      rng.uniform(0.2, 2, (11, n)), members=5, rng=seed)
+                      rng.uniform(0.2, 2, (11, n)), n_members=5, rng=seed)
     assert run.events.sum() > 0
     change = run.X.sum("pool").diff("time").values
     gain = ((run.input - run.respiration - run.burnt).sum("pool") * run.dt).values.reshape(change.shape)
@@ -197,15 +197,15 @@ def test_carbon_is_conserved_in_every_step(seed, n):
 def test_length_of_the_steps_does_not_matter():
     # same events, once looked at in one step, once in many
     land = one_pool(0.02)
-    coarse = random_runs(land, Disturbance(0.02, [0.5]), [0, 400], [0.0], 500.0, members=3000, rng=7)
+    coarse = random_runs(land, Disturbance(0.02, [0.5]), [0, 400], [0.0], 500.0, n_members=3000, rng=7)
     fine = random_runs(land, Disturbance(0.02, [0.5]), np.linspace(0, 400, 41), [0.0], 500.0,
-                       members=3000, rng=8)
+                       n_members=3000, rng=8)
     assert stats.ks_2samp(coarse.X.values[-1, :, 0], fine.X.values[-1, :, 0]).pvalue > 0.01
 
 
 def test_without_events_a_run_is_the_plain_run():
     t, xi = np.linspace(0, 20, 11), np.linspace(0.5, 1.5, 10)
-    run = random_runs(FOREST, Disturbance(0.0, [1, 1, 1]), t, [1, 2, 3], 60.0, xi, members=2, rng=0)
+    run = random_runs(FOREST, Disturbance(0.0, [1, 1, 1]), t, [1, 2, 3], 60.0, xi, n_members=2, rng=0)
     plain = simulate(FOREST, t, [1, 2, 3], 60.0, xi)
     np.testing.assert_allclose(run.X[:, 1], plain.X, rtol=1e-12)
     np.testing.assert_allclose(run.respiration[:, 1], plain.respiration, rtol=1e-12)
@@ -213,7 +213,7 @@ def test_without_events_a_run_is_the_plain_run():
 
 def test_a_seed_gives_the_same_run_and_another_seed_another():
     def run(rng):
-        return random_runs(FOREST, FIRE, [0, 200], [0, 0, 0], 60.0, members=5, rng=rng).X.values
+        return random_runs(FOREST, FIRE, [0, 200], [0, 0, 0], 60.0, n_members=5, rng=rng).X.values
 
     np.testing.assert_array_equal(run(1), run(1))
     np.testing.assert_array_equal(run(np.random.default_rng(1)), run(1))
@@ -224,7 +224,7 @@ def test_a_regime_may_shift():
     land = one_pool(0.05)
     rare, often = Disturbance(0.01, [0.8]), Disturbance(0.04, [0.8])
     run = random_runs(land, lambda t: rare if t < 300 else often, [0, 300, 600], [0.0], 500.0,
-                      members=3000, rng=2)
+                      n_members=3000, rng=2)
     for k, fire in ((1, rare), (2, often)):
         error = np.sqrt(covariance(land, fire, 500.0)[0, 0] / 3000)
         assert abs(run.X.values[k].mean() - mean_storage(land, fire, 500.0)[0]) < 3.5 * error
@@ -250,8 +250,8 @@ ONE = Disturbance(0.1, [0.5])
         (lambda: mean_storage(FOREST, 0.1, 1.0), "disturbance is float"),
         (lambda: random_runs(3.0, ONE, [0, 1], [0.0], 1.0, rng=0), "model is float"),
         (lambda: random_runs(one_pool(), ONE, [0], [0.0], 1.0, rng=0), "at least two times"),
-        (lambda: random_runs(one_pool(), ONE, [0, 1], [0.0], 1.0, members=0, rng=0), "members must be a whole number"),
-        (lambda: random_runs(one_pool(), ONE, [0, 1], [[0.0]] * 3, 1.0, members=2, rng=0), "X0 has"),
+        (lambda: random_runs(one_pool(), ONE, [0, 1], [0.0], 1.0, n_members=0, rng=0), "n_members must be a whole"),
+        (lambda: random_runs(one_pool(), ONE, [0, 1], [[0.0]] * 3, 1.0, n_members=2, rng=0), "X0 has"),
     ],
 )
 def test_bad_input_gets_a_sentence(call, sentence):

@@ -211,7 +211,7 @@ def test_the_standard_components_multiply_to_the_capacity():
 
 def burning(share=0.05):
     """Outputs in which a share of the input burns in litter and stands in no other column."""
-    mip = synthetic_mip(models=3, sites=10, years=6, rng=2)
+    mip = synthetic_mip(n_models=3, n_sites=10, n_years=6, rng=2)
     fire = np.zeros(mip.respiration.shape)
     fire[..., 1] = share * mip.npp
     return mip.npp.values, mip.stocks.values, mip.respiration.values - fire, fire
@@ -306,7 +306,7 @@ def test_standardising_keeps_the_geometric_mean_and_leaves_the_rest():
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_planted_components_of_eight_models_are_recovered_to_three_percent(seed):
-    mip = synthetic_mip(models=8, rng=seed)
+    mip = synthetic_mip(n_models=8, rng=seed)
     chain = chain_from_outputs(mip.npp, mip.stocks, mip.respiration)
     response = fit_response(chain.K.mean(axis=-2), mip.temperature.broadcast_like(mip.npp[..., 0]),
                             mip.water.broadcast_like(mip.npp[..., 0]))
@@ -407,7 +407,7 @@ GOOD = {"npp": np.full(3, 100.0), "stocks": np.tile([50.0, 5.0, 500.0], (4, 1)),
         (lambda: fit_response(np.ones((5, 2)), np.arange(5), np.ones(5)), "at least ten samples"),
         (lambda: benchmark(np.ones((4, 5)), np.ones((4, 5))), "does not vary"),
         (lambda: benchmark(np.ones((4, 6)), np.ones((4, 5))), "site, time"),
-        (lambda: synthetic_mip(models=2), "at least 3, 10 and 2"),
+        (lambda: synthetic_mip(n_models=2), "n_models must be a whole number, at least 3"),
     ],
 )
 def test_bad_input_gets_a_sentence(call, words):

@@ -21,7 +21,7 @@ from landcarbon.workflow import region
 from landcarbon.workflow.command import main
 from landcarbon.workflow.report import report
 
-SMALL = ["--members", "20", "--steps", "2", "--networks", "3", "--folds", "3", "--draws", "20", "--jobs", "1"]
+SMALL = ["--members", "20", "--iter", "2", "--networks", "3", "--folds", "3", "--draws", "20", "--jobs", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,7 @@ def test_fewer_blocks_than_folds_leave_out_skill_and_map(files, tmp_path, capsys
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--folds", "1"], "folds must be a whole number, at least 2"),
+        (["--folds", "1"], "n_folds must be a whole number, at least 2"),
         (["--error", "0"], "error"),
         (["--box", "10", "50", "5", "60"], "box is"),
         (["--environment", "absent.nc"], "there is no file absent.nc"),
@@ -294,7 +294,7 @@ def test_a_folder_that_cannot_be_one(files, tmp_path, capsys):
         assert "results cannot be written" in capsys.readouterr().err
     assert (tmp_path / "file").read_text("utf-8") == "mine"
     with pytest.raises(InputError, match="out is empty"):
-        region.run(datasets.twin_world(sites=5, rng=1).profiles, "")
+        region.run(datasets.twin_world(n_sites=5, rng=1).profiles, "")
 
 
 def test_a_run_speaks_to_a_terminal_without_utf_8(files, tmp_path, monkeypatch):
@@ -410,7 +410,7 @@ def test_formulas_in_names_do_not_reach_a_spreadsheet(files, tmp_path):
 
 
 def test_a_profile_below_the_column_is_left_out_alone(files):
-    world = datasets.twin_world(sites=5, rng=1).profiles
+    world = datasets.twin_world(n_sites=5, rng=1).profiles
     deep = world.layers["profile_id"] == world.ids[2]
     world.layers.loc[deep, ["upper_depth", "lower_depth"]] += 9.0
     kept = region._within_column(world)
@@ -437,9 +437,9 @@ def test_a_file_that_is_no_result_is_named(tmp_path):
 
 
 def test_a_synthetic_world_is_called_synthetic(files, tmp_path):
-    world = datasets.twin_world(sites=24, rng=1)
+    world = datasets.twin_world(n_sites=24, rng=1)
     climate = xr.load_dataset(files / "climate.nc")
-    plan = region.Plan(members=20, steps=1, rounds=1, networks=2, folds=2, draws=20, grid=4.0)
+    plan = region.Plan(n_members=20, n_iter=1, n_rounds=1, n_networks=2, n_folds=2, n_draws=20, grid=4.0)
     result = region.run(world.profiles, tmp_path, plan, climate=climate, tell=lambda text: None)
     page = report(result)
     assert "<h1>Soil carbon by PRODA (synthetic world)</h1>" in page

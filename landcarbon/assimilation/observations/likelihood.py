@@ -161,7 +161,7 @@ class GaussianLikelihood:
         h = self.predict(model_values)
         return np.where(self._lift(self.mask, h.ndim), np.broadcast_to(np.asarray(g), h.shape), 0.0)
 
-    def simulate(self, model_values: ArrayLike, rng: Random = None) -> Array:
+    def simulate(self, model_values: ArrayLike, rng: Random = 0) -> Array:
         """Observations the model would make with these errors; NaN where the mask is False."""
         return self.noisy(self.predict(model_values), rng)
 
@@ -257,7 +257,7 @@ class ObservationStream(ABC):
         """d ln L / d model_values, the shape of `model_values`."""
         return self.pull(model_values, self.likelihood.gradient(self.predict(model_values)))
 
-    def simulate(self, model_values: ArrayLike, rng: Random = None) -> Array:
+    def simulate(self, model_values: ArrayLike, rng: Random = 0) -> Array:
         """Observations the model would make, errors drawn (sites..., any..., obs); NaN where masked."""
         return self.likelihood.simulate(self.predict(model_values), rng)
 

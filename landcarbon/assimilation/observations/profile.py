@@ -222,7 +222,7 @@ class ProfileObservations(ObservationStream):
         g = np.broadcast_to(np.asarray(g, dtype=float), h.shape)
         return weigh(g if self.kind == "log" else g * h, self.weights, self.sites) / X
 
-    def simulate(self, model_values: ArrayLike, rng: Random = None) -> Array:
+    def simulate(self, model_values: ArrayLike, rng: Random = 0) -> Array:
         """Profiles (sites..., any..., obs), gC m-3, with errors drawn; NaN where masked."""
         noisy = self.likelihood.noisy(self.predict(model_values), rng)
         return np.exp(noisy) if self.kind == "log" else noisy

@@ -53,7 +53,7 @@ def bias_score(answer: Callable[..., Any]) -> None:
     ),
 )
 def rebuild(answer: Callable[..., Any]) -> None:
-    mip = synthetic_mip(models=3, sites=10, years=12, rng=5)
+    mip = synthetic_mip(n_models=3, n_sites=10, n_years=12, rng=5)
     npp, X, R = (mip[k].values[1, 4] for k in ("npp", "stocks", "respiration"))
     found = answer(npp, X, R)
     expect(isinstance(found, (tuple, list)) and len(found) == 2, "shape", "Return two arrays: rates, shares handed on.")

@@ -85,7 +85,7 @@ def emulated(runs, kind="network", variance=False):
     def cheap(model, prior, data, rng):
         theta = emulator.design(prior, runs, rng)
         quick = emulator.fit(theta, model(theta), prior, kind, rng=rng)
-        draws = sample(quick.posterior(data), "smc", rng=rng, n=600)
+        draws = sample(quick.posterior(data), "smc", rng=rng, n_draws=600)
         return draws.mean(), draws.sd() ** 2 if variance else draws.sd()
 
     return cheap
