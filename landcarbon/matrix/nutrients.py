@@ -668,23 +668,27 @@ def _advance_implicit(
 def _settled(
     better: Callable[[Mapping[str, Array]], dict[str, Array]], first: dict[str, Array], elements: tuple[Element, ...]
 ) -> dict[str, Array]:
-    """The fixed point of `better`, quickened by Aitken's rule for each number as long as that helps."""
+    """The fixed point of `better`, quickened by Aitken's rule for each number as long as that helps.
+
+    Numbers that swing about it are taken to the middle of their swing, on a logarithmic scale.
+    """
     now, before = first, np.inf
     for _ in range(SWEEPS):
         one = better(now)
         two = better(one)
         change = 0.0
-        ahead = {}
+        ahead, calm = {}, {}
         for e in elements:
             k, at = e.name, e.depth.available
             d1, d2 = one[k] - now[k], two[k] - one[k]
             ratio = np.clip(np.divide(d2, d1, out=np.zeros_like(d2), where=d1 != 0), -0.9, 0.999)
             jump = two[k] + d2 * ratio / (1.0 - ratio)
             ahead[k] = np.where(jump > 0, jump, two[k])
+            calm[k] = np.where(d1 * d2 < 0, np.sqrt(np.maximum(one[k] * two[k], 0.0)), two[k])
             change = max(change, float(np.max(np.abs(d2[..., at]) / np.maximum(two[k][..., at], TINY))))
         if change < SETTLED:
             return two
-        now, before = ahead if change < before / 2 else two, change
+        now, before = ahead if change < before / 2 else calm, change
     return two
 
 

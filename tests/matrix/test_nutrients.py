@@ -239,6 +239,21 @@ def test_carbon_in_a_column_with_nitrogen_is_that_of_the_column_alone(seed):
     np.testing.assert_allclose(run.X, alone.X, rtol=1e-12)
 
 
+def test_a_column_fed_from_the_top_rests_where_long_runs_end():
+    layers = SoilLayers([0.1, 0.2, 0.4])
+    column = LayeredModel(("litter", "soil"), layers, A=[[1, 0], [-0.4, 1]], down=[0.02, 0.01], up=[0.02, 0.01],
+                          K=[[1.0, 0.8, 0.5], [0.05, 0.03, 0.01]])
+    seeping = MatrixModel(("N 1", "N 2", "N 3"), [[1, 0, 0], [-0.9, 1, 0], [0, -0.9, 1]], [0.5] * 3, [1, 0, 0])
+    n = Element("N", 3 * [40.0] + 3 * [11.0], seeping, [1.0, 0, 0], 0.3,
+                depth=Depth([0, 1, 2, 0, 1, 2], [0.6, 0.3, 0.1]))
+    model, fall = NutrientModel(as_pools(column), n), np.array([300.0, 150, 50, 0, 0, 0])
+    rest = model.steady_state(fall)
+    start = State(np.full(6, 100.0), {"N": 100.0 / n.c_to_e}, {"N": np.ones(3)})
+    run = simulate(model, np.concatenate([[0], np.geomspace(1, 1e6, 30)]), start, fall[None])
+    np.testing.assert_allclose(run.N_mineral[-1], rest.m["N"], rtol=1e-7)
+    np.testing.assert_allclose(run.X[-1], rest.X, rtol=1e-6)
+
+
 def test_mixing_moves_nitrogen_with_its_carbon():
     model = in_layers("fixed", seed=3)
     X = np.random.default_rng(3).uniform(100, 900, model.carbon.n)
