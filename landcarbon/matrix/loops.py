@@ -75,8 +75,17 @@ class Repeating:
 
     @property
     def flat(self) -> Repeating:
-        """The same loop on states in one row; what the methods of spin-up work on."""
+        """The same loop on states in one row; what methods of spin-up that ask for matrices work on."""
         return self
+
+    @property
+    def rows(self) -> Callable[[Array], Array]:
+        """The same loop as a function of states in one row, without large matrices where it has none."""
+        return self.flat
+
+    def spread(self, per_pool: Array) -> Array:
+        """One number for each pool, for every entry of a state in one row."""
+        return per_pool
 
     def flattened(self, X: ArrayLike) -> ArrayLike:
         """A state as `flat` takes it."""
@@ -232,8 +241,9 @@ class ColumnCycle(Repeating):
     """Forcing that repeats, of soil columns; made by `Cycle.from_model`.
 
     Its states have the axes (..., pool, layer). Implicit steps of many columns go through the cascade:
-    thousands of columns are run with ``X = year(X)``. The methods of spin-up work on the large matrices
-    of `flat`, which is for one column, or some.
+    thousands of columns are run with ``X = year(X)``, spun up by `native` and `accelerated`, and brought
+    to their periodic state by `periodic`. Other steps, and `sasu`, work on the large matrices of `flat`,
+    which is for one column, or some.
 
     Parameters
     ----------
@@ -263,6 +273,49 @@ class ColumnCycle(Repeating):
         for move, u in zip(self._moves, self.u):
             end, _ = move(end, u)
         return end
+
+    def change(self, X: Array) -> Array:
+        """What an implicit loop from X adds (..., pool, layer) [gC m-3], from the fluxes of its steps."""
+        # The difference of two states would lose what slow layers change in a loop.
+        moved: Array = np.zeros(())
+        for move, column, u, h in zip(self._moves, self.columns, self.u, self.dt.tolist()):
+            X, _ = move(X, u)
+            moved = moved + h * column.derivative(X, u)
+        return moved
+
+    @cached_property
+    def mean(self) -> LayeredModel:
+        """The column whose parts are the means over the loop."""
+
+        def over(name: str) -> Array:
+            parts = zip(self.dt.tolist(), self.columns)
+            return np.asarray(sum(h * getattr(column, name) for h, column in parts) / self.length)
+
+        return self.columns[0].replace(**{name: over(name) for name in ("A", "K", "down", "up")})
+
+    def faster(self, speed: Array) -> ColumnCycle:
+        """The loop in which pool j leaves speed_j times faster, mixing included."""
+        columns = tuple(
+            column.replace(K=column.K * speed[:, None], mixed=np.asarray(column.mixed) * speed)
+            for column in self.columns
+        )
+        return ColumnCycle(columns, self.u, self.dt, self.method)
+
+    @property
+    def pools(self) -> int:
+        """Pools times layers."""
+        return math.prod(self.columns[0].state_shape)
+
+    @property
+    def rows(self) -> Callable[[Array], Array]:
+        """The same loop as a function of stocks in one row; through the cascade if steps are implicit."""
+        if self.method != "implicit":
+            return self.flat
+        return lambda X: self.flattened(self(self.shaped(X)))
+
+    def spread(self, per_pool: Array) -> Array:
+        """One number for each pool, for each of its layers."""
+        return np.repeat(per_pool, len(self.columns[0].layers), axis=-1)
 
     @cached_property
     def flat(self) -> Cycle:

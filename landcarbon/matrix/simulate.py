@@ -35,7 +35,7 @@ from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline, leng
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Trajectory", "integrate", "simulate"]
+__all__ = ["Trajectory", "integrate", "kept", "simulate"]
 
 Array = NDArray[np.float64]
 Pools = MatrixModel | LayeredModel
@@ -112,6 +112,7 @@ def simulate(
     xi: Forcing = 1.0,
     *,
     method: Method = "exponential",
+    keep: ArrayLike | None = None,
     dims: tuple[str, ...] | None = None,
     unit: str | None = None,
 ) -> xr.Dataset:
@@ -137,6 +138,10 @@ def simulate(
     method : {'exponential', 'implicit', 'explicit'}
         Exact for forcing that is constant within a step, implicit or explicit Euler. Many columns
         are quickest with implicit steps.
+    keep : array_like, optional
+        Times of `t` whose states are kept, the first always; the run ends at the last. A run of months
+        may so report years: what the dataset calls a step is what lies between two of them. All, if not
+        given.
     dims : tuple of str, optional
         Names of the leading axes; ("site",) if there is one.
     unit : str, optional
@@ -153,7 +158,8 @@ def simulate(
     Raises
     ------
     InputError
-        Times that do not rise, forcing whose first axis is not time, a state that does not fit.
+        Times that do not rise, forcing whose first axis is not time, a state that does not fit, a time
+        to keep that is none of the run.
 
     Examples
     --------
@@ -167,18 +173,50 @@ def simulate(
     clock = Timeline.read(model, t, I, xi)
     first = clock.model_at(0, float(clock.t[0] + clock.t[1]) / 2)
     hint = f"The pools are {', '.join(first.pools)}."
-    states = [as_array("X0", X0, shape=first.state_shape, hint=hint)]
-    stays: list[Array] = []
-    passed: list[Moment] = []
+    X = as_array("X0", X0, shape=first.state_shape, hint=hint)
+    ends, states, spans, span = set(kept(clock.t, keep).tolist()), [X], [], Span()
     moves = Moves(method)
-    inputs: list[Array] = []
-    for now in clock.walk():
-        passed.append(now)
-        inputs.append(now.u)
-        after, stay = moves(now.model, now.xi, now.h)(states[-1], inputs[-1])
-        states.append(after)
-        stays.append(stay)
-    return _dataset(_trajectory(clock.t, states, stays), passed, inputs, dims, unit)
+    for k, now in enumerate(clock.walk(), start=1):
+        X, stay = moves(now.model, now.xi, now.h)(X, now.u)
+        span.add(now, stay)
+        if k in ends:
+            states.append(X)
+            spans.append(span)
+            span = Span()
+        if k == max(ends):
+            break
+    run = _trajectory(clock.t[[0, *sorted(ends)]], states, [span.stay for span in spans])
+    return _dataset(run, spans, first, dims, unit)
+
+
+def kept(t: Array, keep: ArrayLike | None) -> NDArray[np.intp]:
+    """Places among the times t [yr] of those to be kept, but for the first."""
+    if keep is None:
+        return np.arange(1, len(t))
+    times = rising("keep", keep, 1)
+    place = np.abs(t[:, None] - times).argmin(axis=0)
+    off = np.abs(t[place] - times) > 1e-6 * np.diff(t).min()
+    if off.any():
+        raise InputError(f"keep holds {times[off][0]:g}, which is no time of the run. Add it to t, or leave it out.")
+    if not place.max() > 0:
+        raise InputError(f"keep holds the first time alone, {times[0]:g}: a run ends at a later one.")
+    return place[place > 0]
+
+
+class Span:
+    """Steps taken together: sums of what they did, each times its length."""
+
+    def __init__(self) -> None:
+        self.h = 0.0
+        self.stay = self.input = self.respired = self.xi = np.zeros(())
+
+    def add(self, now: Moment, stay: Array) -> None:
+        """One more step, with ∫ X dt over it."""
+        self.h += now.h
+        self.stay = self.stay + stay
+        self.input = self.input + now.h * now.u
+        self.respired = self.respired + now.model.respired_fraction * (now.model.K * now.xi) * stay
+        self.xi = self.xi + now.h * now.xi
 
 
 def _trajectory(t: Array, states: list[Array], stays: list[Array]) -> Trajectory:
@@ -189,14 +227,14 @@ def _trajectory(t: Array, states: list[Array], stays: list[Array]) -> Trajectory
 
 def _dataset(
     run: Trajectory,
-    passed: list[Moment],
-    inputs: list[Array],
+    spans: list[Span],
+    model: Pools,
     dims: tuple[str, ...] | None,
     unit: str | None,
 ) -> xr.Dataset:
     import xarray as xr
 
-    model, dt = passed[0].model, np.diff(run.t)
+    dt = np.diff(run.t)
     unit = model.unit if unit is None else unit
     shape = run.X.shape[1:]
     lead = shape[: len(shape) - len(model.state_shape)]
@@ -205,23 +243,24 @@ def _dataset(
     if len(dims) != len(lead):
         raise InputError(f"dims names {len(dims)} leading axes, but the states have {len(lead)}.")
     mean = run.integral / dt.reshape(-1, *(1,) * len(shape))
+    length = np.array([span.h for span in spans])
     axes = (*dims, *model.dims)
     per_step = ("step", *axes)
 
     def fill(rows: Iterable[Array]) -> Array:
-        return np.stack([np.broadcast_to(row, shape) for row in rows])
+        return np.stack([np.broadcast_to(row / h, shape) for row, h in zip(rows, length)])
 
     rate = f"{unit} yr-1"
     variables: dict[str, Any] = {
         "X": (("time", *axes), run.X, {"units": unit, "long_name": "carbon in each pool"}),
         "X_mean": (per_step, mean, {"units": unit, "long_name": "mean carbon over the step"}),
-        "input": (per_step, fill(inputs), {"units": rate, "long_name": "carbon input, B I"}),
+        "input": (per_step, fill(span.input for span in spans), {"units": rate, "long_name": "carbon input, B I"}),
         "respiration": (
             per_step,
-            fill(now.model.respired_fraction * (now.model.K * now.xi) for now in passed) * mean,
+            fill(span.respired for span in spans),
             {"units": rate, "long_name": "mean flux to the atmosphere over the step"},
         ),
-        "xi": (per_step, fill(now.xi for now in passed), {"units": "1", "long_name": "environmental scalar"}),
+        "xi": (per_step, fill(span.xi for span in spans), {"units": "1", "long_name": "environmental scalar"}),
         "dt": (("step",), dt, {"units": "yr", "long_name": "length of the step"}),
     }
     middle = (run.t[:-1] + run.t[1:]) / 2

@@ -16,7 +16,7 @@ interface:
 
 native       run loop after loop until the pools change less than a tolerance
 accelerated  run with the slow pools made fast, divide them back, run on (accelerated decomposition:
-             Thornton & Rosenbloom, 2005, doi 10.1016/j.ecolmodel.2005.04.008; factors as in CLM5)
+             Thornton & Rosenbloom, 2005, doi 10.1016/j.ecolmodel.2005.04.008)
 sasu         run a loop, average its matrices, jump to their steady state, repeat (semi-analytic:
              Xia et al., 2012, doi 10.5194/gmd-5-1259-2012; Liao et al., 2023, doi
              10.1029/2023MS003625)
@@ -41,7 +41,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array, as_whole
-from landcarbon.matrix.loops import Cycle, FeedbackCycle, Loop, Repeating
+from landcarbon.matrix.loops import ColumnCycle, Cycle, FeedbackCycle, Loop, Repeating
 
 __all__ = [
     "SpinUp",
@@ -55,10 +55,9 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-CLM5_SLOWED_TO = 0.4  # yr: CLM5 divides 6.1 yr by 15 and 270 yr by 675
 TINY = 1e-300
 MOST_WEIGHT = 1e8  # a pool of τ years asks for weights of about τ
-EXACT, PASSES = 1e-10, 300  # relative; loops at most to find the exact state of a nonlinear model
+EXACT, PASSES = 1e-10, 300  # relative; loops at most to find the exact state by iteration
 
 
 @dataclass(frozen=True)
@@ -175,18 +174,20 @@ def native(
 
 
 def accelerated(
-    loop: Cycle | FeedbackCycle,
+    loop: Cycle | ColumnCycle | FeedbackCycle,
+    factors: ArrayLike,
     X0: ArrayLike | None = None,
     tol: float = 1e-2,
     max_years: float = 100_000.0,
-    factors: ArrayLike | None = None,
 ) -> SpinUp:
     """Accelerated decomposition: slow pools made fast, divided back, then native dynamics.
 
     Parameters
     ----------
-    loop : Cycle or FeedbackCycle
+    loop : Cycle, ColumnCycle or FeedbackCycle
         The forcing that repeats.
+    factors : array_like (pools,)
+        How much faster each pool leaves, mixing included, at least 1: a choice, see the notes.
     X0 : array_like (..., n), optional
         First state [gC m-2]; empty pools if it is not given and `loop` is a Cycle.
     tol : float
@@ -194,9 +195,6 @@ def accelerated(
         accelerated phase the change counts times its factor.
     max_years : float
         Stop at the latest after so many model years, both phases together.
-    factors : array_like (..., n), optional
-        How much faster each pool leaves, mixing included, at least 1. If it is not given, every
-        pool slower than 0.4 yr is brought to 0.4 yr, which is what CLM5 does to its soil pools.
 
     Returns
     -------
@@ -212,27 +210,26 @@ def accelerated(
     -----
     Under constant forcing the scaled-back state is exact, so the native phase only confirms it.
     Under seasonal forcing the accelerated pools follow the seasons, and the native phase has to
-    repair what that did.
+    repair what that did: the more, the larger the factors. Two published choices for CLM5's soil, both
+    larger than this trade-off asks for: slow 15 and passive 675, so that both turn over in 0.4 yr
+    (technical note of CLM5, chapter 21; `clm5.ACCELERATION`); soil pools to 1 yr and woody debris to 2 yr,
+    factors max(1, τ) and max(1, τ/2), with living and standing dead wood 10 times faster (public code,
+    ESCOMP/CTSM on GitHub).
     """
+    if not isinstance(loop, Repeating):
+        _stepwise("accelerated", loop)
     record = _Record("accelerated", loop, X0, tol, max_years)
-    stepwise = _stepwise("accelerated", loop)
-    if factors is None:
-        mean = stepwise.account(record.X).M / stepwise.length
-        turnover = np.diagonal(mean, axis1=-2, axis2=-1)
-        with np.errstate(divide="ignore"):
-            factors = np.maximum(1.0, 1.0 / (CLM5_SLOWED_TO * turnover))
-        hint = "A pool that never turns over cannot be made faster."
-    else:
-        hint = "A factor below 1 would slow a pool down."
-    speed = as_array("factors", factors, shape=(record.X.shape[-1],), lower=1.0, hint=hint)
+    pools = len(loop.columns[0].pools) if isinstance(loop, ColumnCycle) else record.X.shape[-1]
+    hint = "One for each pool: 1 leaves it as it is, below 1 would slow it down."
+    speed = as_array("factors", factors, shape=(pools,), lower=1.0, hint=hint)
+    scale = loop.spread(speed)
 
     def both(run: _Record, X: Array) -> None:
-        fast = stepwise.faster(speed)
-        run.phase(fast, scale=speed)
+        run.phase(loop.faster(speed).rows, scale=scale)
         try:
-            _repeat(run, X / speed)
+            _repeat(run, X / scale)
         except _Met:
-            run.phase(stepwise)
+            run.phase(loop.rows)
         _repeat(run, run.X)
 
     return record.finish(both)
@@ -298,16 +295,20 @@ def sasu(
     return record.finish(jumps)
 
 
-def periodic(loop: Cycle | FeedbackCycle, X0: ArrayLike | None = None) -> SpinUp:
+def periodic(loop: Cycle | ColumnCycle | FeedbackCycle, X0: ArrayLike | None = None) -> SpinUp:
     """The exact periodic state: the fixed point of the loop by linear solves.
 
-    For a linear model that is one solve. Where the pools change the matrices, the loop is run from
-    X, its matrices are kept as they were, their fixed point is the next X, and so on; Anderson
-    acceleration makes this converge in a few loops when the feedback is weak.
+    For a linear model that is one solve. Columns with implicit steps go through the cascade instead, some
+    dozen loops for thousands of columns at once: what a loop changes, and what the column of the mean
+    rates would make of that change in the end, is added until nothing moves.
+
+    Where the pools change the matrices, the loop is run from X, its matrices are kept as they were,
+    their fixed point is the next X, and so on; Anderson acceleration makes this converge in a few loops
+    when the feedback is weak.
 
     Parameters
     ----------
-    loop : Cycle or FeedbackCycle
+    loop : Cycle, ColumnCycle or FeedbackCycle
         The forcing that repeats.
     X0 : array_like (n,), optional
         Where to start; needed for a FeedbackCycle, which may have several periodic states.
@@ -323,20 +324,24 @@ def periodic(loop: Cycle | FeedbackCycle, X0: ArrayLike | None = None) -> SpinUp
     InputError
         Carbon that can never leave; feedback so strong that the search does not settle.
     """
-    stepwise, shaped = _stepwise("periodic", loop), _shaped(loop)
     begin = perf_counter()
-    if stepwise.pools is not None:
-        states = [_fixed_point(*stepwise.loop_map())]
+    if isinstance(loop, ColumnCycle) and loop.method == "implicit":
+        states = _at_rest(loop)
+        stepwise: Callable[[Array], Array] = loop.rows
+    elif isinstance(loop, Repeating) and loop.pools is not None:
+        states = [_fixed_point(*loop.flat.loop_map())]
+        stepwise = loop.flat
     else:
+        fed_back = _stepwise("periodic", loop)
         if X0 is None:
             raise InputError("A model with feedback needs a state to start from: periodic(loop, X0=...).")
-        states = _settle(stepwise, as_array("X0", X0, shape=(None,), lower=0.0))
+        states = _settle(fed_back, as_array("X0", X0, shape=(None,), lower=0.0))
+        stepwise = fed_back
     seconds = perf_counter() - begin
-    X = shaped(states[-1])
-    changes = np.array([_change(x, stepwise(x), stepwise.length) for x in states])
-    years = len(states) * stepwise.length
+    X, length = loop.shaped(states[-1]), loop.length
+    changes = np.array([_change(x, stepwise(x), length) for x in states])
     return SpinUp(
-        "periodic", X, X, years, seconds, True, changes, shaped(np.stack(states)), stepwise.length
+        "periodic", X, X, len(states) * length, seconds, True, changes, loop.shaped(np.stack(states)), length
     )
 
 
@@ -464,11 +469,9 @@ class _Record:
     ) -> None:
         self.method, self.shaped = method, _shaped(loop)
         self.length = loop.length if isinstance(loop, Repeating) else 1.0
-        if isinstance(loop, Repeating):
-            X0 = None if X0 is None else loop.flattened(X0)
-            loop = loop.flat
         n = loop.pools if isinstance(loop, Repeating) else None
         if X0 is not None:
+            X0 = loop.flattened(X0) if isinstance(loop, Repeating) else X0
             X = as_array("X0", X0, shape=(n,), lower=0.0)
         elif n is not None:
             X = np.zeros(n)
@@ -487,7 +490,7 @@ class _Record:
             )
         self.states: list[Array] = []
         self.changes: list[float] = []
-        self.phase(loop)
+        self.phase(loop.rows if isinstance(loop, Repeating) else loop)
 
     def phase(self, loop: Callable[[Array], Array], scale: ArrayLike = 1.0) -> None:
         """From here on, run this loop, whose states are those of the model divided by `scale`."""
@@ -582,9 +585,33 @@ def _settle(loop: Repeating, X: Array) -> list[Array]:
     )
 
 
+def _at_rest(loop: ColumnCycle) -> list[Array]:
+    """States in one row on the way to the fixed point of an implicit loop of columns, the last exact."""
+    brought = sum(h * u for h, u in zip(loop.dt.tolist(), loop.u))
+    X = loop.mean.steady_state(brought / loop.length)
+    states: list[Array] = []
+    best = np.inf
+    for _ in range(PASSES):
+        # (1 − Φ)⁻¹ is nearly 1 + (L M̄)⁻¹: right for pools that empty within a loop, and for slow ones.
+        moved = loop.change(X)
+        after = np.maximum(X + moved + loop.mean.chased(moved) / loop.length, 0.0)
+        states.append(loop.flattened(after))
+        miss, X = float(_relative(X, after).max()), after
+        if miss <= EXACT and miss >= 0.1 * best:
+            return states
+        best = min(best, miss)
+    raise InputError(
+        f"The periodic state of the columns did not settle in {PASSES} loops. Look for layers that are "
+        "frozen or dry all year, or take method='exponential', one column at a time."
+    )
+
+
 def _exact(loop: Loop, X: Array) -> Array:
+    if isinstance(loop, ColumnCycle) and loop.method == "implicit":
+        return _at_rest(loop)[-1]
     if isinstance(loop, Repeating):
-        return _fixed_point(*loop.loop_map()) if loop.pools is not None else _settle(loop, X)[-1]
+        linear = loop.pools is not None
+        return _fixed_point(*loop.flat.loop_map()) if linear else _settle(loop, X)[-1]
     if not callable(loop):
         raise InputError(
             f"loop is a {type(loop).__name__}; give a Cycle, a FeedbackCycle, or a function from "

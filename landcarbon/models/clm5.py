@@ -34,7 +34,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ from landcarbon.matrix.solve import split_columns
 from landcarbon.models.parameters import Parameter, ParameterTable
 
 __all__ = [
+    "ACCELERATION",
     "COMPONENTS",
     "DEFAULT",
     "LAYERS",
@@ -60,6 +61,7 @@ __all__ = [
     "Forcing",
     "carbon_use_efficiency",
     "column",
+    "monthly_columns",
     "monthly_model",
     "observed",
     "observed_values",
@@ -73,6 +75,10 @@ Array = NDArray[np.float64]
 POOLS = ("cwd", "litter1", "litter2", "litter3", "soil1", "soil2", "soil3")
 SOIL = slice(4, 7)
 """The pools that a soil profile measures."""
+
+ACCELERATION = (1.0, 1.0, 1.0, 1.0, 1.0, 15.0, 675.0)
+"""How much faster each pool leaves in accelerated decomposition (CLM5 technical note, chapter 21):
+`factors` of `landcarbon.matrix.spinup.accelerated`."""
 
 CRYOTURBATION_ACTIVE_LAYER = 2.0  # m; thaw deeper than this and animals mix, not frost (Koven 2013)
 CRYOTURBATION_DEPTH = 3.0  # m; frost mixing has faded to 0 here
@@ -333,7 +339,7 @@ def monthly_model(
     >>> model, I, xi = monthly_model(DEFAULT, site)
     >>> state = periodic(Cycle.from_model(model, I, xi)).X
     >>> print(f"{state.sum() / 1000:.1f} kgC m-2 on the first of January")
-    47.5 kgC m-2 on the first of January
+    6.8 kgC m-2 on the first of January
     """
     parts = _Parts(parameters, forcing, rate)
     model, b = parts.column()
@@ -341,6 +347,70 @@ def monthly_model(
     bare, litter = parts.monthly_scalars()
     xi = np.stack([litter if is_litter else bare for is_litter in _LITTER], axis=-3)
     return flat, total, np.moveaxis(xi.reshape(*parts.lead, -1, 12), -1, 0)
+
+
+def monthly_columns(
+    parameters: ArrayLike, forcing: Forcing | Callable[[int], Forcing], *, rate: float = 1.0
+) -> tuple[Callable[[float], LayeredModel], Callable[[float], Array], Callable[[float], Array]]:
+    """Columns through time: model, input and scalar as functions of time, to be run month by month.
+
+    Many sites and draws are run at once by implicit steps, which go through the cascade::
+
+        model, I, xi = clm5.monthly_columns(theta, land)
+        run = simulate(model, t, X0, I, xi, method="implicit", keep=years)
+
+    Parameters
+    ----------
+    parameters : array_like (..., 21)
+    forcing : Forcing, or callable
+        A year that repeats, or a function from the calendar year to its Forcing: warming, thaw and
+        input that change. Mixing and the depth of the input follow the active layer of the year.
+    rate : float
+        See :func:`column`.
+
+    Returns
+    -------
+    model : callable
+        Time [yr] → LayeredModel of that year; K at 25 °C with nothing limiting but depth.
+    I : callable
+        Time → input (..., 7, 20) [gC m-3 yr-1], the same in all months of a year.
+    xi : callable
+        Time → ξ_T ξ_W ξ_O of that month (..., 7, 20), for litter also × ξ_N.
+
+    Examples
+    --------
+    The year that repeats, and ten years that each are half a degree warmer than the last:
+
+    >>> import numpy as np
+    >>> from landcarbon.matrix.loops import Cycle
+    >>> from landcarbon.matrix.simulate import simulate
+    >>> from landcarbon.matrix.spinup import periodic
+    >>> def land(year):
+    ...     return Forcing(soil_temperature=np.full((20, 12), 285.15 + 0.5 * max(0, year - 2000)),
+    ...                    water_scalar=np.full((20, 12), 0.5), litter_input=[40, 120, 180, 60])
+    >>> start = periodic(Cycle.from_model(*monthly_columns(DEFAULT, land(2000)), method="implicit")).X
+    >>> t = 2000 + np.arange(121) / 12
+    >>> model, I, xi = monthly_columns(DEFAULT, land)
+    >>> run = simulate(model, t, start, I, xi, method="implicit")
+    >>> stock = (soil_carbon(run.X.values) * LAYERS.thickness).sum(axis=-1) / 1000
+    >>> print(f"{stock[0]:.2f} to {stock[-1]:.2f} kgC m-2")
+    6.26 to 6.19 kgC m-2
+    """
+    of_year = forcing if callable(forcing) else lambda year: forcing
+
+    @lru_cache(maxsize=1)
+    def year(number: int) -> tuple[LayeredModel, Array, Array, Array]:
+        parts = _Parts(parameters, of_year(number), rate)
+        model, b = parts.column()
+        bare, litter = (np.moveaxis(a, -1, 0) for a in parts.monthly_scalars())
+        return model.replace(K=parts.potential_rates()), b, bare, litter
+
+    def xi(t: float) -> Array:
+        *_, bare, litter = year(math.floor(t))
+        month = int(12 * (t - math.floor(t)))
+        return np.stack([(litter if is_litter else bare)[month] for is_litter in _LITTER], axis=-2)
+
+    return lambda t: year(math.floor(t))[0], lambda t: year(math.floor(t))[1], xi
 
 
 def steady_state(parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0) -> Array:

@@ -48,7 +48,7 @@ from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["MEAN_LIFE", "delta_of_f14c", "radiocarbon", "steady_delta"]
+__all__ = ["MEAN_LIFE", "atmosphere", "delta_of_f14c", "radiocarbon", "steady_delta"]
 
 Array = NDArray[np.float64]
 Pools = MatrixModel | LayeredModel
@@ -190,7 +190,7 @@ def radiocarbon(
     """
     clock = Timeline.read(model, t, I, xi)
     t = clock.t
-    F_a = _over_steps(years, delta, t - lag)
+    F_a = atmosphere(years, delta, t - lag)
     passed = list(clock.walk())
     first = passed[0].model
     if X0 is None or delta0 is None:
@@ -237,8 +237,21 @@ def _steady_start(
     return X0, delta0
 
 
-def _over_steps(years: ArrayLike, delta: ArrayLike, t: Array) -> Array:
-    """F_a, mean over each step between the times t."""
+def atmosphere(years: ArrayLike, delta: ArrayLike, t: Array) -> Array:
+    """F_a (steps,) of the air, mean over each step between the times t (steps + 1,).
+
+    Parameters
+    ----------
+    years, delta : array_like (years,)
+        Δ¹⁴C of atmospheric CO₂ [per mil], linear in between.
+    t : ndarray
+        Years CE, rising, within the curve.
+
+    Examples
+    --------
+    >>> atmosphere([1950, 1960], [0, 200], np.array([1950.0, 1951.0, 1955.0]))
+    array([1.01, 1.06])
+    """
     years = as_array("years", years)
     F = _fraction("delta", delta)
     if years.ndim != 1 or years.shape != F.shape or np.any(np.diff(years) <= 0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import copy
+import html
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -355,3 +356,17 @@ def test_words_that_stopped_learners_are_in_the_glossary() -> None:
     for word in ("likelihood", "MCMC", "chain", "R-hat", "burn-in", "Q10", "bulk density", "coarse fragments",
                  "PgC", "broadcasting", "severity"):
         assert f"\n{word}\n  " in glossary, word
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_the_quiz_on_the_page_is_that_of_the_file(path: Path) -> None:
+    shown = [
+        output["data"]["text/html"] for cell in read(path).cells if cell.cell_type == "code"
+        for output in cell.outputs if 'class="quiz"' in output.get("data", {}).get("text/html", "")
+    ]
+    kept = re.findall(r'data-question="(\w+)"|data-choice="(\w+)"', "".join(shown))
+    questions = read_quiz(ROOT / "book/quizzes" / f"{path.name[:2]}.json")
+    assert len(shown) == 1
+    assert len(kept) == sum(1 + len(q["answers"]) for q in questions)
+    for text in (a["feedback"] for q in questions for a in q["answers"]):
+        assert html.escape(text, quote=False).split("`")[0] in shown[0], "run `python course.py execute`"

@@ -224,3 +224,54 @@ def carried(answer: Callable[[Any, Any, Any], Any]) -> None:
     expect(np.abs(V @ np.ones(4)).max() > 1e-6, "identity",
            "A uniform column stays uniform in your V, but more goes down here than comes up.")
     expect(np.allclose(V, true), "value", "Down through the face under layer l goes g[l] X[l], up comes h[l] X[l+1].")
+
+
+@exercise(
+    "11.5",
+    level=2,
+    title="a month in one step",
+    hints=(
+        "X' stands on both sides. Which terms hold it, and which do not?",
+        "Bring h M X' to the left: (1 + h M) X' = X + h u. That is a steady state of another matrix.",
+        "One line: `return np.linalg.solve(…, …)`, with `np.eye(len(X))` in the matrix.",
+    ),
+)
+def implicit_step(answer: Callable[..., Any]) -> None:
+    """(1 + h M) X' = X + h u: balanced with the rates at the end, positive and steady for long steps."""
+    M, X, u = np.array([[2.0, -0.1], [-0.6, 0.3]]), np.array([10.0, 50.0]), np.array([30.0, 4.0])
+    h, one = 0.25, np.eye(2)
+    after = np.asarray(answer(M.copy(), X.copy(), u.copy(), h), dtype=float)
+    expect(after.shape == (2,), "shape", "Return the pools after the step: two pools, two numbers.")
+    expect(np.all(np.isfinite(after)), "not finite", "Some pools are not finite numbers.")
+    expect(
+        not np.allclose(after, X + h * (u - M @ X)),
+        "limit",
+        "This is the explicit step: it takes M X at the beginning. With a step of ten years it would take more from "
+        "a fast pool than is there.",
+    )
+    expect(
+        not np.allclose(after, np.linalg.solve(one - h * M, X + h * u)),
+        "sign",
+        "M X' is what leaves, so it makes X' smaller. Which sign has h M when it comes to the left side?",
+    )
+    expect(
+        not np.allclose(after, np.linalg.solve(one + h * M, X + u)),
+        "units",
+        "u is a flux per year, and the step is h years long: how much comes in?",
+    )
+    expect(
+        not np.allclose(after, np.linalg.solve(one + h * M.T, X + h * u)),
+        "transposed",
+        "M is transposed: column j says what becomes of pool j.",
+    )
+    expect(
+        np.allclose(after - X, h * (u - M @ after)),
+        "mass balance",
+        "What the pools gain must be h times input minus losses, with the losses at the end of the step.",
+    )
+    long = np.asarray(answer(M.copy(), X.copy(), u.copy(), 1e9), dtype=float)
+    expect(
+        np.allclose(long, np.linalg.solve(M, u), rtol=1e-6),
+        "limit",
+        "A step of a thousand million years must arrive at the steady state.",
+    )

@@ -96,4 +96,12 @@ WRONG = {
         (lambda g, h, dz: right((g + h) / 2, dz), "identity"),
         (lambda g, h, dz: both_ways(h, g, dz), "value"),
     ],
+    "11.5": [
+        (lambda M, X, u, h: X + h * (u - M @ X), "limit"),
+        (lambda M, X, u, h: np.linalg.solve(np.eye(2) - h * M, X + h * u), "sign"),
+        (lambda M, X, u, h: np.linalg.solve(np.eye(2) + h * M, X + u), "units"),
+        (lambda M, X, u, h: np.linalg.solve(np.eye(2) + h * M.T, X + h * u), "transposed"),
+        (lambda M, X, u, h: np.linalg.solve(np.eye(2) + h * M / 2, X + h * (u - M @ X / 2)), "mass balance"),
+        (lambda M, X, u, h: np.linalg.inv(np.eye(2) + h * M), "shape"),
+    ],
 }
