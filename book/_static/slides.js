@@ -37,12 +37,22 @@ document.addEventListener("DOMContentLoaded", () => {
   );
   document.body.append(bar);
 
+  // A slide taller than the window is made smaller, down to six tenths; what is taller still scrolls.
+  const article = page.closest("article.bd-article");
+  function fit() {
+    article.style.zoom = 1;
+    if (bar.hidden) return;
+    const room = window.innerHeight - bar.offsetHeight - 32;
+    const zoom = room / (article.getBoundingClientRect().height || room);
+    article.style.zoom = Math.min(1, Math.max(0.6, zoom));
+  }
   function show(number) {
     at = Math.min(Math.max(number, 0), slides.length - 1);
     slides.forEach((slide, n) => slide.forEach((part) => part.classList.toggle("slide-away", n !== at)));
     place.textContent = `${at + 1} of ${slides.length}`;
     window.scrollTo(0, 0);
     window.dispatchEvent(new Event("resize"));
+    fit();
   }
   function enter() {
     document.body.classList.add("slides");
@@ -54,6 +64,7 @@ document.addEventListener("DOMContentLoaded", () => {
     document.body.classList.remove("slides");
     bar.hidden = true;
     slides.flat().forEach((part) => part.classList.remove("slide-away"));
+    fit();
     (slides[at][0] || page).scrollIntoView();
     begin.focus({ preventScroll: true });
   }

@@ -2,7 +2,7 @@
 
 from landcarbon.assimilation.calibration import calibrate
 from landcarbon.assimilation.constraints import Constraints
-from landcarbon.assimilation.draws import Draws, Ensemble
+from landcarbon.assimilation.draws import ConvergenceWarning, Draws, Ensemble
 from landcarbon.assimilation.ensemble import (
     EnsembleSmoother,
     enkf,
@@ -12,6 +12,7 @@ from landcarbon.assimilation.ensemble import (
     particle_filter,
 )
 from landcarbon.assimilation.error_models import error_sd
+from landcarbon.assimilation.fitting import Fit, fit, pools
 from landcarbon.assimilation.hmc import Hamiltonian
 from landcarbon.assimilation.information import (
     greedy_design,
@@ -39,14 +40,26 @@ from landcarbon.assimilation.state_space import (
     StateObservations,
     linear_system,
 )
+from landcarbon.assimilation.stated import (
+    StatedPrior,
+    beta,
+    dirichlet,
+    half_normal,
+    log_normal,
+    log_uniform,
+    normal,
+    uniform,
+)
 
 __all__ = [
     "SAMPLERS",
     "Constraints",
+    "ConvergenceWarning",
     "DifferentialEvolution",
     "Draws",
     "Ensemble",
     "EnsembleSmoother",
+    "Fit",
     "GaussianLikelihood",
     "Hamiltonian",
     "Importance",
@@ -60,15 +73,20 @@ __all__ = [
     "RadiocarbonObservations",
     "SeriesObservations",
     "StateObservations",
+    "StatedPrior",
     "TemperedSMC",
     "assimilate",
+    "beta",
     "calibrate",
+    "dirichlet",
     "enkf",
     "ensemble_update",
     "error_sd",
     "es_mda",
+    "fit",
     "gaspari_cohn",
     "greedy_design",
+    "half_normal",
     "identify",
     "importance_sampling",
     "independent_share",
@@ -76,8 +94,13 @@ __all__ = [
     "kalman_filter",
     "kalman_smoother",
     "linear_system",
+    "log_normal",
+    "log_uniform",
     "marginal_bits",
+    "normal",
     "particle_filter",
+    "pools",
     "sample",
     "tempered_smc",
+    "uniform",
 ]

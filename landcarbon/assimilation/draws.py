@@ -418,8 +418,9 @@ class Draws(_Statistics):
         if not enough:
             k = int(np.argmax(rhat.max(tuple(range(rhat.ndim - 1)))))
             where = f"{self.names[k]!r}{_of_sites((rhat > RHAT).any(-1))}"
+            most = f"{rhat.max():.3f}" if rhat.max() < 1.1 else f"{rhat.max():.3g}"
             told.append(
-                f"R-hat reaches {rhat.max():.3g} ({where}), and at most {RHAT} is "
+                f"R-hat reaches {most} ({where}), and at most {RHAT} is "
                 "wanted: the chains have not found the same posterior. Let them run longer (n_warmup, n_draws, "
                 "thin), or use method='smc'."
             )

@@ -2,19 +2,27 @@
 
 Figures carry their alternative text in the output metadata of the notebook, as `plots.show`
 writes it; MyST-NB reads width and height from there but not the text, so `AltText` adds it.
-Module docstrings hold equations and tables laid out for reading in the source; they are shown as
-they stand.
+Module docstrings hold equations and tables laid out for reading in the source: the tables become
+tables of the page, the equations stay as they stand.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from textwrap import dedent, indent
 from typing import Any, ClassVar
 
+_LITERAL = re.compile(r"``.*?``|`[^`]+`|\\\||\*\*|[|*_]")
+_ALIGNED = re.compile(r"\S {3,}\S")
 _BAR = re.compile(r"``.*?``|\\\||\|")
+_BORDER = re.compile(r"=+( +=+)+$")
+_MODULE = re.compile(r"<module '([\w.]+)' from '[^']*'>")
+_INDENT = "    "
 
-__all__ = ["AltText", "setup"]
+__all__ = ["AltText", "page_source", "setup"]
 
 
 class AltText:
@@ -34,25 +42,131 @@ class AltText:
         return nodes
 
 
-def _as_written(
-    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
-) -> None:
-    """Show a module docstring as it stands, and bars as bars instead of substitutions."""
-    rest = "\n".join(lines[1:]).strip("\n")
-    if what == "module" and rest:
-        lines[:] = [lines[0], "", "::", "", *(f"   {line}" for line in rest.split("\n")), ""]
-    elif what != "module":
+def page_source(lines: Sequence[str]) -> list[str]:
+    """reStructuredText of a module docstring: equations as written, tables as tables, text escaped.
+
+    Examples
+    --------
+    >>> for line in page_source(["    X = |A| b", "", "= ====", "a b_2 ", "= ====", "x |y| ", "= ===="]):
+    ...     print(line)
+    .. code-block:: none
+       :class: module-equation
+    <BLANKLINE>
+       X = |A| b
+    <BLANKLINE>
+    .. list-table::
+       :header-rows: 1
+    <BLANKLINE>
+       * - a
+         - b\\_2
+       * - x
+         - \\|y\\|
+    <BLANKLINE>
+    """
+    page: list[str] = []
+    for paragraph in re.split(r"\n\s*\n", "\n".join(lines).strip("\n")):
+        written = paragraph.split("\n")
+        if _BORDER.fullmatch(written[0].strip()):
+            page += _table(written)
+        elif paragraph.startswith(_INDENT) or any(_ALIGNED.search(line) for line in written):
+            page += _as_written(paragraph)
+        else:
+            page += _text(written)
+    return page
+
+
+def _text(lines: list[str]) -> list[str]:
+    """A paragraph; what is numbered stands by itself, and a colon needs no second one."""
+    page: list[str] = []
+    for line in lines:
+        if re.match(r"\[\d+\] ", line):
+            page.append("")
+        page.append(_escaped(re.sub("::$", ":", line.removeprefix(_INDENT))))
+    return [*([] if page == [":"] else page), ""]
+
+
+def _as_written(paragraph: str) -> list[str]:
+    """An equation, or words in columns."""
+    written = indent(dedent(paragraph).rstrip(), "   ")
+    return [".. code-block:: none", "   :class: module-equation", "", *written.split("\n"), ""]
+
+
+def _table(lines: list[str]) -> list[str]:
+    """A simple table, whose columns stand under its border, as a list of rows."""
+    border = lines[0].rstrip()
+    starts = [found.start() for found in re.finditer("=+", border)]
+    rows: list[list[str]] = []
+    for line in lines:
+        if _BORDER.fullmatch(line.strip()):
+            continue
+        cells = [line[a:b].strip() for a, b in pairwise([*starts, None])]
+        if cells[0] or not rows:
+            rows.append(cells)
+        else:
+            rows[-1] = [f"{old} {new}".strip() for old, new in zip(rows[-1], cells)]
+    page = [".. list-table::", "   :header-rows: 1", ""]
+    for row in rows:
+        page += [f"   {'  ' if n else '* '}- {_escaped(cell)}".rstrip() for n, cell in enumerate(row)]
+    return [*page, ""]
+
+
+def _escaped(text: str) -> str:
+    """Stars, bars and low lines as they are, outside of what stands in backticks."""
+    return _LITERAL.sub(lambda found: found[0] if len(found[0]) > 1 else "\\" + found[0], text)
+
+
+def _docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Lay out a module docstring, and show bars as bars instead of substitutions."""
+    if what == "module":
+        lines[1:] = ["", *page_source(lines[1:])]
+    else:
         lines[:] = [
-            line if line.lstrip().startswith((">>>", "...")) else _BAR.sub(_escaped, line)
+            line if line.lstrip().startswith((">>>", "...")) else _BAR.sub(_bar, line)
             for line in lines
         ]
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _bar(found: re.Match[str]) -> str:
     return r"\|" if found[0] == "|" else found[0]
+
+
+def _signature(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: Any
+) -> tuple[str, Any] | None:
+    """A module as a default is its name, not where it lay when the book was built."""
+    return (_MODULE.sub(r"\1", signature), returns) if signature else None
+
+
+def _alias(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Fields are told in the docstring of their class: not once more, by an alias or their default."""
+    alias = (getattr(obj, "__doc__", None) or "").startswith("Alias for field")
+    default = what == "class" and getattr(obj, "__name__", name) != name
+    return True if alias or default else None
+
+
+def _first_page(app: Any, error: Exception | None) -> None:
+    """An `index.html` with a title, a description and a link, where there would be a bare refresh."""
+    root = f"{app.config.root_doc}.html"
+    if error or app.builder.name != "html" or root == "index.html":
+        return
+    about = app.config.myst_html_meta["description"]
+    Path(app.outdir, "index.html").write_text(
+        f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{app.config.html_title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="description" content="{about}">
+<meta http-equiv="refresh" content="0; url={root}"></head>
+<body><main><h1>{app.config.html_title}</h1><p>{about}</p>
+<p><a href="{root}">Open the course</a></p></main></body></html>
+""",
+        encoding="utf-8",
+    )
 
 
 def setup(app: Any) -> dict[str, bool]:
     """Entry point of Sphinx."""
-    app.connect("autodoc-process-docstring", _as_written, priority=900)
+    app.connect("autodoc-process-docstring", _docstring, priority=900)
+    app.connect("autodoc-process-signature", _signature)
+    app.connect("autodoc-skip-member", _alias)
+    app.connect("build-finished", _first_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -25,6 +25,7 @@ __all__ = [
     "load",
     "load_profiles",
     "path",
+    "read_jars_csv",
     "read_profiles_csv",
     "twin_world",
 ]
@@ -35,6 +36,7 @@ _WHERE = {
     "forcing_at": "landcarbon.datasets.climate",
     "join_profiles": "landcarbon.datasets.profiles",
     "load_profiles": "landcarbon.datasets.profiles",
+    "read_jars_csv": "landcarbon.datasets.incubations",
     "read_profiles_csv": "landcarbon.datasets.profile_files",
     "twin_world": "landcarbon.datasets.twin",
 }

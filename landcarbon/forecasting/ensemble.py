@@ -23,8 +23,8 @@ their mean over the ensemble, the process error at 0. The random numbers of the 
 the same, so that :func:`landcarbon.forecasting.partition.partition` compares like with like.
 
 All members advance at once as arrays; there is no loop over members. The process error multiplies
-the state by a lognormal factor of mean 1, which keeps pools positive. Steps: :mod:`.steps`; drivers:
-:mod:`.drivers`; chance: :mod:`.noise`.
+the state by a lognormal factor of mean 1, which keeps pools positive. Steps:
+:mod:`landcarbon.forecasting.steps`; drivers: :mod:`.drivers`; chance: :mod:`.noise`.
 
 Source of the four: Dietze 2017, Ecol. Appl. 27:2048, doi:10.1002/eap.1589.
 """

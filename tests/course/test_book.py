@@ -95,6 +95,11 @@ def test_page_works_without_a_network(source: Path, html: Path, browser) -> None
                 moved = page.wait(f"JSON.stringify({VISIBLE}) !== {json_of(before)}", 5)
             assert moved, f"slider {i + 1} does not change the picture"
             assert len(page.evaluate(VISIBLE)) == len(before)
+            spoken = page.evaluate(f"[{handle}.ariaLabel, {handle}.ariaValueText]")
+            read = f"{handle}.closest('.widget-slider').querySelector"
+            seen = [page.evaluate(f"{read}('{part}').textContent") for part in
+                    (".widget-label", ".widget-readout")]
+            assert all(spoken) and spoken == seen, "a slider must say its name and its value"
 
     if source in CHAPTERS:
         answer_the_quiz(page)
@@ -103,6 +108,21 @@ def test_page_works_without_a_network(source: Path, html: Path, browser) -> None
     assert not outside
     # JupyterBook 1 includes one script twice; the page works all the same.
     assert not [e for e in page.errors if "THEBE_JS_URL" not in e]
+
+
+def test_library_pages_show_tables_and_no_addresses(html: Path) -> None:
+    pages = {p.stem: p.read_text(encoding="utf-8") for p in html.glob("book/appendix/api/*.html")}
+    assert "<th class=\"head\"><p>symbol</p></th>" in pages["matrix"]
+    for name, text in pages.items():
+        assert "Alias for field number" not in text, name
+        assert str(ROOT) not in text, name
+        assert not re.search(r" at 0x[0-9a-f]{6,}", text), name
+
+
+def test_first_page_leads_on(html: Path) -> None:
+    text = (html / "index.html").read_text(encoding="utf-8")
+    assert re.search('<meta name="description" content="[^"]{50,}"', text)
+    assert '<a href="book/intro.html">' in text
 
 
 def answer_the_quiz(page) -> None:
@@ -211,6 +231,9 @@ def test_page_fits_a_phone(source: Path, html: Path, browser) -> None:
         "&& i.getBoundingClientRect().width > 390).map(i => i.alt)"
     )
     assert not wide
+    tracks = page.evaluate("[...document.querySelectorAll('.widget-slider .slider-container')]"
+                           ".map(e => e.getBoundingClientRect().width)")
+    assert min(tracks, default=150) >= 150, "a thumb needs a longer track"
 
 
 def json_of(value: object) -> str:

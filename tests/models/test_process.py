@@ -16,7 +16,8 @@ from landcarbon.assimilation import (
 from landcarbon.learning import Proda, Task, evaluate, hybrid, one_batch, proda
 from landcarbon.learning.control import control
 from landcarbon.learning.folds import random_folds
-from landcarbon.matrix.layers import SoilLayers
+from landcarbon.matrix.column import LayeredModel
+from landcarbon.matrix.layers import SoilLayers, exchange_rates, face_diffusivity
 from landcarbon.models import Parameter, ParameterTable, clm5, clm45
 from landcarbon.models.process import observed_values
 
@@ -61,7 +62,50 @@ def of_ones_own():
     return own, forcing, forcing[:, 0]
 
 
-MODELS = {"clm5": lambda: of_clm(clm5), "clm45": lambda: of_clm(clm45), "one's own": of_ones_own}
+def of_a_thawing_column():
+    """Four pools in twelve layers, wood that is not mixed, thaw that moves with the month; forcing is the input."""
+    layers = SoilLayers(np.linspace(0.02, 0.35, 12))
+    rows = [("tau_wood", 5.0, 40.0, 12.0), ("tau_litter", 0.2, 2.0, 0.5), ("tau_active", 2.0, 20.0, 6.0),
+            ("tau_passive", 100.0, 900.0, 300.0)]  # fmt: skip
+    table = ParameterTable(
+        [Parameter(*(name, "yr", *numbers)) for name, *numbers in rows]
+        + [Parameter("efolding", "m", 0.3, 2.0, 0.8), Parameter("mixing", "m2 yr-1", 1e-4, 2e-3, 5e-4)]
+    )
+    A = np.array([[1, 0, 0, 0], [-0.5, 1, 0, 0], [-0.2, -0.4, 1, -0.3], [0, 0, -0.1, 1]])
+    # The mean over the year of the mixing above a thaw depth of 0.1 to 1.4 m.
+    thaw = 0.75 + 0.65 * np.sin(2 * np.pi * (np.arange(12) + 0.5) / 12)
+    above = layers.node < thaw[:, None]
+    down, up = (a.mean(axis=0) for a in exchange_rates(face_diffusivity(above * 1.0, layers), layers))
+    inflow = np.outer([0.3, 0.7, 0.0, 0.0], np.exp(-layers.node / 0.3)) / layers.thickness.sum()
+
+    def observed(theta, forcing):
+        tau, z, D = theta[..., :4, None], theta[..., 4, None, None], theta[..., 5]
+        K = np.exp(-layers.node / z) / tau
+        column = LayeredModel(("wood", "litter", "active", "passive"), layers, A, K,
+                              D[..., None] * down, D[..., None] * up, mixed=(0, 1, 1, 0.5))  # fmt: skip
+        X, pullback = column.steady_state_and_vjp(forcing[..., None] * inflow)
+
+        def pull(d):
+            back = pullback(np.repeat(d[..., None, :], 4, axis=-2))
+            by_tau = -(back.K * K / tau).sum(-1)
+            by_z = (back.K * K * layers.node / z**2).sum((-2, -1))
+            by_D = (back.down * down + back.up * up).sum(-1)
+            return np.concatenate([by_tau, by_z[..., None], by_D[..., None]], axis=-1)
+
+        return X.sum(axis=-2), pull
+
+    forcing = np.random.default_rng(0).uniform(100, 600, (N, 1))
+    parts = {"how fast": table.names[:4], "how deep": table.names[4:]}
+    own = SimpleNamespace(PARAMETERS=table, LAYERS=layers, COMPONENTS=parts, observed=observed)
+    return own, forcing, forcing[:, 0]
+
+
+MODELS = {
+    "clm5": lambda: of_clm(clm5),
+    "clm45": lambda: of_clm(clm45),
+    "one's own": of_ones_own,
+    "a thawing column": of_a_thawing_column,
+}
 
 
 @pytest.fixture(scope="module", params=MODELS)

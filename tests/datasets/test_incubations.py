@@ -1,0 +1,88 @@
+"""Jars from a file: units, dates, summed CO2, a reason for each row that is not used."""
+
+import numpy as np
+import pytest
+
+from landcarbon.datasets import read_jars_csv
+from landcarbon.matrix.errors import InputError
+
+
+def write(tmp_path, text):
+    path = tmp_path / "jars.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor", "told"),
+    [
+        ("ugC g-1 d-1", 1.0, "ugC g-1 d-1"),
+        ("mgC/kg/d", 1.0, "ugC g-1 d-1"),
+        ("mgCO2 g-1 h-1", 12.011 / 44.009 * 24 * 1000, "ugC g-1 d-1"),
+        ("mgC gC-1 d-1", 1.0, "mgC gC-1 d-1"),
+        ("gC kgC-1 d-1", 1.0, "mgC gC-1 d-1"),
+        ("mgC m-2 h-1", 0.024, "gC m-2 d-1"),
+    ],
+)
+def test_units_are_heard(tmp_path, unit, factor, told):
+    jars = read_jars_csv(write(tmp_path, f"soil,jar,day,flux [{unit}]\npine,1,2,3\n"))
+    assert jars.unit == told
+    assert jars.table["flux"][0] == pytest.approx(3 * factor, rel=1e-12)
+
+
+def test_each_row_that_is_not_used_has_its_reason(tmp_path):
+    rows = "pine,1,0,5\npine,1,3,n.d.\npine,1,4,much\npine,1,5,-0.2\n,1,6,1\npine,1,,1\npine,1,0,4\npine,1,-1,4\n"
+    jars = read_jars_csv(write(tmp_path, "soil,rep,day [d],flux [ugC g-1 d-1],who\n" + rows))
+    assert jars.report["reason"].to_list() == [
+        "", "flux missing", "flux not a number", "flux not above 0", "no name of a soil", "day missing",
+        "a second value of that jar on that day", "before the start",
+    ]  # fmt: skip
+    assert jars.report.index[0] == 2 and len(jars.table) == 1
+    assert jars.notes == ("columns not used: who",)
+    assert "not used: 1 row(s), flux missing" in str(jars)
+
+
+def test_dates_count_from_the_first_of_their_soil(tmp_path):
+    text = "soil;jar;date;flux\npine;a;2024-05-31;1,5\npine;b;2024-06-10;2,5\noak;a;2024-07-01;3\n"
+    jars = read_jars_csv(write(tmp_path, text), {"flux": "ugC g-1 d-1"}, sep=";", decimal=",")
+    assert jars.table["day"].to_list() == [0.0, 10.0, 0.0]
+    assert jars.table["flux"].to_list() == [1.5, 2.5, 3.0]
+
+
+def test_summed_co2_becomes_fluxes_between_visits(tmp_path):
+    text = "soil,jar,day,cumulative [mgC kg-1]\npine,1,2,10\npine,1,6,18\npine,1,8,17\npine,2,4,8\n"
+    jars = read_jars_csv(write(tmp_path, text))
+    assert jars.unit == "ugC g-1 d-1"
+    np.testing.assert_allclose(jars.table["day"], [1.0, 4.0, 2.0])
+    np.testing.assert_allclose(jars.table["flux"], [5.0, 2.0, 2.0])
+    assert jars.report["reason"].to_list() == ["", "", "flux not above 0", ""]
+
+
+def test_one_jar_is_held_out(tmp_path):
+    text = "soil,jar,day,flux [ugC g-1 d-1]\npine,1,2,3\npine,2,2,4\n"
+    kept, held = read_jars_csv(write(tmp_path, text)).without("pine", "2")
+    assert kept.table["flux"].to_list() == [3.0] and held.table["flux"].to_list() == [4.0]
+    with pytest.raises(InputError, match="no jar '3' of soil 'pine'; there are pine 1"):
+        kept.without("pine", "3")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("soil,jar,day,flux\npine,1,2,3\n", "has no unit. Name it"),
+        ("soil,jar,day,flux [furlong]\npine,1,2,3\n", "flux is in 'furlong', but 'ugC g-1 d-1' is needed"),
+        ("jar,day,flux [ugC g-1 d-1]\n1,2,3\n", "has no column soil"),
+        ("soil,day,date,flux [ugC g-1 d-1]\n1,2,3,4\n", "has both columns day or date"),
+        ("soil,day,flux [ugC g-1 d-1],rate [ugC g-1 d-1]\n1,2,3,4\n", "two columns for flux"),
+        ("soil,day,flux [ugC g-1 d-1]\npine,2,-3\n", "no row that can be used; the first: flux not above 0"),
+        ("", "cannot be read as a table"),
+    ],
+)
+def test_bad_files(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        read_jars_csv(write(tmp_path, text))
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(InputError, match="there is no file"):
+        read_jars_csv(tmp_path / "none.csv")
