@@ -383,8 +383,8 @@ def attribute(reference: P, other: P) -> xr.DataArray:
     >>> float(attribute(a, a.replace(npp=1000, temperature=0.8)).sum().round(3))
     0.223
     """
-    as_kind("reference", reference, Components)
-    as_kind("other", other, Components)
+    as_kind("reference", reference, Product)
+    as_kind("other", other, Product)
     if reference.powers != other.powers:
         raise InputError(
             f"reference is {type(reference).__name__}, other is {type(other).__name__}; give two of one kind."
