@@ -135,7 +135,7 @@ def test_twins_know_their_truth():
             lambda: calibrate(problems.banana(), "smc", n_twins=3, n_draws=50),
             "returns 50 draws, but 99 are to be ranked",
         ),
-        (lambda: museum.visit(problems.banana(), "gibbs"), "the museum has control, annealed"),
+        (lambda: museum.visit(problems.banana(), "gibbs"), "there are control, annealed"),
     ],
 )
 def test_bad_input(call, message):

@@ -169,8 +169,11 @@ def run(call: Call, seconds: float, changed: Mapping[Any, Any] | None = None) ->
     def ring(*_: Any) -> None:
         raise Hang
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Windows has no alarm; a hang is found where there is one.
+    set_alarm, alarm = getattr(signal, "setitimer", None), getattr(signal, "SIGALRM", None)
+    if set_alarm:
+        before = signal.signal(alarm, ring)
+        set_alarm(0, seconds)  # 0: of the clock on the wall
     try:
         with (
             warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()),
@@ -180,8 +183,9 @@ def run(call: Call, seconds: float, changed: Mapping[Any, Any] | None = None) ->
             found = call.function(*args, **kwargs)
             return list(found) if isinstance(found, Iterator) else found
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        if set_alarm:
+            set_alarm(0, 0)
+            signal.signal(alarm, before)
 
 
 def numbers(result: Any, depth: int = 0) -> list[np.ndarray]:

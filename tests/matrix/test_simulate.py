@@ -171,7 +171,7 @@ def test_without_turnover_carbon_grows_along_a_line():
         (lambda: simulate(one_pool(), [0], [1], 1.0), "at least two times"),
         (lambda: simulate(one_pool(), [0, 1, 2], [1], [1.0] * 3), "there are 2 steps: time comes"),
         (lambda: simulate(two_pool(), [0, 1], [1], 1.0), "X0 must end in axes"),
-        (lambda: simulate(one_pool(), [0, 1], [1], 1.0, method="euler"), "'implicit'"),
+        (lambda: simulate(one_pool(), [0, 1], [1], 1.0, method="euler"), "are exponential, implicit"),
         (lambda: simulate(3.0, [0, 1], [1], 1.0), "model is float"),
         (lambda: simulate(lambda t: None, [0, 1], [1], 1.0), "returned NoneType"),
         (lambda: simulate(one_pool(), [0, 1], [1], lambda t: np.nan), "I at t = 0.5 holds"),

@@ -125,7 +125,7 @@ def test_inert_carbon_of_the_example():
     [
         (lambda: transfer(120.0), "clay must be at most 100.*percent"),
         (lambda: topsoil_deficit([50.0], [20.0, 30.0], 20.0), "evaporation"),
-        (lambda: topsoil_deficit([50.0], [20.0], 20.0, start=3.0), "0 or below"),
+        (lambda: topsoil_deficit([50.0], [20.0], 20.0, start=3.0), "at most 0"),
         (lambda: year(20.0, [1.0, 1.0], [0.1, 0.2, 0.3]), "plants"),
     ],
 )
