@@ -475,6 +475,39 @@ def open_archive(path: str | os.PathLike[str]) -> xr.Dataset:
     return archive.assign_coords(time=(("issue", "lead"), time))
 
 
+def _paired(archive: Any, ensemble: Any, rows: Any) -> tuple[Array, Array, Array]:
+    """What was observed of each forecast, its sd (NaN where nothing was), and the valid times."""
+    import pandas as pd
+
+    variable = str(ensemble.name)
+    extra = [str(d) for d in ensemble.dims[3:]]
+    rows = rows[rows["variable"] == variable]
+    missing = [name for name in extra if name not in rows]
+    if missing:
+        raise InputError(
+            f"The forecast of {variable} has the dimension {missing[0]!r}, but the observations "
+            "have no column of that name."
+        )
+    keys = ["time", *extra]
+    twice = rows.duplicated(keys)
+    if twice.any():
+        raise InputError(
+            f"There are two observations of {variable} at {_written(rows[twice]['time'].iloc[0])}; "
+            "average them before scoring."
+        )
+    times = archive["time"].transpose("issue", "lead").values
+    if len(rows) and _kind(rows["time"]) != _kind(times):
+        raise InputError(
+            f"The observations are stamped with {_kind(rows['time'])}, the archive with "
+            f"{_kind(times)}."
+        )
+    axes = [times.ravel(), *(ensemble[name].values for name in extra)]
+    index = pd.MultiIndex.from_product(axes, names=keys) if extra else pd.Index(axes[0])
+    found = rows.set_index(keys if extra else "time")[["value", "sd"]].reindex(index)
+    value, sd = (found[c].to_numpy(float).reshape(ensemble.shape[1:]) for c in ("value", "sd"))
+    return value, sd, times
+
+
 def score(
     archive: xr.Dataset,
     observations: pd.DataFrame,
@@ -514,7 +547,6 @@ def score(
         A variable that was not forecast or not observed, two observations at one time, no valid
         time that was observed.
     """
-    import pandas as pd
     import xarray as xr
 
     as_kind("archive", archive, "data_vars", hint="Give what run_cycle returns.")
@@ -523,32 +555,7 @@ def score(
         names = [str(n) for n, v in archive.data_vars.items() if {"member", "lead"} <= {*v.dims}]
         raise InputError(f"{variable!r} was not forecast; the archive has {', '.join(names)}.")
     ensemble = archive[variable].transpose("member", "issue", "lead", ...)
-    extra = [str(d) for d in ensemble.dims[3:]]
-    rows = _checked(observations)
-    rows = rows[rows["variable"] == variable]
-    missing = [name for name in extra if name not in rows]
-    if missing:
-        raise InputError(
-            f"The forecast of {variable} has the dimension {missing[0]!r}, but the observations "
-            "have no column of that name."
-        )
-    keys = ["time", *extra]
-    twice = rows.duplicated(keys)
-    if twice.any():
-        raise InputError(
-            f"There are two observations of {variable} at {_written(rows[twice]['time'].iloc[0])}; "
-            "average them before scoring."
-        )
-    times = archive["time"].transpose("issue", "lead").values
-    if len(rows) and _kind(rows["time"]) != _kind(times):
-        raise InputError(
-            f"The observations are stamped with {_kind(rows['time'])}, the archive with "
-            f"{_kind(times)}."
-        )
-    axes = [times.ravel(), *(ensemble[name].values for name in extra)]
-    index = pd.MultiIndex.from_product(axes, names=keys) if extra else pd.Index(axes[0])
-    found = rows.set_index(keys if extra else "time")[["value", "sd"]].reindex(index)
-    value, sd = (found[c].to_numpy(float).reshape(ensemble.shape[1:]) for c in ("value", "sd"))
+    value, sd, times = _paired(archive, ensemble, _checked(observations))
     seen = np.isfinite(value)
     if not seen.any():
         raise InputError(

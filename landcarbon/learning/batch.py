@@ -27,12 +27,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.learning.task import Task
-from landcarbon.matrix.errors import as_number, as_rng, as_whole
+from landcarbon.matrix.errors import Rng, as_number, as_rng, as_whole
 
 __all__ = ["OneBatch", "one_batch"]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 
 
 @dataclass(frozen=True, eq=False)

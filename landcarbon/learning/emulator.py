@@ -53,7 +53,7 @@ from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.learning.folds import random_folds
 from landcarbon.learning.mlp import MLP
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_kind, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Emulator", "Report", "choose", "compare", "design", "fit", "refine", "report"]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 Run = Callable[[Array], ArrayLike]
 
 KINDS = ("ridge", "gp", "network")

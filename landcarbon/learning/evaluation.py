@@ -28,7 +28,7 @@ from landcarbon.learning.rivals import RIVALS, chosen
 from landcarbon.learning.skill import Difference, bootstrap_score, scores
 from landcarbon.learning.task import Task
 from landcarbon.learning.validation import Held, Prediction, Rival, generator, held_out
-from landcarbon.matrix.errors import InputError, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation", "evaluate"]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 
 LEVEL = 0.9  # of the intervals whose coverage is counted
 

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.geo import as_places, block_ids, nearest
 from landcarbon.learning.skill import same_length
-from landcarbon.matrix.errors import InputError, as_kind, as_number, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_kind, as_number, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,6 @@ __all__ = [
     "random_folds",
 ]
 
-Rng = np.random.Generator | int
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,7 +56,7 @@ from landcarbon.learning.folds import group_folds, random_folds
 from landcarbon.learning.mlp import MLP, Net, Training, train
 from landcarbon.learning.proda import MARKED, prior_variance, stretched
 from landcarbon.learning.task import Scaling, Stream, Task
-from landcarbon.matrix.errors import InputError, as_gappy, as_kind, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_gappy, as_kind, as_rng, as_whole
 from landcarbon.models import clm5
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
-Rng = np.random.Generator | int
 Maker = Callable[[int, int, np.random.Generator], Net]
 
 AT_ONCE = 256  # sites whose Jacobian is worked out together

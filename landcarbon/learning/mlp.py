@@ -41,14 +41,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_kind, as_number, as_rng, as_whole
 from landcarbon.matrix.frozen import keep, keep_whole
 
 __all__ = ["MLP", "FromFunction", "Net", "Schedule", "Training", "train"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
-Rng = np.random.Generator | int
 Cost = Callable[[Array, Rows], tuple[float, Array]]
 
 

@@ -56,7 +56,7 @@ from landcarbon.assimilation.streams import site_generator
 from landcarbon.learning.folds import group_folds
 from landcarbon.learning.task import Scaling, Task, Work
 from landcarbon.learning.validation import Prediction
-from landcarbon.matrix.errors import InputError, as_number, as_rng, as_share, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_number, as_rng, as_share, as_whole
 from landcarbon.models.parameters import ParameterTable
 from landcarbon.models.process import HIGHEST_CARBON, Model, expand, observed_values
 from landcarbon.store import Shortage, Store
@@ -78,7 +78,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 Regressor = Any  # a scikit-learn regressor, or a function from the number of sites to one
 
 

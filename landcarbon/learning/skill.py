@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import tails
-from landcarbon.matrix.errors import InputError, as_array, as_choice, as_kind, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_choice, as_kind, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,6 @@ __all__ = [
     "scores",
 ]
 
-Rng = np.random.Generator | int
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.draws import tails
 from landcarbon.learning.folds import Folds
 from landcarbon.learning.skill import same_length
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_kind, as_rng, as_whole
 
 __all__ = [
     "Held",
@@ -46,7 +46,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Rng = np.random.Generator | int
 
 # Numbers, where results are stored that were made with them; every other name is its own key.
 KEYS = {
