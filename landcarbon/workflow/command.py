@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         shown = "" if value is None else f" (default: {value})"
         if field.name == "box":
             options |= {"nargs": 4, "metavar": ("WEST", "SOUTH", "EAST", "NORTH")}
-        flag = "--" + field.name.removeprefix("n_")
+        flag = "--steps" if field.name == "n_iter" else "--" + field.name.removeprefix("n_")
         verb.add_argument(flag, dest=field.name, help=HELP[field.name] + shown, **options)
     return parser
 

@@ -21,7 +21,7 @@ from landcarbon.workflow import region
 from landcarbon.workflow.command import main
 from landcarbon.workflow.report import report
 
-SMALL = ["--members", "20", "--iter", "2", "--networks", "3", "--folds", "3", "--draws", "20", "--jobs", "1"]
+SMALL = ["--members", "20", "--steps", "2", "--networks", "3", "--folds", "3", "--draws", "20", "--jobs", "1"]
 
 
 @pytest.fixture(scope="module")
