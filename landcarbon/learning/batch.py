@@ -45,7 +45,6 @@ class OneBatch:
         Unbounded coordinates.
     cost : tuple of float
         Minus the log posterior density at the start and at the end, up to a constant.
-    iterations : int
     converged : bool
     seconds : float
     """
@@ -53,7 +52,6 @@ class OneBatch:
     prior: Prior
     z: Array
     cost: tuple[float, float]
-    iterations: int
     converged: bool
     seconds: float = 0.0
 
@@ -121,7 +119,6 @@ def one_batch(
         prior,
         np.asarray(found.x, float),
         (first, float(found.fun)),
-        int(found.nit),
         bool(found.success),
         time.perf_counter() - began,
     )

@@ -150,11 +150,6 @@ class Difference:
     level: float
     n_blocks: int
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether 0 lies outside the interval."""
-        return self.lower > 0 or self.upper < 0
-
     def __str__(self) -> str:
         return f"{self.value:+.3f} [{self.lower:+.3f}, {self.upper:+.3f}]"
 
