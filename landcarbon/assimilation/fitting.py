@@ -42,8 +42,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.draws import Ensemble
+from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.posterior import Posterior
+from landcarbon.assimilation.replicas import Replicas, inference_data
 from landcarbon.assimilation.samplers import Sampler, sample
 from landcarbon.assimilation.stated import (
     StatedPrior,
@@ -161,6 +162,14 @@ class JarData:
     mask: NDArray[np.bool_]
     unit: str = ""
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Soil and jar of each jar with data."""
+        return tuple(
+            f"{soil} {jar}" for i, soil in enumerate(self.soils)
+            for j, jar in enumerate(self.jars[i]) if self.mask[i, j].any()
+        )
+
     @classmethod
     def of(cls, table: pd.DataFrame, unit: str = "") -> JarData:
         """From a table with columns `soil`, `jar`, `day` and `flux`.
@@ -260,6 +269,14 @@ class JarModel:
         sites, prior = (len(self.data.soils),), cast("Any", self.prior)
         return Posterior(prior, likelihood=lambda theta: self.by_jar(theta)[0].sum(-1), sites=sites)
 
+    def replicate(self, theta: Array, rng: Random = 0) -> Replicas:
+        """New jars on the days of those measured (draw, flux), and the ln density of each jar (draw, jar)."""
+        data = self.data
+        made = np.exp(np.moveaxis(self.simulate(theta, data.day, rng), 1, 0)[:, data.mask])
+        used = data.mask.any(-1)
+        told = np.moveaxis(self.by_jar(theta)[0], 1, 0)[:, used]
+        return Replicas(np.exp(data.log_flux[data.mask]), made, told, data.labels)
+
     def simulate(self, theta: Array, day: Array, rng: Random = 0) -> Array:
         """ln flux of new jars (soil, draw, jar, time) on days (soil, jar, time), with all errors."""
         source = streams(rng, (len(self.data.soils),))
@@ -315,6 +332,15 @@ class Fit:
         data, theta = self.model.data, self._theta()
         each = np.broadcast_to(t, (len(data.soils), 1, t.size))
         return np.exp(self.model.simulate(theta, each, rng)[:, :, 0])
+
+    def to_arviz(self, rng: Random = 0) -> Any:
+        """All soils for ArviZ: draws, priors, data, new data; log-likelihoods are of whole jars.
+
+        `arviz.loo` of it asks how well each jar is foreseen by the others, and so compares models.
+        """
+        theta = self._theta()[:, None]
+        chains = self.draws.draws if isinstance(self.draws, Draws) else theta
+        return inference_data(self.model.prior.names, chains, self.model, rng, sites={"soil": self.model.data.soils})
 
     def coverage(self, table: pd.DataFrame, level: float = 0.9, rng: Random = 0) -> float:
         """Share of the fluxes of a table, jars not used, in the central interval of `predict`."""
