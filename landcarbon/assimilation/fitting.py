@@ -162,14 +162,6 @@ class JarData:
     mask: NDArray[np.bool_]
     unit: str = ""
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Soil and jar of each jar with data."""
-        return tuple(
-            f"{soil} {jar}" for i, soil in enumerate(self.soils)
-            for j, jar in enumerate(self.jars[i]) if self.mask[i, j].any()
-        )
-
     @classmethod
     def of(cls, table: pd.DataFrame, unit: str = "") -> JarData:
         """From a table with columns `soil`, `jar`, `day` and `flux`.
@@ -275,7 +267,8 @@ class JarModel:
         made = np.exp(np.moveaxis(self.simulate(theta, data.day, rng), 1, 0)[:, data.mask])
         used = data.mask.any(-1)
         told = np.moveaxis(self.by_jar(theta)[0], 1, 0)[:, used]
-        return Replicas(np.exp(data.log_flux[data.mask]), made, told, data.labels)
+        soil = np.broadcast_to(np.array(data.soils)[:, None, None], data.mask.shape)[data.mask]
+        return Replicas(np.exp(data.log_flux[data.mask]), made, told, data.day[data.mask], soil)
 
     def simulate(self, theta: Array, day: Array, rng: Random = 0) -> Array:
         """ln flux of new jars (soil, draw, jar, time) on days (soil, jar, time), with all errors."""
@@ -332,6 +325,10 @@ class Fit:
         data, theta = self.model.data, self._theta()
         each = np.broadcast_to(t, (len(data.soils), 1, t.size))
         return np.exp(self.model.simulate(theta, each, rng)[:, :, 0])
+
+    def replicas(self, rng: Random = 0) -> Replicas:
+        """The fluxes beside those that new jars would have on the same days; `.of("pine")` is one soil."""
+        return self.model.replicate(self._theta(), rng)
 
     def to_arviz(self, rng: Random = 0) -> Any:
         """All soils for ArviZ: draws, priors, data, new data; log-likelihoods are of whole jars.

@@ -165,7 +165,9 @@ class Posterior:
         values, data = self.run_model(theta), self.observations
         seen = data.mask
         pointwise = None if getattr(data, "weighted", False) else data.pointwise(values)[:, seen]
-        return Replicas(data.values[seen], data.simulate(values, rng)[:, seen], pointwise)
+        parts = getattr(data, "parts", {})
+        group = np.repeat(list(parts), [part.data.shape[-1] for part in parts.values()])[seen] if parts else None
+        return Replicas(data.values[seen], data.simulate(values, rng)[:, seen], pointwise, group=group)
 
     def log_likelihood(self, theta: ArrayLike) -> NDArray[np.float64]:
         """ln L (sites..., any...) at `theta` (sites..., any..., p)."""

@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcarbon.assimilation.streams import Random
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_choice
 
 __all__ = ["Replicas", "Replicating", "inference_data"]
 
@@ -53,14 +53,30 @@ class Replicas:
         With all errors.
     log_likelihood : ndarray, (draw, unit), optional
         Of each datum, or of each group of data that is left out together; None where the data have weights.
-    names : sequence of str
-        Of the units.
+    at : ndarray, (obs,), optional
+        Where each datum stands: times, depths.
+    group : ndarray of str, (obs,), optional
+        What it belongs to: its soil, its stream.
     """
 
     observed: Array
     simulated: Array
     log_likelihood: Array | None
-    names: Sequence[str] = ()
+    at: Array | None = None
+    group: NDArray[np.str_] | None = None
+
+    def of(self, name: str) -> Replicas:
+        """The data of one group, without their densities.
+
+        Raises
+        ------
+        InputError
+            No such group.
+        """
+        known = [] if self.group is None else sorted(set(self.group))
+        pick = self.group == as_choice("group", name, known)
+        at = None if self.at is None else self.at[pick]
+        return Replicas(self.observed[pick], self.simulated[:, pick], None, at)
 
 
 class Replicating(Protocol):
