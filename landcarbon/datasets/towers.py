@@ -36,7 +36,6 @@ Pastorello et al. 2020, doi:10.1038/s41597-020-0534-3.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -136,9 +135,12 @@ class Tower:
         name = f"gpp_{partition}"
         if self.step != "day" or name not in self.table:
             raise InputError(f"TECO runs by days with photosynthesis; {self.site} has no daily column {name!r}.")
-        gaps = [c for c in (name, "soil_temperature", "soil_water") if c not in self.table or self.table[c].isna().any()]
+        needed = (name, "soil_temperature", "soil_water")
+        gaps = [column for column in needed if column not in self.table or self.table[column].isna().any()]
         if gaps:
-            raise InputError(f"{gaps[0]!r} of {self.site} has gaps; TECO needs it each day. Choose years with between().")
+            raise InputError(
+                f"{gaps[0]!r} of {self.site} has gaps; TECO needs it each day. Choose years with between()."
+            )
         water = self.table["soil_water"].to_numpy()
         top = as_number("full", water.max() if full is None else full, lower=wilting, strict=True)
         moist = np.clip((water - wilting) / (top - wilting), 0.0, 1.0)
@@ -182,7 +184,7 @@ def read_fluxnet(
     number = raw.apply(pd.to_numeric, errors="coerce").astype(float)
     number = number.mask(number <= MARK)
     notes: list[str] = []
-    rows = pd.DataFrame({"date": date, "doy": date.dt.dayofyear})
+    rows = pd.DataFrame({"date": date, "doy": date.dt.day_of_year})
     for name, (column, _) in PLAIN.items():
         if column in number:
             rows[name] = number[column]
@@ -192,9 +194,9 @@ def read_fluxnet(
     if "co2" not in rows or rows["co2"].isna().all():
         rows["co2"] = _told(path.name, "co2", co2, "CO2_F_MDS", notes)
     rows["nee"], reason = _net_exchange(number, good)
-    rows["nee_sd"] = _errors(path.name, number, nee_sd, rows["nee"], notes)
     if rows["nee"].isna().all():
         raise InputError(f"{path.name} has no row whose net exchange can be used; the first: {reason.iloc[0]}.")
+    rows["nee_sd"] = _errors(path.name, number, nee_sd, rows["nee"], notes)
     report = pd.DataFrame({"date": date, "used": reason == "", "reason": reason})
     rows = _whole(rows, step, notes)
     units = {name: unit for name, (_, unit) in PLAIN.items()} | {
@@ -213,10 +215,14 @@ def _raw(path: Path) -> pd.DataFrame:
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{path.name} cannot be read as a table: {error}.") from None
     if "TIMESTAMP_START" in raw:
-        raise InputError(f"{path.name} has a row each half-hour, hour or week; take the file with _DD_ or _MM_ in its name.")
+        raise InputError(
+            f"{path.name} has a row each half-hour, hour or week; take the file with _DD_ or _MM_ in its name."
+        )
     missing = [name for name in NEEDED if name not in raw]
     if missing:
-        raise InputError(f"{path.name} has no column {missing[0]!r}; those of FLUXNET2015 are expected: {', '.join(NEEDED)}.")
+        raise InputError(
+            f"{path.name} has no column {missing[0]!r}; those of FLUXNET2015 are expected: {', '.join(NEEDED)}."
+        )
     return raw
 
 
@@ -228,7 +234,9 @@ def _dates(file: str, stamp: pd.Series) -> tuple[pd.Series, str]:
     form = "%Y%m%d" if step == "day" else "%Y%m"
     date = pd.to_datetime(stamp, format=form, errors="coerce") if step else pd.Series(pd.NaT, stamp.index)
     if date.isna().any():
-        raise InputError(f"TIMESTAMP of {file} holds {stamp[date.isna()].iloc[0]!r}; 20010131 (days) or 200101 (months) are expected.")
+        raise InputError(
+            f"TIMESTAMP of {file} holds {stamp[date.isna()].iloc[0]!r}; 20010131 (days) or 200101 (months) is needed."
+        )
     if date.duplicated().any():
         raise InputError(f"{file} has {date[date.duplicated()].iloc[0]:%Y-%m-%d} twice; keep one of them.")
     return date, str(step)
@@ -248,7 +256,8 @@ def _errors(file: str, number: pd.DataFrame, told: float | None, nee: pd.Series,
         return pd.Series(_told(file, "nee_sd", told, "NEE_VUT_REF_RANDUNC", notes), number.index).where(nee.notna())
     lacking = nee.notna() & sd.isna()
     if lacking.any():
-        notes.append(f"random error missing in {int(lacking.sum())} row(s): the median of the others, {sd.median():.2f}")
+        many = int(lacking.sum())
+        notes.append(f"random error missing in {many} row(s): the median of the others, {sd.median():.2f}")
         sd = sd.mask(lacking, sd.median())
     return sd
 
@@ -259,7 +268,8 @@ def _half_range(file: str, number: pd.DataFrame, told: float | None, notes: list
         apart = (number["TA_F_DAY"] - number["TA_F_NIGHT"]).abs()
         lacking = int((apart.isna() & number["TA_F"].notna()).sum())
         if lacking:
-            notes.append(f"no mean of day or night in {lacking} row(s): the median difference, {apart.median():.1f} degC")
+            usual = f"{apart.median():.1f} degC"
+            notes.append(f"no mean of day or night in {lacking} row(s): the median difference, {usual}")
         return SINE * apart.fillna(apart.median())
     return pd.Series(_told(file, "half_range", told, "TA_F_DAY and TA_F_NIGHT", notes), number.index)
 
@@ -278,7 +288,7 @@ def _whole(rows: pd.DataFrame, step: str, notes: list[str]) -> pd.DataFrame:
     absent = len(every) - int(rows["doy"].notna().sum())
     if absent:
         notes.append(f"{absent} {step}(s) are not in the file")
-    rows["doy"] = every.dayofyear
+    rows["doy"] = every.day_of_year
     for name in WEATHER:
         gap = rows[name].isna()
         run = gap.groupby((gap != gap.shift()).cumsum()).transform("sum")
@@ -288,44 +298,10 @@ def _whole(rows: pd.DataFrame, step: str, notes: list[str]) -> pd.DataFrame:
         if drawn:
             notes.append(f"{name}: {drawn} {step}(s) drawn straight across gaps of up to {LONGEST}")
         if left:
-            notes.append(f"{name}: {left} {step}(s) unknown; DALEC runs where there are none: choose years with between()")
+            notes.append(f"{name}: {left} {step}(s) unknown; DALEC runs where there are none, see between()")
     return rows.reset_index()
 
 
 def _site(file: str) -> str:
     found = re.search(r"[A-Z]{2}-[A-Za-z0-9]{3}", file)
     return found[0] if found else Path(file).stem
-
-
-def made_up_fluxnet(table: Mapping[str, Any], path: str | Path, *, monthly: bool = False) -> Path:
-    """Write weather and net exchange in the layout of FLUXNET2015: for tests, and for pages without data.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As of `assimilation.forest.synthetic_tower`; its days start on 1 January 2001, without leap days.
-    path : str or Path
-    monthly : bool
-        Means of months.
-
-    Returns
-    -------
-    Path
-    """
-    frame = pd.DataFrame(table)
-    day = pd.date_range("2001-01-01", periods=2 * len(frame))
-    day = day[~((day.month == 2) & (day.day == 29))][: len(frame)]
-    mean = 0.5 * (frame["max_temperature"] + frame["min_temperature"])
-    half = 0.5 * (frame["max_temperature"] - frame["min_temperature"]) / SINE / 2.0
-    seen = frame["nee"].notna()
-    out = pd.DataFrame({
-        "TA_F": mean, "TA_F_DAY": mean + half, "TA_F_NIGHT": mean - half, "SW_IN_F": frame["radiation"] / MJ,
-        "CO2_F_MDS": 375.0, "NEE_VUT_REF": frame["nee"].fillna(0.0), "NEE_VUT_REF_QC": np.where(seen, 1.0, 0.2),
-        "NEE_VUT_REF_RANDUNC": frame["nee_sd"],
-    })  # fmt: skip
-    out.index = day
-    if monthly:
-        out = out.resample("MS").mean()
-    out.insert(0, "TIMESTAMP", out.index.strftime("%Y%m" if monthly else "%Y%m%d"))
-    out.round(4).fillna(-9999).to_csv(path, index=False)
-    return Path(path)
