@@ -82,7 +82,9 @@ class Replicas:
 class Replicating(Protocol):
     """What can make its data again: a `Posterior` with observations, a model of jars."""
 
-    prior: Any
+    @property
+    def prior(self) -> Any:
+        """Has `sample`."""
 
     def replicate(self, theta: Array, rng: Random = 0) -> Replicas:
         """Replicas of parameters (draw, p), or (sites..., draw, p)."""
@@ -140,5 +142,5 @@ def inference_data(
         groups["observed_data"] = {"data": made.observed}
         if made.log_likelihood is not None:
             groups["log_likelihood"] = {"data": made.log_likelihood.reshape(*shape, -1)}
-    options = {"coords": coords, "dims": dims} if coords else {}
+    options: dict[str, Any] = {"coords": coords, "dims": dims} if coords else {}
     return az.from_dict(**groups, **options) if az.__version__ < "1" else az.from_dict(groups, **options)

@@ -144,7 +144,8 @@ def read_plots_csv(
 
 def _named(file: str, raw: pd.DataFrame, columns: dict[str, str]) -> tuple[pd.DataFrame, str]:
     """The table under our names, and the unit in the header of its values."""
-    unit, found = "", {}
+    unit = ""
+    found: dict[str, str] = {}
     for header in raw.columns:
         parts = re.fullmatch(r"\s*(.+?)\s*(?:[\[(](.*)[\])])?\s*", header)
         label = parts[1] if parts else header

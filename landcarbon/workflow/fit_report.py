@@ -70,7 +70,8 @@ def fit_report(
     as_kind("found", found, Fit, Draws, Ensemble, hint="Give what fit() or sample() returned.")
     if isinstance(found, Fit):
         whole = found.replicas(rng)
-        prior, draws = found.model.prior, found.draws
+        prior: Any = found.model.prior
+        draws = found.draws
         parts = [_Part(s, draws[i], prior, whole.of(s)) for i, s in enumerate(found.model.data.soils)]
     elif posterior is None:
         raise InputError("draws alone do not know their data; give posterior= as well, what was sampled.")

@@ -164,7 +164,7 @@ class GaussianLikelihood:
         """
         h = self.predict(model_values)
         u, mask = self._misfit(h), self._lift(self.mask, h.ndim)
-        precision: ArrayLike = 1.0
+        precision = np.ones(1)
         if self.correlation is not None:
             precision = self.correlation.precision(h.ndim)
             u = self.correlation.whiten_transposed(u)
