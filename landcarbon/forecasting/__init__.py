@@ -35,6 +35,7 @@ from landcarbon.forecasting.scores import (
     spread_skill,
 )
 from landcarbon.forecasting.steps import layered_step, matrix_step
+from landcarbon.forecasting.tower import tower_skill
 
 __all__ = [
     "SOURCES",
@@ -70,6 +71,7 @@ __all__ = [
     "skill",
     "spread_skill",
     "to_long_table",
+    "tower_skill",
     "value_of_forecast",
     "value_of_perfect_forecast",
 ]

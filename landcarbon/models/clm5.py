@@ -61,6 +61,7 @@ __all__ = [
     "Forcing",
     "carbon_use_efficiency",
     "column",
+    "column_and_vjp",
     "monthly_columns",
     "monthly_model",
     "observed",
@@ -303,6 +304,24 @@ def column(theta: ArrayLike, forcing: Forcing, *, rate: float = 1.0) -> tuple[La
         A parameter without meaning, or leading axes that do not fit.
     """
     return _Parts(theta, forcing, rate).column()
+
+
+def column_and_vjp(
+    parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0
+) -> tuple[LayeredModel, Array, Callable[[LayeredGradient], Array]]:
+    """The same, and the way back from the parts of the equation to the parameters.
+
+    Returns
+    -------
+    model : LayeredModel
+    b : ndarray (..., 7, 20)
+        [gC m-3 yr-1]
+    pullback : callable
+        LayeredGradient → ∂J/∂parameters (..., 21).
+    """
+    parts = _Parts(parameters, forcing, rate)
+    model, b = parts.column()
+    return model, b, lambda g: parts.pullback(model, g)
 
 
 def monthly_model(

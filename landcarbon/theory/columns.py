@@ -238,6 +238,6 @@ def _column(name: str, model: Any) -> LayeredModel:
     if not isinstance(model, LayeredModel):
         raise InputError(
             f"{name} is a {type(model).__name__}, not a LayeredModel. Pools without layers have "
-            "theory.ages_through_time and theory.radiocarbon."
+            "theory.ages_through_time and theory.carbon14."
         )
     return model

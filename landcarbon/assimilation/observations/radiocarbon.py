@@ -56,7 +56,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, init=False, eq=False)
 class RadiocarbonObservations(ObservationStream):
-    """Measured Δ¹⁴C, compared with a run of `theory.radiocarbon.radiocarbon`.
+    """Measured Δ¹⁴C, compared with a run of `theory.carbon14.radiocarbon`.
 
     Parameters
     ----------
