@@ -43,7 +43,7 @@ from landcarbon.datasets.profiles import Profiles
 from landcarbon.geo import as_box, as_places, block_ids
 from landcarbon.learning import EndToEnd, Evaluation, Proda, Task, Work, evaluate, proda
 from landcarbon.learning.applicability import Applicability
-from landcarbon.learning.control import compare, control
+from landcarbon.learning.attribution import compare, control
 from landcarbon.learning.folds import Folds, blocked_folds
 from landcarbon.learning.hybrid import Hybrid
 from landcarbon.learning.rivals import RIVALS
@@ -240,9 +240,9 @@ def run(
             tell(f"places asked for: {folder / 'at.csv'}")
         for sentence in verdict(result):
             tell(sentence)
-        from landcarbon.workflow.report import report
+        from landcarbon.workflow.report import page
 
-        put(report(result), folder / "report.html")
+        put(page(result), folder / "report.html")
     tell(f"results: {folder / 'proda.nc'}, {folder / 'report.html'}")
     return result
 
