@@ -19,7 +19,7 @@ F      the same ratio of all soil carbon of a layer         (..., 20)    1      
 Carbon is at steady state throughout; radiocarbon is at steady state with the air of the first year of the
 curve, and is carried forward from there by `landcarbon.matrix.tracer`, a step a year from 1930.5 and ten
 years a step before, when the air changed by less than 2 per mil in a year. Δ¹⁴C = 1000 (F − 1), in the
-convention of `landcarbon.theory.radiocarbon`. Where a layer holds no carbon F is 0.
+convention of `landcarbon.theory.carbon14`. Where a layer holds no carbon F is 0.
 
 This is a process model as `landcarbon.models.process` asks for, with two kinds of values side by side;
 `landcarbon.datasets.radiocarbon.observations` makes the data that go with it.
@@ -62,7 +62,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-MEAN_LIFE = 8267.0  # yr; that of landcarbon.theory.radiocarbon
+MEAN_LIFE = 8267.0  # yr; that of landcarbon.theory.carbon14
 FINE = 1930.5  # from here a step is a year, before ten
 COARSE = 10.0
 

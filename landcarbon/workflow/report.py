@@ -2,10 +2,10 @@
 
 ::
 
-    groups of proda.nc → report(groups) → HTML that asks no other host for anything
+    groups of proda.nc → page(groups) → HTML that asks no other host for anything
 
 Everything on the page comes out of the result file, so an old result can be drawn again:
-``report(region.read("proda.nc"))``. The synthetic twin world is named as such in the title.
+``page(region.read("proda.nc"))``. The synthetic twin world is named as such in the title.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-__all__ = ["html_figure", "html_page", "html_table", "report"]
+__all__ = ["html_figure", "html_page", "html_table", "page"]
 
 Groups = Mapping[str, "xr.Dataset"]
 
@@ -55,7 +55,7 @@ figcaption, .small { color: #444; font-size: .9rem; }
 """
 
 
-def report(result: Groups) -> str:
+def page(result: Groups) -> str:
     """The page as text.
 
     Parameters

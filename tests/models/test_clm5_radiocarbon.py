@@ -8,7 +8,7 @@ from landcarbon.assimilation import Prior
 from landcarbon.matrix import InputError
 from landcarbon.models import clm5
 from landcarbon.models import clm5_radiocarbon as model
-from landcarbon.theory.radiocarbon import MEAN_LIFE
+from landcarbon.theory.carbon14 import MEAN_LIFE
 
 SEASON = 283 + 10 * np.sin(2 * np.pi * np.arange(12) / 12)
 
