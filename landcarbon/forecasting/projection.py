@@ -63,10 +63,11 @@ from landcarbon.matrix.errors import (
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.loops import Cycle
+from landcarbon.matrix.response import FREEZING
 from landcarbon.matrix.simulate import simulate
 from landcarbon.matrix.spinup import periodic
 from landcarbon.models import clm5
-from landcarbon.models.site_climate import ZERO_CELSIUS, active_layer_depth
+from landcarbon.models.site_climate import active_layer_depth
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -336,7 +337,7 @@ def changed(land: clm5.Forcing, scenario: Scenario, year: float) -> clm5.Forcing
     warming, moisture, litter = scenario.at(year)
     if not warming.any() and np.all(moisture == 1) and np.all(litter == 1):
         return land
-    top = land.soil_temperature[..., 0, :] - ZERO_CELSIUS
+    top = land.soil_temperature[..., 0, :] - FREEZING
     deeper = active_layer_depth(top + warming[..., None]) - active_layer_depth(top)
     return dataclasses.replace(
         land,
