@@ -209,7 +209,7 @@ def _inside(held: Held, data: Any) -> Any:
 TEXTURE = ("clay", "sand", "texture_measured")
 
 
-def _blind(task: Task) -> Task:
+def blind(task: Task) -> Task:
     return replace(task, covariates=task.environment.drop(columns=list(TEXTURE)))
 
 
@@ -229,7 +229,7 @@ def main() -> None:
     lifts |= {f"{one.name}, texture measured": one for one in (plain, boosted)}
     lifts |= {f"{one.name} without coordinates": Without(one.name, (*TEXTURE, *PLACE), one) for one in (plain, boosted)}
     rows = tested("blocks", task, blocks, lifts)
-    task = _blind(task)
+    task = blind(task)
     forms = (Batch(), Proda(n_networks=4), plain, boosted)
     for test, out in unlike(task):
         rivals = {one.name: one for one in forms}

@@ -247,6 +247,18 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(files, tmp_path, c
     assert "fewer than 10 blocks carry no interval; try --block 5" in capsys.readouterr().out
 
 
+def test_a_cluster_gives_the_same_bits(files, finished, tmp_path, capsys):
+    distributed = pytest.importorskip("distributed", reason="dask[distributed] is not installed")
+    words = ("--environment", str(files / "clay.nc"), "--grid", "2", "--jobs", "-1")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        assert call(files, "faulty.csv", tmp_path / "out", *words, "--scheduler", cluster.scheduler_address) == 0
+    there, here = (region.read(folder / "proda.nc") for folder in (tmp_path / "out", finished))
+    for group in ("sites", "map"):
+        xr.testing.assert_equal(there[group], here[group])
+    assert call(files, "sound.csv", tmp_path / "no", "--scheduler", "tcp://127.0.0.1:1") == 2
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
+
+
 def test_a_killed_run_ends_with_the_same_bits(files, finished, tmp_path, monkeypatch):
     """Killed between the second round of the sites and that of the folds, then in the map."""
     out = tmp_path / "killed"
