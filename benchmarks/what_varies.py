@@ -6,8 +6,8 @@
 A network may let one group of parameters follow the environment; all others have one value for all places,
 that of one batch. Scored on left-out blocks of 2°, against one batch, at the mean parameters: the scatter that
 a few free parameters need to make up for all others would bend a mean over draws. Then pairs of the best
-group with each other. In a synthetic world the answer is known: "truth" gives the group its true value at every place and all
-others their mean over the land.
+group with each other. In a synthetic world the answer is known: "truth" gives the group its true value at every
+place and all others their mean over the land.
 """
 
 from __future__ import annotations
