@@ -266,7 +266,7 @@ def chain_efficiency(answer: Callable[..., Any]) -> None:
     title="alike today, apart in 2100",
     hints=(
         "Where does the pool end when its rate has become q k for good? And where does it begin?",
-        "What is left of the way closes at the new rate: a deviation from the new steady state shrinks like e^(−q k t).",
+        "What is left of the way closes at the new rate: the distance to the end shrinks like e^(−q k t).",
         "`end = 1 / q`, and then `end + (1 - end) * np.exp(…)`.",
     ),
 )
