@@ -17,9 +17,8 @@ from landcarbon import datasets
 from landcarbon.datasets import profile_files
 from landcarbon.learning import Evaluation
 from landcarbon.matrix.errors import InputError
-from landcarbon.workflow import region
+from landcarbon.workflow import region, report
 from landcarbon.workflow.command import main
-from landcarbon.workflow.report import report
 
 SMALL = ["--members", "20", "--steps", "2", "--networks", "3", "--folds", "3", "--draws", "20", "--jobs", "1"]
 
@@ -134,6 +133,13 @@ def test_a_summary_is_small_and_names_no_profile(finished, tmp_path):
     assert (tmp_path / "small.nc").stat().st_size < 150_000
     xr.testing.assert_equal(small["evaluation"]["score_r2"], result["evaluation"]["score_r2"])
     assert "proda" in Evaluation.from_dataset(small["evaluation"]).table.index
+    xr.testing.assert_identical(small["efficiency"], result["efficiency"])
+    whole = result["evaluation"]
+    off = whole["predicted"].sel(approach="proda") - whole["observed"]
+    upper = off.where(whole["depth"] < 0.1).mean()
+    bias = small["evaluation"]["depth_bias"].sel(approach="proda")
+    np.testing.assert_allclose(bias.sel(band="0 to 0.1 m"), upper, rtol=1e-5)
+    assert np.isnan(bias.sel(band="2 to 10 m"))
     for name in ("map", "end_to_end"):
         for variable in ("stock", "parameters"):
             xr.testing.assert_allclose(small[name][variable], result[name][variable], rtol=1e-3)
@@ -188,7 +194,7 @@ def test_the_report_is_one_page_that_needs_nobody(finished):
     assert re.search(r"\d+ notes? on the profiles", page.text)
     assert "in percent?" in page.text
     assert not re.search(r"\bnan\b|\binf\b", page.text, re.I)
-    again = report(region.read(finished / "proda.nc"))
+    again = report.page(region.read(finished / "proda.nc"))
     assert len(again) == pytest.approx(len((finished / "report.html").read_text("utf-8")), rel=0.05)
 
 
@@ -206,6 +212,51 @@ def test_a_finished_run_is_not_done_again_and_another_grid_keeps_the_sites(
     assert after["map"].attrs["grid"] == 4.0
     assert call(files, "sound.csv", out) == 2
     assert "holds a run with profiles" in capsys.readouterr().err
+
+
+def test_places_asked_for_get_what_the_map_says(files, finished, tmp_path):
+    """In the middle of a cell the climate is another, so the middles of two cells of the map's grid are asked."""
+    result = region.read(finished / "proda.nc")
+    cells = {name: result[name]["stock"].stack(site=("latitude", "longitude")) for name in ("map", "end_to_end")}
+    shown = cells["map"].dropna("site")
+    one = shown.isel(site=3)
+    table = pd.DataFrame([("=seen", float(one.latitude), float(one.longitude)), ("sea", 0.0, 0.0)])
+    table.set_axis(["name", "latitude", "longitude"], axis=1).to_csv(tmp_path / "places.csv", index=False)
+    out = tmp_path / "copy"
+    shutil.copytree(finished, out)
+    words = ("--environment", str(files / "clay.nc"), "--grid", "2", "--at", str(tmp_path / "places.csv"))
+    assert call(files, "faulty.csv", out, *words) == 0
+    found = pd.read_csv(out / "at.csv", keep_default_na=False)
+    assert found["name"].tolist() == ["'=seen", "sea"]
+    assert found["note"].tolist() == ["", region.NO_CELL]
+    for method, group in (("proda", "map"), ("end_to_end", "end_to_end")):
+        low, said, high = (float(found[f"{method}_stock{end} [kgC m-2]"][0]) for end in ("_lower", "", "_upper"))
+        assert low < said < high
+        np.testing.assert_allclose(said, cells[group].sel(site=one.site.item()), rtol=0.2)
+        assert found[f"{method}_stock [kgC m-2]"][1] == ""
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(files, tmp_path, capsys):
+    out = tmp_path / "none"
+    assert call(files, "sound.csv", out, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert not out.exists()
+    for words in ("read", "blocks of 2° in 3 folds", "land cells of", "minutes with 1 process(es)", "MB"):
+        assert words in said
+    assert call(files, "sound.csv", out, "--dry-run", "--block", "20") == 0
+    assert "fewer than 10 blocks carry no interval; try --block 5" in capsys.readouterr().out
+
+
+def test_a_cluster_gives_the_same_bits(files, finished, tmp_path, capsys):
+    distributed = pytest.importorskip("distributed", reason="dask[distributed] is not installed")
+    words = ("--environment", str(files / "clay.nc"), "--grid", "2", "--jobs", "-1")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        assert call(files, "faulty.csv", tmp_path / "out", *words, "--scheduler", cluster.scheduler_address) == 0
+    there, here = (region.read(folder / "proda.nc") for folder in (tmp_path / "out", finished))
+    for group in ("sites", "map"):
+        xr.testing.assert_equal(there[group], here[group])
+    assert call(files, "sound.csv", tmp_path / "no", "--scheduler", "tcp://127.0.0.1:1") == 2
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
 
 
 def test_a_killed_run_ends_with_the_same_bits(files, finished, tmp_path, monkeypatch):
@@ -389,7 +440,7 @@ def test_nothing_of_a_result_file_reaches_the_page_as_it_is(finished):
     told = 0
     for spoiled in pages:
         try:
-            page = report(spoiled)
+            page = report.page(spoiled)
         except (ValueError, KeyError):  # no result file at all
             continue
         told += "&lt;script&gt;" in page
@@ -441,6 +492,6 @@ def test_a_synthetic_world_is_called_synthetic(files, tmp_path):
     climate = xr.load_dataset(files / "climate.nc")
     plan = region.Plan(n_members=20, n_iter=1, n_rounds=1, n_networks=2, n_folds=2, n_draws=20, grid=4.0)
     result = region.run(world.profiles, tmp_path, plan, climate=climate, tell=lambda text: None)
-    page = report(result)
+    page = report.page(result)
     assert "<h1>Soil carbon by PRODA (synthetic world)</h1>" in page
     assert "nothing was measured" in page
