@@ -37,7 +37,7 @@ from urllib.request import urlopen
 
 import landcarbon
 from landcarbon.course.say import say
-from landcarbon.datasets.registry import local_file, registry
+from landcarbon.datasets.registry import entries, local_file
 from landcarbon.matrix.errors import InputError
 from landcarbon.store import to_netcdf3
 
@@ -270,7 +270,7 @@ def _own_wheels(root: Path, folder: Path) -> list[Path]:
         place = stored.relative_to(root).with_suffix("").as_posix()
         library |= {f"{place}/{group}.nc": content for group, content in _parts(stored).items()}
     data, about = {"landcarbon_data/__init__.py": b""}, []
-    for entry in map(registry().__getitem__, freely_given()):
+    for entry in map(entries().__getitem__, freely_given()):
         path = local_file(entry)
         if path is None:
             say(f"The site goes without {entry.file}: it is not on this machine.")
@@ -316,7 +316,7 @@ def freely_given() -> list[str]:
     (True, False)
     """
     free = re.compile(r"\b(CC-BY 4\.0|PDDL|MIT|GPL-[23])\b")
-    return [name for name, entry in registry().items() if free.search(entry.licence)]
+    return [name for name, entry in entries().items() if free.search(entry.licence)]
 
 
 # the site

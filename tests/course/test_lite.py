@@ -40,7 +40,7 @@ ALL = os.environ.get("LANDCARBON_BROWSER") == "all"
 def test_only_data_that_may_be_given_on_are_shipped() -> None:
     shipped = set(lite.freely_given())
     assert {"isis", "afsp", "co2_monthly", "haddix2011", "biome4"} <= shipped
-    for name, entry in registry.registry().items():
+    for name, entry in registry.entries().items():
         if "never redistribute" in entry.licence or entry.licence == "cite":
             assert name not in shipped
 
