@@ -54,7 +54,7 @@ from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep_whole
 from landcarbon.models import clm5
 from landcarbon.models.process import expand
-from landcarbon.store import Store, fingerprint, put, short, to_netcdf
+from landcarbon.store import Store, fingerprint, put, read_netcdf, short, to_netcdf
 from landcarbon.workflow.verdict import FEW_BLOCKS, by_depth, most_explained, verdict
 
 if TYPE_CHECKING:
@@ -378,15 +378,12 @@ def read(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
     InputError
         No such file, or a file of another kind.
     """
-    import xarray as xr
-
-    if not Path(path).is_file():
+    if not Path(path).is_file() and not Path(path).with_suffix("").is_dir():
         raise InputError(f"there is no file {path}.")
     result = {}
     for name in GROUPS:
         try:
-            with xr.open_dataset(path, group=name, engine="netcdf4") as data:
-                result[name] = data.load()
+            result[name] = read_netcdf(path, name)
         except OSError:
             raise InputError(
                 f"{Path(path).name} has no group {name!r}; is it the proda.nc of a finished run?"
