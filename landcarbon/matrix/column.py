@@ -413,7 +413,7 @@ class LayeredModel:
         """
         one = math.prod(self.shape) == 1
         plan, dz = self.plan(), self.layers.thickness[:, None, None]
-        parts = list(self.parts(plan, self.shape, "cascade", True, rate))
+        parts = list(self._parts(plan, self.shape, "cascade", True, rate))
         for part in parts:
             cascade.factorise(plan, part.rates, part.factors)
 
@@ -444,7 +444,7 @@ class LayeredModel:
         if not 0 < math.prod(lead) < FEW:
             return None
         plan, dz = self.plan(), self.layers.thickness[:, None, None]
-        [part] = self.parts(plan, lead, "banded", False, relaxing)
+        [part] = self._parts(plan, lead, "banded", False, relaxing)
         try:
             lu = Banded(*blocks_of(part.rates, self._mixed(plan)))
         except np.linalg.LinAlgError:
@@ -495,7 +495,7 @@ class LayeredModel:
         b = one_axis(b, 2, lead)
         X = np.empty(b.shape)
         parts = []
-        for part in self.parts(plan, lead, method, keep, relaxing):
+        for part in self._parts(plan, lead, method, keep, relaxing):
             Y = ordered(part.Y, b[part.columns], plan.order)
             Y *= dz
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -576,7 +576,7 @@ class LayeredModel:
                 to["I"][c, pool] = worth[:, k].T
         return LayeredGradient(**{k: a.reshape(*lead, *a.shape[1:]) for k, a in to.items()})
 
-    def parts(
+    def _parts(
         self, plan: Plan, lead: tuple[int, ...], method: str, keep: bool, relaxing: float, most: int = solve.CHUNK
     ) -> Iterator[Part]:
         """Run through the columns, some at a time; the arrays of a part are used again unless kept."""
