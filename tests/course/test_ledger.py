@@ -67,8 +67,10 @@ def test_numbers_claimed_from_these_sources_have_a_row(path: Path) -> None:
     known: dict[str, str] = {}
     for row in LEDGER:
         known[row["key"]] = known.get(row["key"], "") + f" {row['claim']} {row['what we find']}"
-    cells = [c.source for c in read(path).cells if c.cell_type == "markdown"] if path.suffix == ".ipynb" else [printed(path)]
-    for sentence in re.split(r"(?<=[.!?:;])\s+|\n\s*\n|\n(?=[-*|] )", "\n\n".join(cells)):
+    prose = printed(path)
+    if path.suffix == ".ipynb":
+        prose = "\n\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    for sentence in re.split(r"(?<=[.!?:;])\s+|\n\s*\n|\n(?=[-*|] )", prose):
         keys = {key for found in CITED.findall(sentence) for key in found.split(",")} & set(known)
         text = re.sub(r"\$[^$]*\$|`[^`]*`|\]\([^)]*\)", "", CITED.sub("", sentence))
         for number in NUMBER.findall(text) if keys else ():
