@@ -33,7 +33,7 @@ HELP = {
     "n_rounds": "most rounds by which the prior is learnt from what the sites have in common",
     "n_networks": "members of the network ensemble",
     "n_folds": "folds of the cross-validation",
-    "block": "edge of the blocks that are left out [degrees]",
+    "block": "edge of the blocks that are left out [degrees] (default: at most 2, for twenty blocks)",
     "n_draws": "parameter draws a site for predictions",
     "depth": "stocks down to this depth [m]",
     "grid": "step of the map [degrees]",

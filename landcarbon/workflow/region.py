@@ -82,6 +82,7 @@ PAIRS = (
     ("hybrid", "forest"),
 )
 GRIDS = (0.5, 1.0, 2.0, 4.0)
+BLOCKS = (2.0, 1.0, 0.5, 0.25, 0.1)
 MOST_CELLS = 5000  # of a map whose grid was not asked for
 CONTROL_CELLS = 800
 EFFICIENCY_SITES = 500
@@ -106,8 +107,9 @@ class Plan:
         Members of the network ensemble.
     n_folds : int
         Of the cross-validation.
-    block : float
-        Edge of the blocks that are left out, degrees.
+    block : float, optional
+        Edge of the blocks that are left out, degrees; if not given the largest of 2, 1, 0.5, 0.25 and 0.1 that
+        cuts the profiles into at least twenty blocks.
     n_draws : int
         Parameter draws a site for predictions.
     depth : float
@@ -132,7 +134,7 @@ class Plan:
     n_rounds: int = 10
     n_networks: int = 8
     n_folds: int = 4
-    block: float = 2.0
+    block: float | None = None
     n_draws: int = 100
     depth: float = 1.0
     grid: float | None = None
@@ -143,7 +145,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         limits = {"grid": 45.0, "depth": float(clm5.LAYERS.bottom[-1])}
-        for name in ("error", "block", "depth", *(("grid",) if self.grid is not None else ())):
+        given = (name for name in ("block", "grid") if getattr(self, name) is not None)
+        for name in ("error", "depth", *given):
             as_array(name, getattr(self, name), lower=0.0, upper=limits.get(name), strict=True)
         least = {"n_members": 10, "n_iter": 1, "n_rounds": 1, "n_networks": 2, "n_folds": 2, "n_draws": 20, "seed": 0}
         keep_whole(self, **least)
@@ -226,6 +229,7 @@ def run(
         profiles = _within_column(profiles)
         tell(profiles.summary().to_string())
         land = _place(profiles, climate, environment)
+        plan = _settled(plan, land)
         lost = len(profiles) - len(land.profiles)
         if plan.twin:
             made = twin_survey(land.profiles, land.forcing, land.covariates, error=plan.error, rng=plan.seed)
@@ -284,8 +288,10 @@ def expected(
     plan, jobs = plan or Plan(), effective_n_jobs(n_jobs)
     profiles = _within_column(profiles)
     land = _place(profiles, climate, environment)
+    plan = _settled(plan, land)
     n, lost = len(land.profiles), len(profiles) - len(land.profiles)
     lat, lon = land.covariates["latitude"].to_numpy(), land.covariates["longitude"].to_numpy()
+    assert plan.block is not None
     blocks = int(np.unique(block_ids(lat, lon, plan.block)).size)
     few = np.arange(min(n, 25))
     sites = proda.assimilate(_task(land, plan, Work())[few], n_members=plan.n_members, n_iter=plan.n_iter, n_rounds=1)
@@ -544,8 +550,18 @@ def _evaluate(
     return evaluate(task, folds, rivals, truth=land.theta, n_draws=plan.n_draws, rng=plan.seed).to_dataset()
 
 
+def _settled(plan: Plan, land: _Land) -> Plan:
+    """With blocks of a size at which the profiles fill enough of them."""
+    if plan.block is not None:
+        return plan
+    lat, lon = land.covariates["latitude"], land.covariates["longitude"]
+    fits = (size for size in BLOCKS if np.unique(block_ids(lat, lon, size)).size >= 2 * FEW_BLOCKS)
+    return replace(plan, block=next(fits, BLOCKS[-1]))
+
+
 def _folds(land: _Land, plan: Plan) -> Folds:
     place = land.covariates
+    assert plan.block is not None
     return blocked_folds(place["latitude"], place["longitude"], plan.block, plan.n_folds, plan.seed)
 
 
@@ -562,6 +578,7 @@ def _with_gaps(data: xr.Dataset) -> xr.Dataset:
 
 
 def _blocked(land: _Land, plan: Plan) -> Task:
+    assert plan.block is not None
     blocks = block_ids(land.covariates["latitude"], land.covariates["longitude"], plan.block)
     return replace(_task(land, plan, Work()), groups=blocks)
 

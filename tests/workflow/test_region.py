@@ -295,6 +295,17 @@ def test_fewer_blocks_than_folds_leave_out_skill_and_map(files, tmp_path, capsys
     assert "folds" in capsys.readouterr().out
 
 
+def test_blocks_are_as_large_as_the_spread_of_the_places_allows(files, tmp_path, capsys):
+    one_farm = pd.read_csv(files / "sound.csv")
+    one_farm["latitude"] = 40.0 + (one_farm["latitude"] - 38.5) / 20
+    one_farm["longitude"] = -100.0 + (one_farm["longitude"] + 98.0) / 20
+    one_farm.to_csv(tmp_path / "farm.csv", index=False)
+    for table, size in ((files / "sound.csv", "2"), (tmp_path / "farm.csv", "0.1")):
+        words = ["proda", "--profiles", str(table), "--out", str(tmp_path / "out"), "--dry-run", *SMALL]
+        assert main([*words, "--climate", str(files / "climate.nc")]) == 0
+        assert f"blocks of {size}° in 3 folds" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
