@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.draws import Draws, Ensemble
+from landcarbon.assimilation.draws import Draws, Ensemble, tails
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.replicas import Replicas, inference_data
 from landcarbon.assimilation.samplers import Sampler, sample
@@ -347,7 +347,7 @@ class Fit:
                 raise InputError(f"soil {soil!r} was not fitted; known are {', '.join(self.model.data.soils)}.")
             days = np.unique(held.day[i][held.mask[i]])
             made = self.predict(days, rng)[self.model.data.soils.index(soil)]
-            low, high = np.quantile(np.log(made), [(1 - level) / 2, (1 + level) / 2], axis=0)
+            low, high = np.quantile(np.log(made), tails(level), axis=0)
             at, y = np.searchsorted(days, held.day[i][held.mask[i]]), held.log_flux[i][held.mask[i]]
             inside.append((low[at] <= y) & (y <= high[at]))
         return float(np.concatenate(inside).mean())

@@ -22,7 +22,7 @@ from landcarbon.forecasting.drivers import analogue_years
 from landcarbon.forecasting.ensemble import SOURCES, Steps, forecast
 from landcarbon.forecasting.noise import ProcessError, add_observation_error
 from landcarbon.forecasting.null import climatology, persistence, random_walk
-from landcarbon.forecasting.partition import partition
+from landcarbon.forecasting.partitioning import partition
 from landcarbon.forecasting.scores import (
     coverage,
     crps,

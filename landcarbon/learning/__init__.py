@@ -5,7 +5,8 @@ where they have not looked. Scikit-learn is loaded by the functions that need it
 """
 
 from landcarbon.geo import block_ids
-from landcarbon.learning import control, emulator, hybrid, proda
+from landcarbon.learning import emulator, hybrid, proda
+from landcarbon.learning.attribution import control
 from landcarbon.learning.batch import OneBatch, one_batch
 from landcarbon.learning.evaluation import Evaluation, evaluate
 from landcarbon.learning.folds import (
@@ -16,10 +17,12 @@ from landcarbon.learning.folds import (
     random_folds,
 )
 from landcarbon.learning.mlp import MLP
+from landcarbon.learning.patterns import categories
 from landcarbon.learning.rivals import RIVALS, EndToEnd, Proda, WithoutProcess
 from landcarbon.learning.saving import load, save
 from landcarbon.learning.skill import (
     bootstrap_score,
+    ceiling,
     score_table,
     scores,
 )
@@ -43,6 +46,8 @@ __all__ = [
     "block_ids",
     "blocked_folds",
     "bootstrap_score",
+    "categories",
+    "ceiling",
     "control",
     "cross_predict",
     "emulator",

@@ -35,7 +35,7 @@ from landcarbon.matrix import cascade, solve, typeset
 from landcarbon.matrix.cascade import Plan, Rates
 from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
 from landcarbon.matrix.frozen import altered, keep
-from landcarbon.matrix.layers import SoilLayers, transport_matrix
+from landcarbon.matrix.layers import SoilLayers, exchange_rates, face_diffusivity, transport_matrix
 from landcarbon.matrix.model import (
     MatrixModel,
     check_names,
@@ -178,6 +178,33 @@ class LayeredModel:
             known = [f.name for f in dataclasses.fields(self)]
             unknown = sorted(set(changes) - set(known))
             raise InputError(f"A LayeredModel has {known}, not {unknown}.") from None
+
+    def with_mixing(self, diffusivity: ArrayLike, velocity: ArrayLike = 0.0) -> LayeredModel:
+        """A copy mixed otherwise, such as V(t) of a run in which the soil freezes and thaws.
+
+        Parameters
+        ----------
+        diffusivity : array_like (..., L)
+            Of each layer [m2 yr-1]; it is carried to the faces by `layers.face_diffusivity`.
+        velocity : array_like (..., L−1)
+            Positive downward [m yr-1].
+
+        Examples
+        --------
+        Mixed down to where it is thawed, at most 1 m in spring and not at all in autumn:
+
+        >>> from landcarbon.matrix.simulate import simulate
+        >>> soil = SoilLayers([0.2, 0.3, 0.5])
+        >>> column = LayeredModel(("soil",), soil, [[1]], [[0.1, 0.05, 0.02]], [0, 0], [0, 0])
+        >>> thaw = lambda t: 0.5 + 0.5 * np.sin(2 * np.pi * t)
+        >>> run = simulate(lambda t: column.with_mixing(1e-3 * (soil.node < thaw(t))),
+        ...                np.arange(0, 25) / 12, X0=[[1000.0, 0.0, 0.0]], I=np.zeros((1, 1, 3)))
+        >>> run.X[-1].values.round(1)
+        array([[797.4,  15. ,   0. ]])
+        """
+        faces = face_diffusivity(diffusivity, self.layers)
+        down, up = exchange_rates(faces, self.layers, velocity)
+        return self.replace(down=down, up=up)
 
     def __repr__(self) -> str:
         return typeset.card(self)
@@ -386,7 +413,7 @@ class LayeredModel:
         """
         one = math.prod(self.shape) == 1
         plan, dz = self.plan(), self.layers.thickness[:, None, None]
-        parts = list(self.parts(plan, self.shape, "cascade", True, rate))
+        parts = list(self._parts(plan, self.shape, "cascade", True, rate))
         for part in parts:
             cascade.factorise(plan, part.rates, part.factors)
 
@@ -417,7 +444,7 @@ class LayeredModel:
         if not 0 < math.prod(lead) < FEW:
             return None
         plan, dz = self.plan(), self.layers.thickness[:, None, None]
-        [part] = self.parts(plan, lead, "banded", False, relaxing)
+        [part] = self._parts(plan, lead, "banded", False, relaxing)
         try:
             lu = Banded(*blocks_of(part.rates, self._mixed(plan)))
         except np.linalg.LinAlgError:
@@ -468,7 +495,7 @@ class LayeredModel:
         b = one_axis(b, 2, lead)
         X = np.empty(b.shape)
         parts = []
-        for part in self.parts(plan, lead, method, keep, relaxing):
+        for part in self._parts(plan, lead, method, keep, relaxing):
             Y = ordered(part.Y, b[part.columns], plan.order)
             Y *= dz
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -549,7 +576,7 @@ class LayeredModel:
                 to["I"][c, pool] = worth[:, k].T
         return LayeredGradient(**{k: a.reshape(*lead, *a.shape[1:]) for k, a in to.items()})
 
-    def parts(
+    def _parts(
         self, plan: Plan, lead: tuple[int, ...], method: str, keep: bool, relaxing: float, most: int = solve.CHUNK
     ) -> Iterator[Part]:
         """Run through the columns, some at a time; the arrays of a part are used again unless kept."""

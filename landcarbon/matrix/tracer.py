@@ -53,7 +53,7 @@ _B1 = -(6.0 * GAMMA**2 - 16.0 * GAMMA + 1.0) / 4.0
 _B2 = (6.0 * GAMMA**2 - 20.0 * GAMMA + 5.0) / 4.0
 STAGES = np.array([[GAMMA, 0.0, 0.0], [0.5 * (1.0 - GAMMA), GAMMA, 0.0], [_B1, _B2, GAMMA]])
 TIMES = STAGES.sum(axis=1)
-CHUNK, KEPT = 512, 64  # columns at once; with every stage kept, for the way back
+CHUNK, KEPT = 512, 192  # columns at once; with every stage kept, for the way back
 
 
 def tracer(
@@ -158,7 +158,7 @@ class _Work:
         return cls(model, model.plan(), lead, one_axis(b, 2, lead), t, one_axis(F, 1, lead).T, rows, rate)
 
     def parts(self, most: int) -> Iterator[tuple[slice, Rates]]:
-        for part in self.model.parts(self.plan, self.lead, "cascade", True, 0.0, most):
+        for part in self.model._parts(self.plan, self.lead, "cascade", True, 0.0, most):
             yield part.columns, part.rates
 
     def place(self, out: Array, c: slice, Y: Array) -> None:

@@ -19,7 +19,7 @@ F      the same ratio of all soil carbon of a layer         (..., 20)    1      
 Carbon is at steady state throughout; radiocarbon is at steady state with the air of the first year of the
 curve, and is carried forward from there by `landcarbon.matrix.tracer`, a step a year from 1930.5 and ten
 years a step before, when the air changed by less than 2 per mil in a year. Δ¹⁴C = 1000 (F − 1), in the
-convention of `landcarbon.theory.radiocarbon`. Where a layer holds no carbon F is 0.
+convention of `landcarbon.theory.carbon14`. Where a layer holds no carbon F is 0.
 
 This is a process model as `landcarbon.models.process` asks for, with two kinds of values side by side;
 `landcarbon.datasets.radiocarbon.observations` makes the data that go with it.
@@ -62,7 +62,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-MEAN_LIFE = 8267.0  # yr; that of landcarbon.theory.radiocarbon
+MEAN_LIFE = 8267.0  # yr; that of landcarbon.theory.carbon14
 FINE = 1930.5  # from here a step is a year, before ten
 COARSE = 10.0
 
@@ -165,16 +165,16 @@ class Forcing:
         return knots, ratio, np.abs(knots - last[..., None]).argmin(axis=-1)
 
 
-def observed_values(parameters: ArrayLike, forcing: Forcing) -> Array:
+def observed_values(theta: ArrayLike, forcing: Forcing) -> Array:
     """Soil carbon [gC m-3] and its ratio ¹⁴C/C by layer, side by side (..., 40).
 
     Parameters
     ----------
-    parameters : array_like (..., 21)
+    theta : array_like (..., 21)
         In the order and units of `PARAMETERS`.
     forcing : Forcing
     """
-    model, b, _ = clm5.column_and_vjp(parameters, _checked(forcing).land)
+    model, b, _ = clm5.column_and_vjp(theta, _checked(forcing).land)
     knots, ratio, end = forcing.air()
     X14 = tracer(model, b, knots, ratio, end, 1.0 / MEAN_LIFE)
     X = np.broadcast_to(model.steady_state(b, method="cascade"), X14.shape)
@@ -182,7 +182,7 @@ def observed_values(parameters: ArrayLike, forcing: Forcing) -> Array:
 
 
 def observed(
-    parameters: ArrayLike, forcing: Forcing
+    theta: ArrayLike, forcing: Forcing
 ) -> tuple[Array, Callable[[ArrayLike], Array]]:
     """`observed_values` and their adjoint: what a process model owes (`landcarbon.models.process`).
 
@@ -192,7 +192,7 @@ def observed(
     pullback : callable
         ∂J/∂values (..., 40) → ∂J/∂parameters (..., 21).
     """
-    model, b, back = clm5.column_and_vjp(parameters, _checked(forcing).land)
+    model, b, back = clm5.column_and_vjp(theta, _checked(forcing).land)
     knots, ratio, end = forcing.air()
     X, pull = model.steady_state_and_vjp(b)
     X14, pull14 = tracer_and_vjp(model, b, knots, ratio, end, 1.0 / MEAN_LIFE)

@@ -53,6 +53,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_kind, as_number
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
+from landcarbon.matrix.response import as_celsius
 from landcarbon.models.parameters import Parameter, ParameterTable
 
 __all__ = [
@@ -281,8 +282,8 @@ def temperature_rate(max_temperature: ArrayLike, min_temperature: ArrayLike) -> 
     array([1., 2.])
     """
     high, low = as_broadcast(
-        max_temperature=_celsius("max_temperature", max_temperature),
-        min_temperature=_celsius("min_temperature", min_temperature),
+        max_temperature=as_celsius("max_temperature", max_temperature),
+        min_temperature=as_celsius("min_temperature", min_temperature),
     )
     return 0.5 * np.exp(WARMTH * 0.5 * (high + low))
 
@@ -533,7 +534,7 @@ def _weather(a: Array, latitude: ArrayLike, day: Sequence[ArrayLike]) -> tuple[A
     `day` holds the columns of `Drivers`, in their order.
     """
     doy, max_temperature, min_temperature, radiation, co2, leaf_nitrogen, potential, resistance = day
-    high, low = _celsius("max_temperature", max_temperature), _celsius("min_temperature", min_temperature)
+    high, low = as_celsius("max_temperature", max_temperature), as_celsius("min_temperature", min_temperature)
     light = as_array("radiation", radiation, lower=0.0, hint="MJ m-2 d-1.")
     co2 = as_array("co2", co2, lower=0.0, hint="ppm.")
     nitrogen = as_array("leaf_nitrogen", leaf_nitrogen, lower=0.0)
@@ -568,7 +569,3 @@ def _named(theta: ArrayLike | None) -> dict[str, Array]:
         theta = PARAMETERS.default
     hint = f"In the order of dalec.PARAMETERS: {', '.join(PARAMETERS.names)}."
     return PARAMETERS.dict(as_array("theta", theta, shape=(len(PARAMETERS),), lower=0.0, hint=hint))
-
-
-def _celsius(name: str, value: ArrayLike) -> Array:
-    return as_array(name, value, lower=-100.0, upper=100.0, hint="It is in °C: °C = K − 273.15.")

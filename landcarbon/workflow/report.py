@@ -2,10 +2,10 @@
 
 ::
 
-    groups of proda.nc → report(groups) → HTML that asks no other host for anything
+    groups of proda.nc → page(groups) → HTML that asks no other host for anything
 
 Everything on the page comes out of the result file, so an old result can be drawn again:
-``report(region.read("proda.nc"))``. The synthetic twin world is named as such in the title.
+``page(region.read("proda.nc"))``. The synthetic twin world is named as such in the title.
 """
 
 from __future__ import annotations
@@ -21,27 +21,15 @@ import numpy as np
 
 from landcarbon.course import plots
 from landcarbon.learning.evaluation import Evaluation
+from landcarbon.workflow.verdict import NAMES, by_depth, most_explained, verdict
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-__all__ = ["html_figure", "html_page", "html_table", "report"]
+__all__ = ["html_figure", "html_page", "html_table", "page"]
 
 Groups = Mapping[str, "xr.Dataset"]
-
-NAMES = {
-    "default": "CLM5 as published",
-    "random_sampling": "random sampling",
-    "one_batch": "one batch",
-    "ridge": "PRODA, linear map",
-    "proda": "PRODA",
-    "hybrid": "end to end",
-    "forest": "random forest, no process",
-    "pure_network": "network, no process",
-    "own_profile": "own profile (not held out)",
-    "truth": "true parameters (not held out)",
-}
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
@@ -55,7 +43,7 @@ figcaption, .small { color: #444; font-size: .9rem; }
 """
 
 
-def report(result: Groups) -> str:
+def page(result: Groups) -> str:
     """The page as text.
 
     Parameters
@@ -74,17 +62,21 @@ def report(result: Groups) -> str:
     if synthetic:
         parts.append("<p><strong>Every profile here is synthetic: nothing was measured.</strong></p>")
     sections: tuple[tuple[str, str, Callable[[Groups], str]], ...] = (
+        ("In short", "sites", _verdict),
         ("What went in", "sites", _account),
         ("How well places are predicted that were left out", "evaluation", _skill),
         ("The map by PRODA", "map", _map),
         ("The map end to end", "end_to_end", partial(_map, group="end_to_end")),
         ("What both maps say of the parameters", "map", _parameters),
         ("What the profiles know of the parameters", "sites", _information),
+        ("What was found, against the truth of this twin", "truth", _truth),
         ("Which process controls the pattern of the map", "control", _control),
         ("Why CLM5 as published holds another amount of carbon", "default", _default),
         ("How this was made", "sites", _made),
     )
     for heading, group, write in sections:
+        if group == "truth" and not synthetic:
+            continue
         parts.append(f"<h2>{heading}</h2>")
         parts.append(_section(write, result, group))
     return html_page(title, parts)
@@ -134,6 +126,12 @@ def html_table(head: tuple[str, ...], rows: Any) -> str:
 
 
 # --- sections ------------------------------------------------------------------------------------
+
+
+def _verdict(result: Groups) -> str:
+    return (
+        "<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict(result)) + "</ul>"
+    )
 
 
 def _account(result: Groups) -> str:
@@ -205,8 +203,33 @@ def _skill(result: Groups) -> str:
             "<p>A gap whose interval holds 0 cannot be told from nothing; both methods are scored on the "
             "same resampled blocks.</p>",
             html_table(("", "gap of R²", "95 % interval"), gaps),
+            _depths(data, result["sites"]),
             _scatter(evaluation),
         )
+    )
+
+
+def _depths(data: xr.Dataset, sites: xr.Dataset) -> str:
+    """What is too high or too low at which depth, and what no map could do better."""
+    off = by_depth(data).dropna("band", how="all")
+    rows = (
+        (
+            NAMES.get(name, name),
+            *("" if np.isnan(x) else f"{x:+.2f}" for x in off.sel(approach=name).values),
+        )
+        for name in off["approach"].values.tolist()
+    )
+    most = most_explained(data, sites)
+    words = "No two profiles lie in one half-degree cell, so nothing says how much a map can explain at most."
+    if most is not None:
+        words = (
+            f"No map on cells of half a degree can exceed R² {most:.2f} on these profiles: those of one cell differ at "
+            "the same depth, and a map says one thing for both."
+        )
+    return (
+        "<p>Predicted minus measured ln carbon by depth; one bias for all can hide two that cancel.</p>"
+        + html_table(("", *off["band"].values.tolist()), rows)
+        + f"<p>{words}</p>"
     )
 
 
@@ -363,6 +386,30 @@ def _default(result: Groups) -> str:
         "with depth (e-folding depth 10 m, outside the prior). Swapping one component after the "
         f"other, in all orders, gives each its part of the difference of {total:+.2f} in ln stock.</p>"
     ) + figure
+
+
+def _truth(result: Groups) -> str:
+    """Parameters, control and efficiency, each beside what is true."""
+    found = result["truth"]
+    known = result["sites"]["information"].mean("site").to_series().sort_values(ascending=False)
+    methods = found["approach"].values.tolist()
+    rows = (
+        (name, f"{known[name]:.2f}", *(f"{found['r'].sel(approach=m, parameter=name).item():+.2f}" for m in methods))
+        for name in known.index.tolist()
+    )
+    low, high = np.quantile(found["share"].values, [0.05, 0.95], axis=1)
+    parts = zip(found["component"].values.tolist(), low, high, found["true_share"].values)
+    held = [(name, f"{a:+.2f} to {b:+.2f}", f"{t:+.2f}", "yes" if a <= t <= b else "no") for name, a, b, t in parts]
+    goes = ", ".join(f"{name} {r:+.2f}" for name, r in found["efficiency"].to_series().items())
+    return "\n".join((
+        f"<p>{_count(found, 'sites')} places. Correlation over them of what was found of each parameter with the "
+        "truth, and the share of its prior variance that a profile removes:</p>",
+        html_table(("", "a profile knows", *methods), rows),
+        "<p>Control of the pattern by PRODA's parameters, its interval over networks, and the truth:</p>",
+        html_table(("", "interval", "truth", "held"), held),
+        f"<p>Correlation of carbon use efficiency with ln stock: {goes}. Another --seed is another truth; what comes "
+        "out whatever the truth is, is no finding on real profiles.</p>",
+    ))  # fmt: skip
 
 
 def _made(result: Groups) -> str:

@@ -17,9 +17,8 @@ from landcarbon import datasets
 from landcarbon.datasets import profile_files
 from landcarbon.learning import Evaluation
 from landcarbon.matrix.errors import InputError
-from landcarbon.workflow import region
+from landcarbon.workflow import region, report
 from landcarbon.workflow.command import main
-from landcarbon.workflow.report import report
 
 SMALL = ["--members", "20", "--steps", "2", "--networks", "3", "--folds", "3", "--draws", "20", "--jobs", "1"]
 
@@ -103,6 +102,7 @@ def test_every_profile_is_accounted_for(finished):
 def test_the_result_is_labelled_and_finite(finished):
     result = region.read(finished / "proda.nc")
     assert set(result) == set(region.GROUPS)
+    assert "truth is not known" in result["truth"].attrs["skipped"]
     sites, cells = result["sites"], result["map"]
     assert sites.sizes["parameter"] == 21
     assert sites["latitude"].attrs["units"] == "degrees_north"
@@ -134,6 +134,13 @@ def test_a_summary_is_small_and_names_no_profile(finished, tmp_path):
     assert (tmp_path / "small.nc").stat().st_size < 150_000
     xr.testing.assert_equal(small["evaluation"]["score_r2"], result["evaluation"]["score_r2"])
     assert "proda" in Evaluation.from_dataset(small["evaluation"]).table.index
+    xr.testing.assert_identical(small["efficiency"], result["efficiency"])
+    whole = result["evaluation"]
+    off = whole["predicted"].sel(approach="proda") - whole["observed"]
+    upper = off.where(whole["depth"] < 0.1).mean()
+    bias = small["evaluation"]["depth_bias"].sel(approach="proda")
+    np.testing.assert_allclose(bias.sel(band="0 to 0.1 m"), upper, rtol=1e-5)
+    assert np.isnan(bias.sel(band="2 to 10 m"))
     for name in ("map", "end_to_end"):
         for variable in ("stock", "parameters"):
             xr.testing.assert_allclose(small[name][variable], result[name][variable], rtol=1e-3)
@@ -188,7 +195,7 @@ def test_the_report_is_one_page_that_needs_nobody(finished):
     assert re.search(r"\d+ notes? on the profiles", page.text)
     assert "in percent?" in page.text
     assert not re.search(r"\bnan\b|\binf\b", page.text, re.I)
-    again = report(region.read(finished / "proda.nc"))
+    again = report.page(region.read(finished / "proda.nc"))
     assert len(again) == pytest.approx(len((finished / "report.html").read_text("utf-8")), rel=0.05)
 
 
@@ -206,6 +213,51 @@ def test_a_finished_run_is_not_done_again_and_another_grid_keeps_the_sites(
     assert after["map"].attrs["grid"] == 4.0
     assert call(files, "sound.csv", out) == 2
     assert "holds a run with profiles" in capsys.readouterr().err
+
+
+def test_places_asked_for_get_what_the_map_says(files, finished, tmp_path):
+    """In the middle of a cell the climate is another, so the middles of two cells of the map's grid are asked."""
+    result = region.read(finished / "proda.nc")
+    cells = {name: result[name]["stock"].stack(site=("latitude", "longitude")) for name in ("map", "end_to_end")}
+    shown = cells["map"].dropna("site")
+    one = shown.isel(site=3)
+    table = pd.DataFrame([("=seen", float(one.latitude), float(one.longitude)), ("sea", 0.0, 0.0)])
+    table.set_axis(["name", "latitude", "longitude"], axis=1).to_csv(tmp_path / "places.csv", index=False)
+    out = tmp_path / "copy"
+    shutil.copytree(finished, out)
+    words = ("--environment", str(files / "clay.nc"), "--grid", "2", "--at", str(tmp_path / "places.csv"))
+    assert call(files, "faulty.csv", out, *words) == 0
+    found = pd.read_csv(out / "at.csv", keep_default_na=False)
+    assert found["name"].tolist() == ["'=seen", "sea"]
+    assert found["note"].tolist() == ["", region.NO_CELL]
+    for method, group in (("proda", "map"), ("end_to_end", "end_to_end")):
+        low, said, high = (float(found[f"{method}_stock{end} [kgC m-2]"][0]) for end in ("_lower", "", "_upper"))
+        assert low < said < high
+        np.testing.assert_allclose(said, cells[group].sel(site=one.site.item()), rtol=0.2)
+        assert found[f"{method}_stock [kgC m-2]"][1] == ""
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(files, tmp_path, capsys):
+    out = tmp_path / "none"
+    assert call(files, "sound.csv", out, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert not out.exists()
+    for words in ("read", "blocks of 2° in 3 folds", "land cells of", "minutes with 1 process(es)", "MB"):
+        assert words in said
+    assert call(files, "sound.csv", out, "--dry-run", "--block", "20") == 0
+    assert "fewer than 10 blocks carry no interval; try --block 5" in capsys.readouterr().out
+
+
+def test_a_cluster_gives_the_same_bits(files, finished, tmp_path, capsys):
+    distributed = pytest.importorskip("distributed", reason="dask[distributed] is not installed")
+    words = ("--environment", str(files / "clay.nc"), "--grid", "2", "--jobs", "-1")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        assert call(files, "faulty.csv", tmp_path / "out", *words, "--scheduler", cluster.scheduler_address) == 0
+    there, here = (region.read(folder / "proda.nc") for folder in (tmp_path / "out", finished))
+    for group in ("sites", "map"):
+        xr.testing.assert_equal(there[group], here[group])
+    assert call(files, "sound.csv", tmp_path / "no", "--scheduler", "tcp://127.0.0.1:1") == 2
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
 
 
 def test_a_killed_run_ends_with_the_same_bits(files, finished, tmp_path, monkeypatch):
@@ -241,6 +293,17 @@ def test_fewer_blocks_than_folds_leave_out_skill_and_map(files, tmp_path, capsys
     assert np.isfinite(result["default"]["total"]).all()
     assert "Left out:" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "folds" in capsys.readouterr().out
+
+
+def test_blocks_are_as_large_as_the_spread_of_the_places_allows(files, tmp_path, capsys):
+    one_farm = pd.read_csv(files / "sound.csv")
+    one_farm["latitude"] = 40.0 + (one_farm["latitude"] - 38.5) / 20
+    one_farm["longitude"] = -100.0 + (one_farm["longitude"] + 98.0) / 20
+    one_farm.to_csv(tmp_path / "farm.csv", index=False)
+    for table, size in ((files / "sound.csv", "2"), (tmp_path / "farm.csv", "0.1")):
+        words = ["proda", "--profiles", str(table), "--out", str(tmp_path / "out"), "--dry-run", *SMALL]
+        assert main([*words, "--climate", str(files / "climate.nc")]) == 0
+        assert f"blocks of {size}° in 3 folds" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -389,7 +452,7 @@ def test_nothing_of_a_result_file_reaches_the_page_as_it_is(finished):
     told = 0
     for spoiled in pages:
         try:
-            page = report(spoiled)
+            page = report.page(spoiled)
         except (ValueError, KeyError):  # no result file at all
             continue
         told += "&lt;script&gt;" in page
@@ -436,11 +499,32 @@ def test_a_file_that_is_no_result_is_named(tmp_path):
         region.read(tmp_path / "other.nc")
 
 
+def test_a_twin_of_the_survey_is_held_against_its_truth(files, tmp_path):
+    out = tmp_path / "twin"
+    assert call(files, "sound.csv", out, "--twin") == 0
+    result = region.read(out / "proda.nc")
+    assert result["sites"].attrs["synthetic"] == 1
+    found, scores = result["truth"], result["evaluation"]
+    assert found["approach"].values.tolist() == ["own profile", "PRODA", "end to end"]
+    assert "truth" in scores["approach"].values, "the ceiling is a row of the ladder"
+    measured = np.isfinite(scores["observed"].values)
+    left = (scores["predicted"].sel(approach="truth").values - scores["observed"].values)[measured]
+    assert left.std() == pytest.approx(0.6, rel=0.15)
+    # What a profile knows most of is found best at its own place.
+    order = np.argsort(result["sites"]["information"].mean("site").values)
+    own = found["r"].sel(approach="own profile").values[order]
+    assert own[-5:].mean() > own[:5].mean() + 0.1
+    np.testing.assert_allclose(found["true_share"].sum(), 1.0, rtol=1e-6)
+    page = _Page((out / "report.html").read_text(encoding="utf-8")).text
+    assert "synthetic" in page and "What was found, against the truth of this twin" in page
+    assert call(files, "sound.csv", out) == 2, "the measured survey is another run"
+
+
 def test_a_synthetic_world_is_called_synthetic(files, tmp_path):
     world = datasets.twin_world(n_sites=24, rng=1)
     climate = xr.load_dataset(files / "climate.nc")
     plan = region.Plan(n_members=20, n_iter=1, n_rounds=1, n_networks=2, n_folds=2, n_draws=20, grid=4.0)
     result = region.run(world.profiles, tmp_path, plan, climate=climate, tell=lambda text: None)
-    page = report(result)
+    page = report.page(result)
     assert "<h1>Soil carbon by PRODA (synthetic world)</h1>" in page
     assert "nothing was measured" in page
