@@ -49,7 +49,7 @@
   }
   document.addEventListener("DOMContentLoaded", names);
   // A figure opens as large as the window; Escape, the button or another tap closes it.
-  function large(picture) {
+  function large(picture, opener) {
     const box = document.createElement("dialog");
     box.className = "figure-large";
     box.setAttribute("aria-label", "Figure");
@@ -57,21 +57,25 @@
     const copy = Object.assign(document.createElement("img"), { src: picture.src, alt: picture.alt });
     box.append(close, copy);
     box.addEventListener("click", () => box.close());
-    box.addEventListener("close", () => { box.remove(); picture.focus({ preventScroll: true }); });
+    box.addEventListener("close", () => { box.remove(); opener.focus({ preventScroll: true }); });
     document.body.append(box);
     box.showModal();
   }
   document.addEventListener("DOMContentLoaded", () => {
-    document.querySelectorAll(".cell_output > img, .bd-article figure img").forEach((picture) => {
-      if (picture.closest("a")) return;
-      picture.tabIndex = 0;
-      picture.setAttribute("role", "button");
+    document.querySelectorAll(".cell_output img, .bd-article figure img").forEach((picture) => {
+      if (picture.closest(".jupyter-widgets")) return;
+      const link = picture.closest("a.image-reference"); // takes the focus and the keys already
       picture.classList.add("opens");
-      picture.addEventListener("click", () => large(picture));
-      picture.addEventListener("keydown", (event) => {
-        if (event.key !== "Enter" && event.key !== " ") return;
+      if (!link) {
+        picture.tabIndex = 0;
+        picture.setAttribute("role", "button");
+        picture.addEventListener("keydown", (event) => {
+          if (event.key === "Enter") large(picture, picture);
+        });
+      }
+      (link || picture).addEventListener("click", (event) => {
         event.preventDefault();
-        large(picture);
+        large(picture, link || picture);
       });
     });
   });
