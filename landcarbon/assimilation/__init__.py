@@ -13,6 +13,7 @@ from landcarbon.assimilation.ensemble import (
 )
 from landcarbon.assimilation.error_models import error_sd
 from landcarbon.assimilation.fitting import Fit, fit, pools
+from landcarbon.assimilation.free_errors import FreeErrors
 from landcarbon.assimilation.hmc import Hamiltonian
 from landcarbon.assimilation.information import (
     greedy_design,
@@ -22,6 +23,7 @@ from landcarbon.assimilation.information import (
 )
 from landcarbon.assimilation.joint import JointObservations, independent_share
 from landcarbon.assimilation.kalman import kalman_filter, kalman_smoother
+from landcarbon.assimilation.laplace import Laplace, find_mode
 from landcarbon.assimilation.mcmc import DifferentialEvolution, Metropolis
 from landcarbon.assimilation.observations import (
     GaussianLikelihood,
@@ -60,10 +62,12 @@ __all__ = [
     "Ensemble",
     "EnsembleSmoother",
     "Fit",
+    "FreeErrors",
     "GaussianLikelihood",
     "Hamiltonian",
     "Importance",
     "JointObservations",
+    "Laplace",
     "LinearSystem",
     "Metropolis",
     "Normal",
@@ -83,6 +87,7 @@ __all__ = [
     "ensemble_update",
     "error_sd",
     "es_mda",
+    "find_mode",
     "fit",
     "gaspari_cohn",
     "greedy_design",

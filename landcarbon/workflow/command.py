@@ -33,12 +33,13 @@ HELP = {
     "n_rounds": "most rounds by which the prior is learnt from what the sites have in common",
     "n_networks": "members of the network ensemble",
     "n_folds": "folds of the cross-validation",
-    "block": "edge of the blocks that are left out [degrees]",
+    "block": "edge of the blocks that are left out [degrees] (default: at most 2, for twenty blocks)",
     "n_draws": "parameter draws a site for predictions",
     "depth": "stocks down to this depth [m]",
     "grid": "step of the map [degrees]",
     "box": "the map: west south east north [degrees]",
     "seed": "of everything random",
+    "twin": "replace carbon by that of a synthetic world whose truth is known: what would these data find?",
     "everywhere": "show the map also where the environment is unlike any that was learned from",
 }
 
@@ -99,8 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--sep", help="mark between the columns of a CSV (default: found out)")
     verb.add_argument("--decimal", help="decimal mark of a CSV (default: found out)")
     for field in fields(Plan):
-        if field.name == "everywhere":
-            verb.add_argument("--everywhere", action="store_true", help=HELP["everywhere"])
+        if field.name in ("twin", "everywhere"):
+            verb.add_argument(f"--{field.name}", action="store_true", help=HELP[field.name])
             continue
         value = None if field.default is MISSING else field.default
         options: dict[str, Any] = {"default": value, "type": type(value) if value is not None else float}
