@@ -19,7 +19,7 @@ ordinary Metropolis chain. A rejected proposal repeats the state it came from: l
 would weight states wrongly.
 
 A sampler of one's own is a frozen dataclass beside :class:`landcarbon.assimilation.mcmc.Metropolis`: its
-fields are its options, `kernel` makes the step.
+fields are its options, `_kernel` makes the step.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class ChainSampler(ABC):
             raise InputError(f"n_warmup is {self.n_warmup}; the step takes at least 100 steps to learn.")
 
     @abstractmethod
-    def kernel(
+    def _kernel(
         self, log_density: Callable[[Array], Any], x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
         """The step, and the state of chains that begin at x; `archive` holds all known states."""
@@ -230,7 +230,7 @@ class ChainSampler(ABC):
         """
         x = as_array("start", start, shape=(None, None)).copy()
         known = x if archive is None else as_array("archive", archive, shape=(None, x.shape[-1]))
-        kernel, state = self.kernel(log_density, x, known, streams(rng, x.shape[:-2]))
+        kernel, state = self._kernel(log_density, x, known, streams(rng, x.shape[:-2]))
         nowhere = np.isneginf(state.lp)
         if nowhere.any():
             at = tuple(int(i) for i in np.argwhere(nowhere)[0])

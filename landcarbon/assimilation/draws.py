@@ -242,6 +242,11 @@ class Ensemble(_Statistics):
         What the draws predict for the observations, in data space.
     stuck : ndarray, (sites...), optional
         Share of the particles of `tempered_smc` that hardly move at its end.
+
+    Raises
+    ------
+    InputError
+        Draws that are not finite, or not one for each name.
     """
 
     _DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -260,6 +265,11 @@ class Ensemble(_Statistics):
     log_evidence_error: NDArray[np.float64] | None = None
     prediction: NDArray[np.float64] | None = None
     stuck: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        names = as_kind("names", self.names, tuple, list, hint="One a parameter.")
+        draws = as_array("draws", self.draws, shape=(None, len(names)))
+        object.__setattr__(self, "draws", draws)
 
     def __getitem__(self, index: Any) -> Ensemble:
         """Select sites."""

@@ -328,11 +328,12 @@ def unexplained(misfit: ArrayLike, sd: ArrayLike) -> float:
 
     Examples
     --------
-    >>> round(unexplained([1.0, -1.0, float("nan")], [0.6, 0.6, 0.6]), 2)
-    0.8
+    >>> round(unexplained([1.0, -1.2, float("nan")], [0.6, 0.6, 0.6]), 2)
+    0.93
     """
     off, sd = as_broadcast(misfit=as_gappy("misfit", misfit), sd=as_gappy("sd", sd))
-    seen = np.isfinite(off)
+    seen = ~np.isnan(off)
+    as_array("misfit", off[seen])
     if not seen.any():
         raise InputError("the misfit holds no number; nothing was observed.")
     as_array("sd", sd[seen], lower=0.0, hint="Each value that was observed needs its error.")

@@ -105,10 +105,10 @@ class Hamiltonian(ChainSampler):
             return posterior.gradient_real
         return posterior.numerical_gradient_real
 
-    def kernel(
+    def _kernel(
         self, log_density: WithGradient, x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
-        """See `ChainSampler.kernel`."""
+        """See `ChainSampler._kernel`."""
         ball = _Ball(log_density, x, source, self)
         return ball, ball.at(x)
 

@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.error_models import ExponentialCorrelation
 from landcarbon.assimilation.observations import GaussianLikelihood, ObservationStream
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_kind, as_whole
+from landcarbon.matrix.errors import InputError, as_gappy, as_kind, as_number, as_whole
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["JointObservations", "independent_share"]
@@ -95,8 +95,7 @@ class JointObservations(ObservationStream):
                 )
         hint = "Leave a stream out instead of giving it no weight."
         claimed = {
-            name: float(as_array(f"weight of {name!r}", weight.get(name, 1.0), shape=(), lower=0.0,
-                                 strict=True, hint=hint))
+            name: as_number(f"weight of {name!r}", weight.get(name, 1.0), lower=0.0, strict=True, hint=hint)
             for name in parts
         }  # fmt: skip
         first = next(iter(parts))

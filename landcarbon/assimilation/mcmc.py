@@ -92,10 +92,10 @@ class Metropolis(ChainSampler):
         super().__post_init__()
         keep(self, target_accept=as_share("target_accept", self.target_accept))
 
-    def kernel(
+    def _kernel(
         self, log_density: Function, x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
-        """See `ChainSampler.kernel`."""
+        """See `ChainSampler._kernel`."""
         step = _LearnedStep(log_density, x, source, self)
         return step, State(x, step.density(x))
 
@@ -170,10 +170,10 @@ class DifferentialEvolution(ChainSampler):
         """See `ChainSampler.n_start`."""
         return max(self.n_chains, 10 * p)
 
-    def kernel(
+    def _kernel(
         self, log_density: Function, x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
-        """See `ChainSampler.kernel`."""
+        """See `ChainSampler._kernel`."""
         *sites, _, p = x.shape
         if archive.shape[:-2] != tuple(sites) or archive.shape[-2] <= p:
             raise InputError(

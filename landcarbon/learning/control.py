@@ -44,7 +44,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_share
+from landcarbon.matrix.errors import (
+    InputError,
+    as_array,
+    as_broadcast,
+    as_kind,
+    as_number,
+    as_share,
+)
 from landcarbon.models import clm5
 from landcarbon.models.process import Model, expand, leading, observed_values
 
@@ -117,8 +124,12 @@ def swap(
     other = as_array("other_parameters", other_parameters, shape=(len(names),))
     members = [member for name in chosen for member in known[name]]
     columns = [names.index(member) for member in members if member in names]
-    out = np.broadcast_to(theta, np.broadcast_shapes(theta.shape, other.shape)).copy()
+    out = as_broadcast(parameters=theta, other_parameters=other)[0].copy()
     out[..., columns] = other[..., columns]
+    for member in members:
+        if member not in names:
+            as_kind("forcing", forcing, member)
+            as_kind("other_forcing", other_forcing, member)
     fields = {m: getattr(other_forcing, m) for m in members if m not in names}
     return out, replace(forcing, **fields) if fields else forcing
 

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.runs import some_jobs
-from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_kind
+from landcarbon.matrix.errors import InputError, as_array, as_kind
 from landcarbon.matrix.frozen import keep, keep_whole
 from landcarbon.models import clm5
 from landcarbon.models.process import Model, expand, leading, observed_values
@@ -71,7 +71,7 @@ def smooth_l1(e: Array) -> tuple[Array, Array]:
     >>> smooth_l1(np.array([0.5, -3.0]))
     (array([0.125, 2.5  ]), array([ 0.5, -1. ]))
     """
-    e = as_gappy("e", e)
+    e = as_array("e", e)
     far = np.abs(e)
     return np.where(far < 1.0, 0.5 * e * e, far - 0.5), np.clip(e, -1.0, 1.0)
 

@@ -178,6 +178,8 @@ def held_out(
     """
     as_kind("rivals", rivals, Mapping)
     as_kind("folds", folds, Folds)
+    if isinstance(task, str):
+        raise InputError("task is a text; give a Task, or what the rivals learn from, site by site.")
     as_kind("task", task, "__getitem__")
     seed = as_whole("seed", seed)
     for k, (train, test) in enumerate(folds):
@@ -273,6 +275,8 @@ def cross_predict(
     as_kind("estimator", estimator, "fit", hint="Give an estimator of scikit-learn.")
     as_kind("folds", folds, Folds)
     x = as_array("covariates", covariates, shape=(None, None))
+    if x.ndim != 2 or not x.shape[1]:
+        raise InputError(f"covariates must be (row, covariate), but its shape is {x.shape}.")
     y = as_array("target", target)
     same_length("covariates", x.shape[0], "target", y.shape[0])
     row_site = np.arange(x.shape[0]) if site is None else np.asarray(site)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import landcarbon
-from landcarbon.matrix.errors import InputError, as_kind
+from landcarbon.matrix.errors import InputError, as_kind, as_whole
 from landcarbon.store import put, to_netcdf
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def labelled(
             raise InputError(f"{name!r} holds numbers without a unit; give units={{{name!r}: ...}}.")
         data[name].attrs = own
     data.attrs |= {"title": title, "source": f"landcarbon {landcarbon.__version__}"}
-    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
-        data.attrs["seed"] = int(seed)
+    if isinstance(seed, (int, float, np.number)) and not isinstance(seed, bool):
+        data.attrs["seed"] = as_whole("seed", seed)
     return data
 
 

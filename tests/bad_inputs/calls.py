@@ -57,7 +57,10 @@ def public(module: ModuleType) -> dict[str, tuple[Any, Any]]:
         elif inspect.isclass(thing) and not issubclass(thing, Exception) and not getattr(thing, "_is_protocol", False):
             if hasattr(thing.__init__, "__code__"):
                 found[name] = thing, thing.__init__.__code__
+            fields = getattr(thing, "__dataclass_fields__", {})
             for own, made in vars(thing).items():
+                if own in fields:  # a function that somebody chooses
+                    continue
                 plain = made.__func__ if isinstance(made, (classmethod, staticmethod)) else made
                 if inspect.isfunction(plain) and (not own.startswith("_") or own in ("__call__", "__getitem__")):
                     found[f"{name}.{own}"] = getattr(thing, own), plain.__code__
@@ -90,6 +93,11 @@ def recorded(module: ModuleType) -> Iterator[Call]:
     for name, given in seen.items():
         function, code = wanted[name]
         yield _bound(name, function, code, given)
+
+
+def calls(module: ModuleType) -> list[Call]:
+    """A valid call of every public name of a module that an example calls and a learner may."""
+    return [call for call in recorded(module) if not is_made_by_the_library(module, call.name)]
 
 
 def _bound(name: str, function: Any, code: Any, given: dict[str, Any]) -> Call:

@@ -68,8 +68,8 @@ class GaussianLikelihood:
 
     Examples
     --------
-    >>> flux = GaussianLikelihood([2.0, float("nan"), 3.0], sd=0.5, mask=[True, False, True])
-    >>> round(float(flux.log_likelihood([2.0, 9.0, 3.5])), 3)
+    >>> flux = GaussianLikelihood([2.0, 3.0, float("nan")], sd=0.5, mask=[True, True, False])
+    >>> round(float(flux.log_likelihood([2.0, 3.5, 9.0])), 3)
     -0.952
     """
 
@@ -170,7 +170,7 @@ class GaussianLikelihood:
 
         Their squares sum to twice the cost. Zero where the mask is False.
         """
-        e = as_array("e", e)
+        e = as_array("e", e, shape=self.sd.shape[-1:])
         u = np.where(self._lift(self.mask, e.ndim), e / self._lift(self.sd, e.ndim), 0.0)
         return u if self.correlation is None else self.correlation.whiten(u)
 
