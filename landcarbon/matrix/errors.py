@@ -263,7 +263,7 @@ def _numbers(name: str, value: Any, unit: str | None, tail: str) -> Array:
         raise InputError(f"{name} must hold numbers only, but {value!r:.80} was given.{tail}") from None
     if raw.dtype.kind == "c" and not raw.imag.any():
         raw = raw.real
-    if raw.dtype.kind not in "biuf":
+    if raw.dtype.kind not in "biuf" and raw.size:
         raw = _from_objects(name, raw, value, tail)
     array = np.asarray(raw, dtype=np.float64)
     return array if given is None or unit is None else convert(name, array, given, unit)

@@ -93,7 +93,7 @@ class Repeating:
 
     def shaped(self, X: Array) -> Array:
         """A state of `flat` as the loop itself takes it."""
-        return X
+        return as_array("X", X)
 
     @property
     def length(self) -> float:
@@ -109,6 +109,7 @@ class Repeating:
         """1 − Φ and c, with the matrices of the loop that starts from X."""
         # Without the difference of nearly equal numbers: pools that turn over in a million years
         # keep their digits.
+        X = as_array("X", X, shape=(None,))
         n = X.shape[-1]
         lost, brought = np.zeros((n, n)), np.zeros(n)
         for p, M, u, _ in self.steps(X):
@@ -222,6 +223,7 @@ class Cycle(Repeating):
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
+        X = as_array("X", X, shape=(self.pools,))
         for p, M, u, (left, brought) in zip(self.propagators, self.M, self.u, self._moves):
             X = _apply(left, X) + brought
             yield p, M, u, X
@@ -371,9 +373,12 @@ class FeedbackCycle(Repeating):
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
+        X = as_array("X", X, shape=(None,))
         for k, h in enumerate(self.dt):
             M_, u_ = self.at(k, X)
             M, u = checked_outflow(M_), as_array("u", u_, shape=(X.shape[-1],))
+            if M.shape[-1] != X.shape[-1]:
+                raise InputError(f"X has {X.shape[-1]} pools, but at() returned an M of shape {M.shape}.")
             p = propagator(M, h, self.method)
             X = _apply(p.state, X) + _apply(p.stay, u)
             yield p, M, u, X

@@ -189,7 +189,9 @@ class MatrixModel:
 
     def derivative(self, X: ArrayLike, I: ArrayLike, xi: ArrayLike = 1.0) -> Array:  # noqa: E741
         """dX/dt = B I − M X, shape (..., n) [gC m-2 yr-1]."""
-        brought, lost = self.input(I), (self.outflow_matrix(xi) @ self._state(X)[..., None])[..., 0]
+        M, X = self.outflow_matrix(xi), self._state(X)
+        as_broadcast(X=X, xi=M[..., 0])
+        brought, lost = self.input(I), (M @ X[..., None])[..., 0]
         as_broadcast(I=brought, X=lost)
         return brought - lost
 
@@ -212,7 +214,9 @@ class MatrixModel:
 
     def chased(self, change: Array, xi: ArrayLike = 1.0) -> Array:
         """M⁻¹ r (..., n) [gC m-2]: what a rate of change r, of either sign, would come to in the end."""
-        M = self._with_ways_out(self.outflow_matrix(xi), change)
+        change, M = as_array("change", change, shape=(self.n,)), self.outflow_matrix(xi)
+        as_broadcast(change=change, xi=M[..., 0])
+        M = self._with_ways_out(M, change)
         X = np.asarray(np.linalg.solve(M, change[..., None])[..., 0], dtype=float)
         if not np.isfinite(X).all():
             raise InputError("The steady state is larger than a number can be; look at I, K and their units.")

@@ -191,6 +191,7 @@ def simulate(
 
 def kept(t: Array, keep: ArrayLike | None) -> NDArray[np.intp]:
     """Places among the times t [yr] of those to be kept, but for the first."""
+    t = rising("t", t)
     if keep is None:
         return np.arange(1, len(t))
     times = rising("keep", keep, 1)

@@ -40,7 +40,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_whole, as_years
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_whole, as_years
 
 __all__ = [
     "Changing",
@@ -96,6 +96,7 @@ class Series:
 
     def __call__(self, k: int, time: float) -> Array:
         """Its value in step k, of which a function is asked at `time`."""
+        k, time = _at(k, time)
         if self.function is not None:
             value = self.function(time)
             if isinstance(value, float) and isfinite(value):  # asked many times: not worth a full look
@@ -145,6 +146,9 @@ def changing(model: Any, **parts: Forcing) -> Changing:
     """
     check_model("model", model)
     model.replace(**{name: getattr(model, name, None) for name in parts})  # names what it has not
+    for name, part in parts.items():
+        if not callable(part):
+            as_array(name, part)
     return Changing(model, parts)
 
 
@@ -250,6 +254,7 @@ class Timeline:
 
     def model_at(self, k: int, time: float) -> Any:
         """The model in step k, of which functions are asked at `time`."""
+        k, time = _at(k, time)
         if callable(self.model):
             return self.check(f"model({time:g})", self.model(time))
         if not self.parts:
@@ -258,6 +263,9 @@ class Timeline:
 
     def moment(self, k: int, time: float, h: float = 0.0) -> Moment:
         """What holds in step k, of which functions are asked at `time`."""
+        k, time = _at(k, time)
+        if not (isinstance(h, float) and isfinite(h)):
+            h = as_number("h", h)
         model = self.model_at(k, time) if self.changes else self.model
         return Moment(h, time, model, self.xi(k, time), self.I(k, time))
 
@@ -274,6 +282,13 @@ class Timeline:
             if self.changes:
                 pools = keeps_pools(pools, now)
             yield now
+
+
+def _at(k: Any, time: Any) -> tuple[int, float]:
+    """A step and a time; asked many times, so that only what is odd is worth a full look."""
+    if isinstance(k, int) and k >= 0 and isinstance(time, float) and isfinite(time):
+        return k, time
+    return as_whole("k", k), as_number("time", time)
 
 
 def keeps_pools(pools: tuple[str, ...] | None, now: Moment) -> tuple[str, ...] | None:
@@ -329,6 +344,8 @@ def nearest(when: ArrayLike, times: Array) -> tuple[NDArray[np.intp], NDArray[np
     (array([3, 3]), array([ True, False]))
     """
     t, times = as_array("when", when), as_array("times", times, shape=(None,))
+    if times.ndim != 1 or not times.size:
+        raise InputError(f"times must be a row of times, but its shape is {times.shape}.")
     index = np.abs(t[..., None] - times).argmin(axis=-1)
     return index, np.abs(t - times[index]) <= SAME * max(1.0, float(np.abs(times).max()))
 
@@ -362,6 +379,10 @@ def forcing(name: str, value: Forcing, t: Array, pools: tuple[str, ...] = ()) ->
     >>> float(xi(0, 2000.5)), float(xi(1, 2001.5))
     (2.0, 6.0)
     """
+    return _read(name, value, rising("t", t, 1), as_kind("pools", pools, tuple))
+
+
+def _read(name: str, value: Forcing, t: Array, pools: tuple[str, ...]) -> Series:
     if callable(value):
         return Series(name, None, value)
     steps = max(len(t) - 1, 1)
@@ -381,7 +402,7 @@ def forcing(name: str, value: Forcing, t: Array, pools: tuple[str, ...] = ()) ->
 
 
 def _series(name: str, value: Forcing, t: Array, model: Any) -> Series:
-    return forcing(name, value, t, getattr(model, "pools", ()))
+    return _read(name, value, t, getattr(model, "pools", ()))
 
 
 def _labelled(name: str, value: Any, pools: tuple[str, ...]) -> tuple[Array | None, Any] | None:
@@ -445,6 +466,8 @@ def _per_step(name: str, when: Array, rows: Array, t: Array) -> Array:
 def lengths(t: Array) -> list[float]:
     """Step lengths, where those that differ only by the rounding of t are made equal."""
     t = as_array("t", t, shape=(None,))
+    if t.size < 2:
+        return []
     h = np.diff(t)
     grain = 8 * np.finfo(float).eps * np.abs(t).max()
     _, first, which = np.unique(np.round(h / grain), return_index=True, return_inverse=True)

@@ -144,13 +144,14 @@ class Drivers:
             "water_potential_difference": (-20, 0),
             "hydraulic_resistance": (0, 1e4),
         }
-        days = np.shape(self.doy)[0] if np.ndim(self.doy) else -1
+        doy = as_array("doy", self.doy)
+        days = doy.shape[0] if doy.ndim else -1
         for field in fields(self):
             low, high = limits[field.name]
             value = as_array(field.name, getattr(self, field.name), lower=low, upper=high)
             if days < 0 or (value.ndim and value.shape[0] != days):
                 raise InputError(
-                    f"{field.name} has shape {value.shape}, doy {np.shape(self.doy)}: the first axis "
+                    f"{field.name} has shape {value.shape}, doy {doy.shape}: the first axis "
                     "of every driver is the days. One number is fine for what never changes."
                 )
             keep(self, **{field.name: value if value.ndim else np.full(days, value)})

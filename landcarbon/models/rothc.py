@@ -190,7 +190,7 @@ def topsoil_deficit(
     rain = as_array("rain", rain, shape=(None,), lower=0.0, hint="In mm a month.")
     pan = as_array("evaporation", evaporation, shape=rain.shape, hint="One number for each month.")
     under = np.broadcast_to(np.asarray(covered, dtype=bool), rain.shape)
-    now = float(as_array("start", start, upper=0.0, hint="A deficit is 0 or below."))
+    now = as_number("start", start, upper=0.0, hint="A deficit is 0 or below.")
     most = _largest_deficit(clay, depth)
     found = []
     for gain, plants in zip(rain - PAN * pan, under):
@@ -284,11 +284,11 @@ def year(
     months = len(xi)
     given = [
         np.broadcast_to(as_array(name, value, lower=0.0), (months,))
-        if np.ndim(value) == 0
+        if isinstance(value, (int, float))
         else as_array(name, value, shape=(months,), lower=0.0, hint="One number for each month.")
         for name, value in (("plants", plants), ("manure", manure))
     ]
-    pulses = np.stack(given, axis=-1) @ _brought(dpm_rpm).T
+    pulses = np.stack(given, axis=-1) @ _brought(as_number("dpm_rpm", dpm_rpm)).T
     return HandOver(transfer(clay), np.array(RATES), pulses, xi, np.full(months, 1 / 12))
 
 
@@ -359,6 +359,6 @@ def inert_carbon(total: ArrayLike) -> Array:
 
 
 def _largest_deficit(clay: float, depth: float) -> float:
-    clay = float(as_array("clay", clay, lower=0.0, upper=100.0, hint="In percent."))
-    depth = float(as_array("depth", depth, lower=0.0, strict=True, hint="In cm."))
+    clay = as_number("clay", clay, lower=0.0, upper=100.0, hint="In percent.")
+    depth = as_number("depth", depth, lower=0.0, strict=True, hint="In cm.")
     return -float(np.polyval(DEFICIT[::-1], clay)) * depth / DEPTH

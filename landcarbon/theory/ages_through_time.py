@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array, as_number
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline, nearest
 from landcarbon.theory.ages import AgeDistribution, checked, chosen, levels, listed
@@ -135,6 +135,8 @@ def start_given(X: ArrayLike, ages: AgeDistribution | tuple[ArrayLike, ArrayLike
         if not np.array_equal(ages.start, np.eye(X.size)) or ages.chain.leave.ndim != 1:
             raise InputError(f"ages must be the pool_ages of one model with {X.size} pools, all of them.")
         return _start_of_chain(X, ages.chain)
+    if len(as_kind("ages", ages, tuple, list, hint="Give (ages, densities).")) != 2:
+        raise InputError(f"ages holds {len(ages)} things; a table is (ages, densities).")
     return _start_of_table(X, *ages)
 
 

@@ -110,6 +110,7 @@ class Product:
 
     def known(self, names: Iterable[str]) -> tuple[str, ...]:
         """The names, if there is a component for each."""
+        names = [as_kind("a component", name, str) for name in as_kind("names", names, "__iter__")]
         unknown = sorted(set(names) - set(self.powers))
         if unknown:
             raise InputError(f"There is no component {unknown[0]!r}; there are {', '.join(self.powers)}.")
@@ -549,7 +550,7 @@ def chain_from_outputs(
     of the stocks within one step remains.
     """
     n = len(pools)
-    slack = float(as_array("tolerance", tolerance, lower=0.0))
+    slack = as_number("tolerance", tolerance, lower=0.0)
     u, X, R, L = _outputs(npp, stocks, respiration, losses, (n,), dt)
     gap = np.abs(closure_gap(u, X, R, L, dt)) / u
     if gap.max() > slack:

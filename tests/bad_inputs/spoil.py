@@ -242,7 +242,7 @@ def attack(call: Call, patience: float = np.inf) -> Iterator[Outcome]:
                 bad = change(value)
             except Exception:
                 continue
-            what, told = _tried(call, {place: bad}, limit, right, spoiler in MATTERS)
+            what, told = _tried(call, {place: bad}, limit, right, spoiler in MATTERS and np.size(bad) > 0)
             yield Outcome(call.name, name, spoiler, what, told)
 
 
