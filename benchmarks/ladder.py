@@ -105,7 +105,7 @@ def climb(
 
     report = evaluate(
         task, folds, METHODS,
-        truth=world.truth["parameters"].values, n_draws=draws, rng=seed, report=clock,
+        truth=world.truth["parameters"].values, n_draws=draws, rng=seed, tell=clock,
     )  # fmt: skip
     # Default comes first in each fold, after its assimilation.
     spent["assimilate"] += spent["default"]

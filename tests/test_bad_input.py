@@ -72,7 +72,7 @@ CASES = {
         lambda tmp: MODEL.replace(K=[0.1, 0.8, 0.0]).steady_state(500.0), "soil can never leave"),
     "no input": (lambda tmp: ages.transit_time(MODEL, 0.0), "input"),
     "observation before the run": (
-        lambda tmp: SeriesObservations([1.0], 0.1, times=[2000, 2010], end=[1999]), "before the model starts"),
+        lambda tmp: SeriesObservations([1.0], 0.1, t=[2000, 2010], end=[1999]), "before the model starts"),
     "depth below the column": (
         lambda tmp: ProfileObservations([[0.1, 60.0]], [[1e4, 1e3]], 0.3, clm5.LAYERS.node,
                                         bottom=clm5.LAYERS.bottom[-1]), "60"),

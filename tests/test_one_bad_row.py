@@ -38,8 +38,8 @@ from landcarbon.models.teco import PARAMETERS as TECO
 from landcarbon.models.teco import moisture_scalar, teco8
 from landcarbon.theory.ages import pool_ages, transit_time
 from landcarbon.theory.benchmarking import benchmark
+from landcarbon.theory.carbon14 import delta_of_f14c, radiocarbon, steady_delta
 from landcarbon.theory.disturbance import Disturbance
-from landcarbon.theory.radiocarbon import delta_of_f14c, radiocarbon, steady_delta
 from landcarbon.theory.storage import disequilibrium
 from landcarbon.theory.traceability import (
     Components,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import os
 import subprocess
@@ -72,6 +73,14 @@ def test_every_wing_is_there_and_loads_on_use() -> None:
         assert getattr(landcarbon, name).__name__ == f"landcarbon.{name}"
     with pytest.raises(AttributeError, match="no wing 'soil'"):
         _ = landcarbon.soil
+
+
+def test_no_function_of_a_wing_hides_the_module_of_its_name() -> None:
+    for path in MODULES:
+        name = name_of(path)
+        module = importlib.import_module(name)
+        above, _, last = name.rpartition(".")
+        assert not above or getattr(sys.modules[above], last) is module, name
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.assimilation.draws import Draws, Ensemble
+from landcarbon.assimilation.draws import Draws, Ensemble, tails
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.samplers import Sampler, chosen
 from landcarbon.assimilation.streams import Random, streams
@@ -43,7 +43,6 @@ from landcarbon.matrix.errors import (
     as_broadcast,
     as_kind,
     as_rng,
-    as_share,
     as_whole,
 )
 from landcarbon.matrix.frozen import keep, keep_whole
@@ -116,8 +115,7 @@ class Calibration:
 
         Exact when (n_draws + 1) (1 - level) / 2 is a whole number, else of the next wider interval.
         """
-        level = as_share("level", level)
-        outside = int((self.n_draws + 1) * (1.0 - level) / 2.0 + 1e-9)
+        outside = int((self.n_draws + 1) * tails(level)[0] + 1e-9)
         inside = (self.ranks >= outside) & (self.ranks <= self.n_draws - outside)
         return inside.mean(axis=0)
 

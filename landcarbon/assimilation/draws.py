@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.assimilation.replicas import Replicating, inference_data
 from landcarbon.assimilation.streams import Random, streams
 from landcarbon.matrix.errors import InputError, as_array, as_kind, as_share, as_whole
 from landcarbon.matrix.labels import OF_EACH, labelled, read, write
@@ -130,6 +131,41 @@ class _Statistics:
         }
         units = dict.fromkeys(names, OF_EACH) | {"quantile": "1", "site": "1"}
         return labelled(data, "Posterior of each site", units=units, names=names)
+
+    def to_arviz(self, source: Replicating | None = None, rng: Random = 0) -> Any:
+        """One site for ArviZ's plots, statistics and comparison of models.
+
+        Parameters
+        ----------
+        source : Posterior or alike, optional
+            What was sampled; brings its prior, the data, the data that the draws would make, and the
+            log-likelihood of each datum, from which `arviz.loo` and `arviz.waic` compare models. Streams
+            with weights have no such log-likelihood: a share of a datum has no probability.
+        rng : Generator or int
+            Of the data made, and of which weighted draws are taken.
+
+        Returns
+        -------
+        arviz.InferenceData, or xarray.DataTree since ArviZ 1
+            Groups `posterior`, of chains `sample_stats`, and with `source` `prior`, `posterior_predictive`,
+            `observed_data` and `log_likelihood`; dimensions (chain, draw). Draws without chains are one chain.
+
+        Raises
+        ------
+        InputError
+            Several sites, a source that has no model.
+
+        Examples
+        --------
+        >>> made = Ensemble(("k",), np.random.default_rng(1).normal(size=(500, 1))).to_arviz()
+        >>> dict(made["posterior"].sizes)
+        {'chain': 1, 'draw': 500}
+        """
+        chains, stats = self._chained(rng)
+        return inference_data(self.names, chains, source, rng, stats=stats)
+
+    def _chained(self, rng: Random) -> tuple[NDArray[np.float64], dict[str, NDArray[Any]]]:
+        raise NotImplementedError
 
     def concerns(self, prior: Any = None) -> tuple[str, ...]:
         """What is wrong with these draws, one sentence each; empty if nothing is known to be.
@@ -336,6 +372,10 @@ class Ensemble(_Statistics):
         draws = np.take_along_axis(self.draws, pick, axis=-2)
         return replace(self, draws=draws, log_weight=None, prediction=prediction)
 
+    def _chained(self, rng: Random) -> tuple[NDArray[np.float64], dict[str, NDArray[Any]]]:
+        even = self if self.log_weight is None else self.resample(self.draws.shape[-2], rng)
+        return even.draws[..., None, :, :], {}
+
     def summary(self) -> pandas.DataFrame:
         """Mean, sd, quantiles and effective sample size of one site."""
         return self._table({} if self.log_weight is None else {"ess": self.ess})
@@ -449,6 +489,10 @@ class Draws(_Statistics):
             )
         return tuple(told)
 
+    def _chained(self, rng: Random) -> tuple[NDArray[np.float64], dict[str, NDArray[Any]]]:
+        stats: dict[str, NDArray[Any]] = {"lp": self.log_density}
+        return self.draws, stats if self.diverging is None else stats | {"diverging": self.diverging}
+
     def summary(self) -> pandas.DataFrame:
         """Mean, sd, quantiles, R-hat, bulk and tail ESS of one site."""
         if self.draws.ndim != 3:
@@ -456,30 +500,6 @@ class Draws(_Statistics):
         return self._table(
             {"r_hat": self.rhat(), "ess_bulk": self.ess(), "ess_tail": self.ess("tail")}
         )
-
-    def to_arviz(self) -> Any:
-        """One site for ArviZ's plots and statistics.
-
-        Returns
-        -------
-        arviz.InferenceData, or xarray.DataTree since ArviZ 1
-            Groups `posterior` and `sample_stats`, dimensions (chain, draw).
-        """
-        import arviz as az
-
-        if self.draws.ndim != 3:
-            raise InputError(
-                f"to_arviz takes one site, but the sites have shape {self.draws.shape[:-3]}. "
-                "Choose one: draws[0].to_arviz()."
-            )
-        stats: dict[str, NDArray[Any]] = {"lp": self.log_density}
-        if self.diverging is not None:
-            stats["diverging"] = self.diverging
-        groups: dict[str, Any] = {
-            "posterior": {name: self.draws[..., k] for k, name in enumerate(self.names)},
-            "sample_stats": stats,
-        }
-        return az.from_dict(**groups) if az.__version__ < "1" else az.from_dict(groups)
 
 
 def _of_sites(which: ArrayLike) -> str:

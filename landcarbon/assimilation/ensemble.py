@@ -92,7 +92,7 @@ def enkf(
     method: str = "stochastic",
     inflation: float | tuple[float, float] = 1.0,
     localisation: ArrayLike | None = None,
-    process: ArrayLike | None = None,
+    process_covariance: ArrayLike | None = None,
 ) -> StateEstimate:
     """Ensemble Kalman filter: the state at each time, given the data up to then.
 
@@ -116,7 +116,7 @@ def enkf(
     localisation : array_like, (n, n), optional
         Between 0 and 1 for each pair of pools, 1 on the diagonal: how much they may inform each
         other, see `gaspari_cohn`.
-    process : array_like, (n, n) or (steps, n, n), optional
+    process_covariance : array_like, (n, n) or (steps, n, n), optional
         Covariance of the noise of each step, with a callable model.
 
     Returns
@@ -135,14 +135,14 @@ def enkf(
     >>> from landcarbon.assimilation.state_space import Normal, linear_system
     >>> from landcarbon.models.pools import one_pool
     >>> system = linear_system(one_pool(0.2), t=[0.0, 1.0], I=100.0)
-    >>> data = StateObservations([350.0], 50.0, times=system.times, end=[1.0], H=[1.0])
+    >>> data = StateObservations([350.0], 50.0, t=system.t, end=[1.0], H=[1.0])
     >>> start = Normal([300.0], sd=[100.0]).sample(10_000, rng=1)
     >>> estimate = enkf(system, start, data, rng=2)       # exact: 346.3 and 42.7
     >>> print(estimate.mean()[1].round(), estimate.sd()[1].round())
     [346.] [43.]
     """
     as_kind("data", data, StateObservations)
-    run = _Run(model, start, data, process, rng)
+    run = _Run(model, start, data, process_covariance, rng)
     if method not in METHODS:
         raise InputError(f"method is {method!r}; choose {' or '.join(map(repr, METHODS))}.")
     before, after = _inflation(inflation)
@@ -231,7 +231,7 @@ def particle_filter(
     rng: Random = 0,
     ess: float = 0.5,
     jitter: float = 0.0,
-    process: ArrayLike | None = None,
+    process_covariance: ArrayLike | None = None,
 ) -> StateEstimate:
     """Particle filter: every member weighted by how well it foretold the data.
 
@@ -242,7 +242,7 @@ def particle_filter(
 
     Parameters
     ----------
-    model, start, data, rng, process
+    model, start, data, rng, process_covariance
         As for `enkf`.
     ess : float
         Share of the particles that must count, between 0 and 1. The effective number over time is
@@ -273,7 +273,7 @@ def particle_filter(
     >>> from landcarbon.assimilation.state_space import Normal, linear_system
     >>> from landcarbon.models.pools import one_pool
     >>> system = linear_system(one_pool(0.2), t=[0.0, 1.0], I=100.0)
-    >>> data = StateObservations([350.0], 50.0, times=system.times, end=[1.0], H=[1.0])
+    >>> data = StateObservations([350.0], 50.0, t=system.t, end=[1.0], H=[1.0])
     >>> start = Normal([300.0], sd=[100.0]).sample(10_000, rng=1)
     >>> estimate = particle_filter(system, start, data, rng=2)
     >>> print(estimate.mean()[1].round(), estimate.sd()[1].round())
@@ -282,7 +282,7 @@ def particle_filter(
     jitter = as_number("jitter", jitter, lower=0.0)
     as_kind("data", data, StateObservations)
     ess = as_number("ess", ess)
-    run = _Run(model, start, data, process, rng)
+    run = _Run(model, start, data, process_covariance, rng)
     if not 0.0 < ess < 1.0:
         raise InputError(f"ess must lie between 0 and 1, but {ess:g} was given.")
     if not 0.0 <= jitter < 1.0:
@@ -324,7 +324,7 @@ def particle_filter(
     if left < limit <= begun:  # members that were alike from the start have not died
         warnings.warn(
             f"of {run.members} particles only {left} still differ at some time, so the estimate knows next to "
-            "nothing of its error. Give noise to the model (process=...), or jitter=0.2, or take more particles.",
+            "nothing of its error. Give noise to the model (process_covariance=...), or jitter=0.2, or take more.",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -537,21 +537,21 @@ class _Run:
         model: Model,
         start: ArrayLike,
         data: StateObservations,
-        process: ArrayLike | None,
+        process_covariance: ArrayLike | None,
         rng: Random,
     ) -> None:
         X = as_array("start", start, shape=(None, None))
         _enough_members(X)
         self.members, self.n = X.shape[-2:]
-        self.steps = len(data.times) - 1
+        self.steps = len(data.t) - 1
         self.model, self.data = model, data
         sites = X.shape[:-2]
         self.pools = parameter_names(None, self.n)
         self.Q: Array | None = None
         if isinstance(model, LinearSystem):
-            if process is not None:
+            if process_covariance is not None:
                 raise InputError(
-                    "a LinearSystem has its own noise; give process to linear_system instead."
+                    "a LinearSystem has its own noise; give process_sd to linear_system instead."
                 )
             if model.n != self.n:
                 raise InputError(f"start has {self.n} pools, but the model has {model.n}.")
@@ -562,20 +562,20 @@ class _Run:
                 raise InputError(
                     f"start has sites {sites}, but the model has {model.sites}."
                 ) from None
-            times = model.times
+            times = model.t
         else:
             if not callable(model):
                 raise InputError(
                     f"model is {type(model).__name__}; give a LinearSystem or a function of members "
                     "and step."
                 )
-            times = data.times
-            if process is not None:
-                Q = covariance("process", process, self.n)
+            times = data.t
+            if process_covariance is not None:
+                Q = covariance("process_covariance", process_covariance, self.n)
                 self.Q = Q if Q.ndim > 2 else Q[None]
                 if len(self.Q) not in (1, self.steps):
                     raise InputError(
-                        f"process has {len(self.Q)} entries along time, but there are {self.steps} "
+                        f"process_covariance has {len(self.Q)} entries along time, but there are {self.steps} "
                         "steps; give one covariance for all, or one a step."
                     )
         self.sites = fitting(sites, data, self.n, times)
@@ -627,7 +627,7 @@ class _Run:
             state = between(state)
         forecast, analysis = (self._ensemble(states) for states in (before, after))
         return StateEstimate(
-            data.times, self.pools, analysis, forecast, log_evidence, innovation
+            data.t, self.pools, analysis, forecast, log_evidence, innovation
         )
 
     def _ensemble(self, states: list[_State]) -> Ensemble:

@@ -234,6 +234,13 @@ class ExponentialCorrelation:
         behind = np.concatenate([behind[..., 1:], np.zeros_like(behind[..., :1])], axis=-1)
         return np.take_along_axis(s - behind, back, axis=-1)
 
+    def precision(self, ndim: int) -> Array:
+        """Diagonal of the inverse of the correlation matrix, for data of so many axes."""
+        rho, _, _, back = self._lifted(ndim)
+        own = 1.0 / (1.0 - rho**2)
+        behind = np.concatenate([(rho**2 * own)[..., 1:], np.zeros_like(rho[..., :1])], axis=-1)
+        return np.take_along_axis(own + behind, back, axis=-1)
+
     def colour(self, noise: ArrayLike) -> Array:
         """Correlated errors from independent ones: the way back from `whiten`."""
         xi = np.asarray(noise, dtype=float)

@@ -42,8 +42,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.draws import Ensemble
+from landcarbon.assimilation.draws import Draws, Ensemble, tails
 from landcarbon.assimilation.posterior import Posterior
+from landcarbon.assimilation.replicas import Replicas, inference_data
 from landcarbon.assimilation.samplers import Sampler, sample
 from landcarbon.assimilation.stated import (
     StatedPrior,
@@ -267,6 +268,15 @@ class JarModel:
         sites, prior = (len(self.data.soils),), cast("Any", self.prior)
         return Posterior(prior, likelihood=lambda theta: self.by_jar(theta)[0].sum(-1), sites=sites)
 
+    def replicate(self, theta: Array, rng: Random = 0) -> Replicas:
+        """New jars on the days of those measured (draw, flux), and the ln density of each jar (draw, jar)."""
+        data = self.data
+        made = np.exp(np.moveaxis(self.simulate(theta, data.day, rng), 1, 0)[:, data.mask])
+        used = data.mask.any(-1)
+        told = np.moveaxis(self.by_jar(theta)[0], 1, 0)[:, used]
+        soil = np.broadcast_to(np.array(data.soils)[:, None, None], data.mask.shape)[data.mask]
+        return Replicas(np.exp(data.log_flux[data.mask]), made, told, data.day[data.mask], soil)
+
     def simulate(self, theta: Array, day: Array, rng: Random = 0) -> Array:
         """ln flux of new jars (soil, draw, jar, time) on days (soil, jar, time), with all errors."""
         source = streams(rng, (len(self.data.soils),))
@@ -323,6 +333,19 @@ class Fit:
         each = np.broadcast_to(t, (len(data.soils), 1, t.size))
         return np.exp(self.model.simulate(theta, each, rng)[:, :, 0])
 
+    def replicas(self, rng: Random = 0) -> Replicas:
+        """The fluxes beside those that new jars would have on the same days; `.of("pine")` is one soil."""
+        return self.model.replicate(self._theta(), rng)
+
+    def to_arviz(self, rng: Random = 0) -> Any:
+        """All soils for ArviZ: draws, priors, data, new data; log-likelihoods are of whole jars.
+
+        `arviz.loo` of it asks how well each jar is foreseen by the others, and so compares models.
+        """
+        theta = self._theta()[:, None]
+        chains = self.draws.draws if isinstance(self.draws, Draws) else theta
+        return inference_data(self.model.prior.names, chains, self.model, rng, sites={"soil": self.model.data.soils})
+
     def coverage(self, table: pd.DataFrame, level: float = 0.9, rng: Random = 0) -> float:
         """Share of the fluxes of a table, jars not used, in the central interval of `predict`."""
         held, inside = JarData.of(table), []
@@ -331,7 +354,7 @@ class Fit:
                 raise InputError(f"soil {soil!r} was not fitted; known are {', '.join(self.model.data.soils)}.")
             days = np.unique(held.day[i][held.mask[i]])
             made = self.predict(days, rng)[self.model.data.soils.index(soil)]
-            low, high = np.quantile(np.log(made), [(1 - level) / 2, (1 + level) / 2], axis=0)
+            low, high = np.quantile(np.log(made), tails(level), axis=0)
             at, y = np.searchsorted(days, held.day[i][held.mask[i]]), held.log_flux[i][held.mask[i]]
             inside.append((low[at] <= y) & (y <= high[at]))
         return float(np.concatenate(inside).mean())

@@ -31,17 +31,19 @@ The first three lines to type:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.assimilation.joint import JointObservations
+from landcarbon.assimilation.draws import Ensemble
+from landcarbon.assimilation.joint import JointObservations, independent_share
 from landcarbon.assimilation.observations import GaussianLikelihood
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
+from landcarbon.assimilation.samplers import sample
 from landcarbon.matrix.errors import (
     InputError,
     Rng,
@@ -61,9 +63,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "BROADLEAF",
+    "EVERGREEN",
     "FLUXES",
     "PRIOR",
     "STREAMS",
+    "Forest",
+    "TowerFit",
+    "fit_tower",
+    "forest_of",
     "forest_series",
     "observed_days",
     "synthetic_tower",
@@ -89,38 +97,78 @@ FLUXES = ("nee", "rt")
 POOLS = ("cf", "cw", "cr", "cl", "cs")
 SPAN = 3.0
 
-PRIOR = Prior(
-    ParameterTable(
-        [
-            *(
-                Parameter(row.name, row.unit, row.lower, row.upper, row.default, row.source,
-                          row.description, "log-uniform" if row.unit == "d-1" else "uniform")
-                for row in dalec.PARAMETERS
-            ),
-            *(
-                Parameter(f"{pool.split()[-1]}_0", "gC m-2", first / SPAN, first * SPAN, first,
-                          f"a third to three times {first:g} (Williams et al. 2005)",
-                          f"{pool} on the first morning", "log-uniform")
-                for pool, first in zip(dalec.POOLS, dalec.X0)
-            ),
-        ]
-    )
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """A kind of forest: what is unknown of it, and how it runs.
+
+    Parameters
+    ----------
+    prior : Prior
+        Parameters, then first pools.
+    run : callable
+        (drivers, theta (..., p), latitude) -> landcarbon.models.dalec.Run
+    """
+
+    prior: Prior
+    run: Callable[[dalec.Drivers, Array, float], dalec.Run]
+
+
+def forest_of(
+    table: ParameterTable, first: Mapping[str, tuple[float, float, float]], simulate: Callable[..., dalec.Run]
+) -> Forest:
+    """A forest from its parameters and (lower, upper, default) of its first pools [gC m-2].
+
+    Rates [d-1] and pools are spread evenly over their orders of magnitude, all else evenly.
+    """
+    rows = [
+        Parameter(r.name, r.unit, r.lower, r.upper, r.default, r.source, r.description,
+                  "log-uniform" if r.unit == "d-1" else "uniform")
+        for r in table
+    ]  # fmt: skip
+    rows += [
+        Parameter(f"{pool.split()[-1]}_0", "gC m-2", low, high, default, "ours", f"{pool} on the first morning",
+                  "log-uniform")
+        for pool, (low, high, default) in first.items()
+    ]  # fmt: skip
+    n = len(table)
+
+    def run(drivers: dalec.Drivers, theta: Array, latitude: float) -> dalec.Run:
+        return simulate(drivers, theta[..., :n], theta[..., n:], latitude)
+
+    return Forest(Prior(ParameterTable(rows)), run)
+
+
+EVERGREEN = forest_of(
+    dalec.PARAMETERS, {pool: (x / SPAN, x * SPAN, x) for pool, x in zip(dalec.POOLS, dalec.X0)}, dalec.simulate_dalec
+)
+"""Williams et al. (2005); first pools within a factor of three of those of Metolius."""
+
+PRIOR = EVERGREEN.prior
+
+BROADLEAF = forest_of(
+    dalec.BROADLEAF,
+    {"foliage": (0.1, 50.0, 1.0), "wood": (500.0, 30000.0, 5000.0), "fine roots": (20.0, 600.0, 150.0),
+     "litter": (20.0, 1500.0, 200.0), "soil": (2000.0, 40000.0, 8000.0), "labile": (15.0, 500.0, 120.0)},
+    dalec.simulate_broadleaf,
 )  # fmt: skip
-"""Rates evenly over their orders of magnitude, shares evenly, first pools within a factor of three."""
+"""Bare in winter; first pools as wide as temperate forests are. Start it on a 1 January."""
 
 
 def forest_series(
-    drivers: dalec.Drivers, theta: ArrayLike, latitude: float = dalec.METOLIUS
+    drivers: dalec.Drivers, theta: ArrayLike, latitude: float = dalec.METOLIUS, forest: Forest = EVERGREEN
 ) -> dict[str, Array]:
     """What DALEC says of every stream on every day.
 
     Parameters
     ----------
     drivers : landcarbon.models.dalec.Drivers
-    theta : array_like (..., 14)
-        In the order of `PRIOR`: parameters of DALEC, then first pools.
+    theta : array_like (..., p)
+        In the order of the prior of the forest: parameters of DALEC, then first pools.
     latitude : float
         [°N]
+    forest : Forest
+        `EVERGREEN` or `BROADLEAF`.
 
     Returns
     -------
@@ -140,10 +188,9 @@ def forest_series(
     {'nee': -0.0, 'rt': 2.7, 'cw': 770.4}
     """
     as_kind("drivers", drivers, dalec.Drivers)
-    n = len(dalec.PARAMETERS)
-    hint = f"In the order of forest.PRIOR: {', '.join(PRIOR.names)}."
-    theta = as_array("theta", theta, shape=(len(PRIOR),), hint=hint)
-    run = dalec.simulate_dalec(drivers, theta[..., :n], theta[..., n:], latitude)
+    names = forest.prior.names
+    theta = as_array("theta", theta, shape=(len(names),), hint=f"In the order of the prior: {', '.join(names)}.")
+    run = forest.run(drivers, theta, latitude)
     out = {"gpp": run.gpp, "nee": run.nee, "rt": run.autotrophic + run.heterotrophic}
     out |= {name: run.X[1:, ..., k] for k, name in enumerate(POOLS)}
     return {name: np.moveaxis(values, 0, -1) for name, values in out.items()}
@@ -173,6 +220,7 @@ def tower_posterior(
     model_error: Mapping[str, float] | None = None,
     weight: Mapping[str, float] | None = None,
     latitude: float = dalec.METOLIUS,
+    forest: Forest = EVERGREEN,
 ) -> Posterior:
     """Prior, model and data of a forest as one posterior; its model values are the observed days.
 
@@ -190,6 +238,8 @@ def tower_posterior(
         See `JointObservations`; 1 where none is given.
     latitude : float
         [°N]
+    forest : Forest
+        `EVERGREEN` or `BROADLEAF`.
 
     Returns
     -------
@@ -236,10 +286,100 @@ def tower_posterior(
     drivers = weather(table, last)
 
     def model(theta: Array) -> Array:
-        run = forest_series(drivers, theta, latitude)
+        run = forest_series(drivers, theta, latitude, forest)
         return observations.join({name: run[name][..., at] for name, at in days.items()})
 
-    return Posterior(PRIOR, model, observations)
+    return Posterior(forest.prior, model, observations)
+
+
+@dataclass(frozen=True, eq=False)
+class TowerFit:
+    """DALEC fitted to a tower, with what it cannot follow.
+
+    Parameters
+    ----------
+    draws : Draws or Ensemble
+    posterior : Posterior
+        The last one, with the errors found.
+    model_error, weight : dict of str to float
+        Of each flux: standard deviation beside the measurement error, and independent share of its days.
+    until : int
+        Days used.
+    latitude : float
+    forest : Forest
+    """
+
+    draws: Any
+    posterior: Posterior
+    model_error: dict[str, float]
+    weight: dict[str, float]
+    until: int
+    latitude: float
+    forest: Forest
+
+    def series(self, table: Mapping[str, Any]) -> dict[str, Array]:
+        """What the draws say of every stream on every day of a table (draw, days), without errors of data."""
+        found = self.draws if isinstance(self.draws, Ensemble) else self.draws.ensemble()
+        theta = found.draws if found.log_weight is None else found.resample(len(found.draws), 0).draws
+        return forest_series(weather(table), theta[:: max(1, len(theta) // 400)], self.latitude, self.forest)
+
+
+def fit_tower(
+    table: Mapping[str, Any], until: int | None = None, streams: tuple[str, ...] = tuple(STREAMS), *,
+    latitude: float = dalec.METOLIUS, forest: Forest = EVERGREEN, n_passes: int = 3, method: str = "es-mda",
+    rng: Rng = 0, **options: Any,
+) -> TowerFit:
+    """Fit DALEC to a tower; errors and weights come from its own misfit in the days used.
+
+    The first pass takes the errors of the table and each day as independent. Its misfit tells how much more
+    error the model has and how many of the days are independent; with both it is fitted again (chapter 16).
+
+    Parameters
+    ----------
+    table, until, streams, latitude, forest
+        As `tower_posterior`; streams without data are left out.
+    n_passes : int
+        At least 2.
+    method, rng, **options
+        Of the last pass, as `sample`; those before are by "es-mda".
+
+    Returns
+    -------
+    TowerFit
+
+    Raises
+    ------
+    InputError
+        As `tower_posterior`.
+
+    Examples
+    --------
+    >>> found = fit_tower(synthetic_tower(rng=1, n_days=200), until=150, n_members=50)
+    >>> found.series(synthetic_tower(rng=1, n_days=200))["nee"].shape
+    (50, 200)
+    """
+    n_passes = as_whole("n_passes", n_passes, 2)
+    as_kind("table", table, "keys", hint="Give a table with a column for each stream.")
+    days = int(len(np.asarray(table["doy"])) if until is None else until)
+    streams = tuple(name for name in streams if name in table and observed_days(table, name, 0, until).size)
+    if not streams:
+        raise InputError(f"the table has no data before day {days} of the streams; there are {', '.join(STREAMS)}.")
+    fluxes = [name for name in FLUXES if name in streams]
+    source = as_rng(rng)
+    errors: dict[str, dict[str, float]] = {}
+    for k in range(n_passes):
+        posterior = tower_posterior(table, days, streams, latitude=latitude, forest=forest, **errors)
+        last = k == n_passes - 1
+        draws = sample(posterior, method, source, **options) if last else sample(posterior, "es-mda", source)
+        more, weight = errors.get("model_error", {}), errors.get("weight", {})
+        found = TowerFit(draws, posterior, more, weight, days, latitude, forest)
+        if not last:
+            made = found.series({name: np.asarray(table[name])[:days] for name in table})
+            misfit = {name: np.asarray(table[name], float)[:days] - made[name].mean(0) for name in fluxes}
+            sd = {name: np.asarray(table[f"{name}_sd"], float)[:days] for name in fluxes}
+            errors = {"model_error": {name: unexplained(misfit[name], sd[name]) for name in fluxes},
+                      "weight": {name: independent_share(misfit[name]) for name in fluxes}}  # fmt: skip
+    return found
 
 
 def weather(table: Mapping[str, Any], n_days: int | None = None) -> dalec.Drivers:

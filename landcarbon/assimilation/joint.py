@@ -130,6 +130,18 @@ class JointObservations(ObservationStream):
         """How many model values all streams read together."""
         return sum(int(part.n_values) for part in self.parts.values())
 
+    @property
+    def weighted(self) -> bool:
+        """Does a datum count as more or less than one?"""
+        return any(w != 1.0 for w in self.weight.values()) or any(
+            getattr(part, "weighted", False) for part in self.parts.values()
+        )
+
+    @property
+    def values(self) -> Array:
+        """What was measured (..., obs), stream after stream, as `simulate` makes it."""
+        return np.concatenate([part.values for part in self.parts.values()], axis=-1)
+
     def __getitem__(self, index: Any) -> JointObservations:
         return JointObservations(
             {name: part[index] for name, part in self.parts.items()}, self.weight

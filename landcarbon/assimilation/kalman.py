@@ -25,8 +25,8 @@ start. P is updated in Joseph's form, (1 − G H) P⁻ (1 − G H)ᵀ + G R Gᵀ
 
 The first three lines to type:
 
-    system = linear_system(model, t, I=60.0, process=20.0)
-    data = StateObservations(value, error, times=system.times, end=when, H=[0, 0, 1])
+    system = linear_system(model, t, I=60.0, process_sd=20.0)
+    data = StateObservations(value, error, t=system.t, end=when, H=[0, 0, 1])
     estimate = kalman_filter(system, Normal(mean, sd=sd), data)
 """
 
@@ -82,7 +82,7 @@ def kalman_filter(system: LinearSystem, start: Normal, data: StateObservations) 
     >>> from landcarbon.assimilation.state_space import linear_system
     >>> from landcarbon.models.pools import one_pool
     >>> system = linear_system(one_pool(0.2), t=[0.0, 1.0], I=100.0)
-    >>> data = StateObservations([350.0], 50.0, times=system.times, end=[1.0], H=[1.0])
+    >>> data = StateObservations([350.0], 50.0, t=system.t, end=[1.0], H=[1.0])
     >>> estimate = kalman_filter(system, Normal([300.0], sd=[100.0]), data)
     >>> print(estimate.forecast.mean()[1].round(1), estimate.forecast.sd()[1].round(1))
     [336.3] [81.9]
@@ -93,12 +93,12 @@ def kalman_filter(system: LinearSystem, start: Normal, data: StateObservations) 
     as_kind("data", data, StateObservations)
     x, P = _begin(system, start, data)
     sites, n = x.shape[:-1], system.n
-    shape = (len(system.times), *sites, n)
+    shape = (len(system.t), *sites, n)
     means, before = np.empty(shape), np.empty(shape)
     covs, covs_before = np.empty((*shape, n)), np.empty((*shape, n))
     log_evidence = np.zeros(sites)
     innovation = np.zeros((*sites, data.mask.shape[-1]))
-    for k in range(len(system.times)):
+    for k in range(len(system.t)):
         if k > 0:
             Phi, c, Q = system.step(k - 1)
             x = _apply(Phi, x) + c
@@ -117,7 +117,7 @@ def kalman_filter(system: LinearSystem, start: Normal, data: StateObservations) 
             P = 0.5 * (P + _T(P))
         means[k], covs[k] = x, P
     return StateEstimate(
-        system.times,
+        system.t,
         system.pools,
         believed(means, covs),
         believed(before, covs_before),
@@ -145,7 +145,7 @@ def kalman_smoother(system: LinearSystem, start: Normal, data: StateObservations
     >>> from landcarbon.assimilation.state_space import linear_system
     >>> from landcarbon.models.pools import one_pool
     >>> system = linear_system(one_pool(0.2), t=[0.0, 1.0], I=100.0)
-    >>> data = StateObservations([350.0], 50.0, times=system.times, end=[1.0], H=[1.0])
+    >>> data = StateObservations([350.0], 50.0, t=system.t, end=[1.0], H=[1.0])
     >>> estimate = kalman_smoother(system, Normal([300.0], sd=[100.0]), data)
     >>> print(estimate.mean()[0].round(1), estimate.sd()[0].round(1))
     [312.2] [52.1]
@@ -157,7 +157,7 @@ def kalman_smoother(system: LinearSystem, start: Normal, data: StateObservations
     x, P = filtered.analysis.mu, filtered.analysis.cov
     means, covs = np.empty_like(x), np.empty_like(P)
     lam, Lam = np.zeros(x.shape[1:]), np.zeros(P.shape[1:])
-    for k in reversed(range(len(system.times))):
+    for k in reversed(range(len(system.t))):
         means[k] = x[k] - _apply(P[k], lam)
         smooth = P[k] - P[k] @ Lam @ P[k]
         covs[k] = 0.5 * (smooth + _T(smooth))
@@ -175,7 +175,7 @@ def kalman_smoother(system: LinearSystem, start: Normal, data: StateObservations
             Lam = _T(Phi) @ Lam @ Phi
     smoothed = believed(means, covs)
     return StateEstimate(
-        system.times,
+        system.t,
         system.pools,
         smoothed,
         smoothed,
@@ -201,7 +201,7 @@ def _begin(system: LinearSystem, start: Normal, data: StateObservations) -> tupl
         raise InputError(
             f"the model has sites {system.sites}, but start has {start.mu.shape[:-1]}."
         ) from None
-    sites = fitting(own, data, system.n, system.times)
+    sites = fitting(own, data, system.n, system.t)
     n = system.n
     return np.broadcast_to(start.mu, (*sites, n)), np.broadcast_to(start.cov, (*sites, n, n))
 

@@ -34,6 +34,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior, a_prior
+from landcarbon.assimilation.replicas import Replicas
+from landcarbon.assimilation.streams import Random
 from landcarbon.matrix.errors import InputError, as_array, as_kind
 from landcarbon.matrix.frozen import keep
 
@@ -149,6 +151,23 @@ class Posterior:
         """What the model says of the observations (sites..., any..., obs), in data space."""
         values = self.run_model(theta)
         return self.observations.predict(values)
+
+    def replicate(self, theta: ArrayLike, rng: Random = 0) -> Replicas:
+        """Data that parameters (draw, p) would make at one site, and how likely they make those there are.
+
+        Raises
+        ------
+        InputError
+            Several sites; no model.
+        """
+        if self.sites:
+            raise InputError(f"replicate takes one site, but the sites have shape {self.sites}; use .at(0).")
+        values, data = self.run_model(theta), self.observations
+        seen = data.mask
+        pointwise = None if getattr(data, "weighted", False) else data.pointwise(values)[:, seen]
+        parts = getattr(data, "parts", {})
+        group = np.repeat(list(parts), [part.data.shape[-1] for part in parts.values()])[seen] if parts else None
+        return Replicas(data.values[seen], data.simulate(values, rng)[:, seen], pointwise, group=group)
 
     def log_likelihood(self, theta: ArrayLike) -> NDArray[np.float64]:
         """ln L (sites..., any...) at `theta` (sites..., any..., p)."""

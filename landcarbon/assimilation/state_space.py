@@ -13,7 +13,7 @@ symbol meaning                                shape                    unit     
 X      carbon in each pool                    (sites..., n)            gC m-2          X
 Φ      what is left after a step, and where   (steps, sites..., n, n)  1               Phi
 c      what the input has added by then       (steps, sites..., n)     gC m-2          c
-S      noise of the model, by pool (diagonal) (n,)                     gC m-2 yr-1/2   process
+S      noise of the model, by pool (diagonal) (n,)                     gC m-2 yr-1/2   process_sd
 Q      covariance that the noise adds a step  (steps, sites..., n, n)  (gC m-2)²       Q
 d, sd  data and their errors                  (sites..., obs)          own             data, sd
 H_j    what datum j reads of the pools        (sites..., obs, n)       own             H
@@ -136,7 +136,7 @@ class LinearSystem:
 
     Parameters
     ----------
-    times : array_like, (steps + 1,)
+    t : array_like, (steps + 1,)
         Times of the states, rising.
     Phi : array_like, (steps or 1, sites..., n, n)
         Transition of each step; length 1 if it never changes.
@@ -152,7 +152,7 @@ class LinearSystem:
         Times that do not rise, shapes that do not fit, a Q that is no covariance.
     """
 
-    times: Array
+    t: Array
     Phi: Array
     c: Array
     Q: Array
@@ -160,13 +160,13 @@ class LinearSystem:
 
     def __init__(
         self,
-        times: ArrayLike,
+        t: ArrayLike,
         Phi: ArrayLike,
         c: ArrayLike,
         Q: ArrayLike | None = None,
         pools: Sequence[str] | None = None,
     ) -> None:
-        t = rising("times", times)
+        t = rising("t", t)
         Phi = as_array("Phi", Phi, shape=(None, None))
         n = Phi.shape[-1]
         c = as_array("c", c, shape=(n,))
@@ -181,7 +181,7 @@ class LinearSystem:
         names = parameter_names(pools, n)
         if len(names) != n:
             raise InputError(f"pools names {len(names)} pools, but Phi has {n}.")
-        keep(self, times=t, Phi=Phi, c=c, Q=Q, pools=names)
+        keep(self, t=t, Phi=Phi, c=c, Q=Q, pools=names)
 
     @property
     def n(self) -> int:
@@ -191,7 +191,7 @@ class LinearSystem:
     @property
     def steps(self) -> int:
         """Number of steps."""
-        return len(self.times) - 1
+        return len(self.t) - 1
 
     @property
     def sites(self) -> tuple[int, ...]:
@@ -235,7 +235,7 @@ def linear_system(
     I: Forcing,
     xi: Forcing = 1.0,
     *,
-    process: ArrayLike = 0.0,
+    process_sd: ArrayLike = 0.0,
 ) -> LinearSystem:
     """A matrix model in exact steps, with noise.
 
@@ -247,7 +247,7 @@ def linear_system(
         Times of the states [yr], rising.
     I, xi : float, array_like (steps or 1, ...), DataArray or callable
         Carbon input [gC m-2 yr-1] and environmental scalar, as in `landcarbon.matrix.timeline`.
-    process : array_like, (n,) or number
+    process_sd : array_like, (n,) or number
         Noise of the model, S [gC m-2 yr-1/2], by pool: the standard deviation it adds to a pool in
         one year.
 
@@ -263,7 +263,7 @@ def linear_system(
     Examples
     --------
     >>> from landcarbon.models.pools import one_pool
-    >>> system = linear_system(one_pool(0.1), t=[0.0, 1.0, 3.0], I=100.0, process=20.0)
+    >>> system = linear_system(one_pool(0.1), t=[0.0, 1.0, 3.0], I=100.0, process_sd=20.0)
     >>> Phi, c, Q = system.step(0)
     >>> print(Phi.round(3), c.round(1), np.sqrt(Q).round(2))
     [[0.905]] [95.2] [[19.04]]
@@ -274,7 +274,9 @@ def linear_system(
     pools: tuple[str, ...] = ()
     for now in clock.walk():
         pools = now.model.pools
-        noise = _broadcast("process", as_array("process", process, lower=0.0), (now.model.n,))
+        noise = _broadcast(
+            "process_sd", as_array("process_sd", process_sd, lower=0.0), (now.model.n,)
+        )
         M = now.model.outflow_matrix(now.xi)
         key = (M.tobytes(), now.h)
         if key not in known:
@@ -345,10 +347,10 @@ class StateObservations(ObservationStream):
         What was measured. Leading axes are sites.
     error : array_like
         Its standard deviation, broadcast to `value`; positive.
-    times : array_like, (time,)
-        Times of the model's states, `system.times`.
+    t : array_like, (time,)
+        Times of the model's states, `system.t`.
     end : array_like, (obs,)
-        Time of each measurement: one of `times`.
+        Time of each measurement: one of `t`.
     H : array_like, (n,), (obs, n) or (..., obs, n); or callable
         What each measurement reads: a one at a pool, ones at all pools for their sum, rates for a
         flux. A function reads what is not linear: of states X (..., n) and the numbers j (m,) of the
@@ -373,20 +375,20 @@ class StateObservations(ObservationStream):
     --------
     Soil, the second of two pools, was sampled in the years 0 and 10:
 
-    >>> soil = StateObservations([5200.0, 5300.0], error=400.0, times=np.arange(21.0),
+    >>> soil = StateObservations([5200.0, 5300.0], error=400.0, t=np.arange(21.0),
     ...                          end=[0.0, 10.0], H=[0.0, 1.0])
     >>> soil.at(10)
     array([1])
 
     A satellite sees leaves level off, 1 − e^(−X / 2):
 
-    >>> green = StateObservations([0.6, 0.7], 0.05, times=np.arange(5.0), end=[1.0, 3.0],
+    >>> green = StateObservations([0.6, 0.7], 0.05, t=np.arange(5.0), end=[1.0, 3.0],
     ...                           H=lambda X, j: 1 - np.exp(-X[..., :1] / 2))
     >>> green.of(3).read(np.array([[2.0, 80.0]])).round(3)
     array([[0.632]])
     """
 
-    times: Array
+    t: Array
     step: NDArray[np.intp]
     H: Array | None
     operator: Callable[[Array, NDArray[np.intp]], ArrayLike] | None
@@ -398,7 +400,7 @@ class StateObservations(ObservationStream):
         self,
         value: ArrayLike,
         error: ArrayLike,
-        times: ArrayLike,
+        t: ArrayLike,
         end: ArrayLike,
         H: ArrayLike | Callable[[Array, NDArray[np.intp]], ArrayLike],
         mask: ArrayLike | None = None,
@@ -408,7 +410,7 @@ class StateObservations(ObservationStream):
     ) -> None:
         likelihood = GaussianLikelihood(value, error, mask)
         obs = likelihood.observed.shape[-1]
-        t = rising("times", times)
+        t = rising("t", t)
         when = _broadcast("end", as_array("end", end), (obs,))
         used = likelihood.mask.reshape(-1, obs).any(0)
         step, same = nearest(when, t)
@@ -437,7 +439,7 @@ class StateObservations(ObservationStream):
                     np.broadcast_to(place, likelihood.mask.shape), correlation_length, likelihood.mask, step
                 )
             )
-        keep(self, times=t, step=step, H=matrix, operator=H if callable(H) else None,
+        keep(self, t=t, step=step, H=matrix, operator=H if callable(H) else None,
              length=correlation_length, place=place, likelihood=likelihood)  # fmt: skip
 
     @property
@@ -495,9 +497,9 @@ class StateObservations(ObservationStream):
     def predict(self, X: ArrayLike) -> Array:
         """What the states X (time, sites..., any..., n) say of the data: (sites..., any..., obs)."""
         X = as_array("X", X, shape=(None if self.H is None else self.H.shape[-1],))
-        if X.ndim < 2 or X.shape[0] != len(self.times):
+        if X.ndim < 2 or X.shape[0] != len(self.t):
             raise InputError(
-                f"X has shape {X.shape}; states come time first, {len(self.times)} of them."
+                f"X has shape {X.shape}; states come time first, {len(self.t)} of them."
             )
         out = [(rows, self._read(X[k], rows)) for k in np.unique(self.step) for rows in [self.at(k)]]
         return np.concatenate([y for _, y in out], axis=-1)[..., np.argsort(np.concatenate([r for r, _ in out]))]
@@ -509,7 +511,7 @@ class StateEstimate:
 
     Parameters
     ----------
-    times : ndarray, (time,)
+    t : ndarray, (time,)
     pools : tuple of str
     analysis : Normal or Ensemble
         With the data; leading axes (time, sites...). Of a filter: with the data up to that time.
@@ -522,7 +524,7 @@ class StateEstimate:
         without memory, if model and errors are right. Zero where the mask is False.
     """
 
-    times: Array
+    t: Array
     pools: tuple[str, ...]
     analysis: Normal | Ensemble
     forecast: Normal | Ensemble
@@ -560,7 +562,7 @@ class StateEstimate:
                 name: (dims, value, {"units": unit, "long_name": text})
                 for name, (value, text) in values.items()
             },
-            coords={"time": ("time", self.times, {"units": "yr"}), "pool": list(self.pools)},
+            coords={"time": ("time", self.t, {"units": "yr"}), "pool": list(self.pools)},
         )
         return labelled(data, "State through time, given data")
 
@@ -584,10 +586,10 @@ def fitting(
     """The sites of a run, or a sentence why model, start and data do not go together."""
     if data.H is not None and data.H.shape[-1] != n:
         raise InputError(f"the rows of H read {data.H.shape[-1]} pools, but the model has {n}.")
-    if data.times.shape != np.shape(times) or not nearest(data.times, np.asarray(times))[1].all():
+    if data.t.shape != np.shape(times) or not nearest(data.t, np.asarray(times))[1].all():
         raise InputError(
             "the data were placed on other times than the model's; build them with "
-            "StateObservations(..., times=system.times)."
+            "StateObservations(..., t=system.t)."
         )
     try:
         return np.broadcast_shapes(sites, data.sites)

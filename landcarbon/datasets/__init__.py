@@ -25,8 +25,12 @@ __all__ = [
     "load",
     "load_profiles",
     "path",
+    "read_fluxnet",
+    "read_israd_csv",
     "read_jars_csv",
+    "read_plots_csv",
     "read_profiles_csv",
+    "read_sidb",
     "twin_world",
 ]
 
@@ -36,7 +40,11 @@ _WHERE = {
     "forcing_at": "landcarbon.datasets.climate",
     "join_profiles": "landcarbon.datasets.profiles",
     "load_profiles": "landcarbon.datasets.profiles",
+    "read_fluxnet": "landcarbon.datasets.towers",
+    "read_israd_csv": "landcarbon.datasets.profile_files",
     "read_jars_csv": "landcarbon.datasets.incubations",
+    "read_plots_csv": "landcarbon.datasets.plots",
+    "read_sidb": "landcarbon.datasets.incubations",
     "read_profiles_csv": "landcarbon.datasets.profile_files",
     "twin_world": "landcarbon.datasets.twin",
 }

@@ -30,7 +30,7 @@ import pandas as pd
 
 from landcarbon.matrix.errors import InputError, as_choice, as_dates, as_kind, convert
 
-__all__ = ["Jars", "read_jars_csv"]
+__all__ = ["Jars", "read_jars_csv", "read_sidb"]
 
 NAMES = {
     "soil": ("soil", "site", "sample", "soil_id"),
@@ -145,12 +145,17 @@ def read_jars_csv(
         raw = pd.read_csv(path, dtype=str, keep_default_na=False, sep=sep, encoding="utf-8-sig", skipinitialspace=True)
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{path.name} cannot be read as a table: {error}. Save it as CSV in UTF-8.") from None
-    found, ignored = _columns(path.name, list(raw.columns), dict(units or {}), dict(columns or {}))
+    return _read(path.name, raw, dict(units or {}), dict(columns or {}), decimal)
+
+
+def _read(file: str, raw: pd.DataFrame, units: dict[str, str], columns: dict[str, str], decimal: str) -> Jars:
+    """A table of texts, checked row by row."""
+    found, ignored = _columns(file, list(raw.columns), units, columns)
     raw.index = pd.RangeIndex(2, len(raw) + 2, name="line")
     text = {name: raw[header].str.strip() for name, (header, _) in found.items()}
     amount = "flux" if "flux" in found else "cumulative"
     number, reason = _numbers(text[amount], amount, decimal)
-    wanted = _unit(path.name, *found[amount], amount)
+    wanted = _unit(file, *found[amount], amount)
     number = pd.Series(convert(amount, number, found[amount][1], wanted), raw.index)
     rows = pd.DataFrame({"soil": text["soil"]})
     rows["jar"] = text["jar"] if "jar" in text else "1"
@@ -168,9 +173,100 @@ def read_jars_csv(
     report = rows[["soil", "jar"]].assign(used=reason == "", reason=reason)
     if not report["used"].any():
         first = reason.iloc[0] if len(reason) else "there is none"
-        raise InputError(f"{path.name} has no row that can be used; the first: {first}.")
+        raise InputError(f"{file} has no row that can be used; the first: {first}.")
     unit = wanted if amount == "flux" else f"{wanted} d-1"
     return Jars(rows[report["used"]].reset_index(drop=True), report, unit, tuple(notes))
+
+
+def read_sidb(
+    path: str | Path, unit: str | None = None, *, jars: Mapping[str, tuple[str, str]] | None = None
+) -> Jars:
+    """Read an entry of SIDb (Schädel et al. 2020): `timeSeries.csv`, with `metadata.yaml` beside it.
+
+    The table of an entry is wide: a column of times, and one of respiration for each soil and treatment.
+    Every column becomes a soil of its own, with one jar.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder of the entry, or its `timeSeries.csv`.
+    unit : str, optional
+        Of respiration ("ugC g-1 d-1"), or of what is summed ("mgC gC-1"). Without it the unit is read from
+        the metadata, where it stands in words; what cannot be read there must be told.
+    jars : mapping, optional
+        Column -> (soil, jar), where several columns are replicates of one soil.
+
+    Returns
+    -------
+    Jars
+
+    Raises
+    ------
+    InputError
+        No such file, no column of times, a unit that is not known or not the same for all columns, a name in
+        `jars` that is no column.
+
+    Notes
+    -----
+    Units of the metadata were typed by hand. Check the first fluxes against the paper: where the unit is
+    wrong by a factor, `F` is, and `k` is not.
+
+    Schädel et al. 2020: doi:10.5194/essd-12-1511-2020.
+    """
+    path = Path(path)
+    table = path / "timeSeries.csv" if path.is_dir() else path
+    if not table.is_file():
+        raise InputError(f"there is no file {table}.")
+    wide = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+    times = [name for name in wide if name.strip().lower() == "time"]
+    if len(times) != 1:
+        raise InputError(f"{table.name} has no column 'time'; its columns are {', '.join(wide.columns):.200}.")
+    others = [name for name in wide if name != times[0]]
+    strange = [name for name in jars or {} if name not in others]
+    if strange:
+        raise InputError(f"jars names the column {strange[0]!r}, but there are {', '.join(others):.200}.")
+    told = _sidb_units(table.parent / "metadata.yaml")
+    given = {unit or _in_symbols(told.get(name, "")) for name in others}
+    if len(given) != 1 or not next(iter(given)):
+        words = sorted({told.get(name, "nothing") for name in others})
+        raise InputError(f"the unit is told as {words[0]!r:.120}; say it as a unit: unit='ugC g-1 d-1', for instance.")
+    flux = next(iter(given))
+    summed = not re.search(r"(/\s*|per\s+|\s)(d|h|yr|day|hour)(\^?-1|⁻¹)?$", flux)
+    day = "h" if re.match(r"h", told.get(times[0], "days").lower()) else "d"
+    names = {name: (jars or {}).get(name, (name, "1")) for name in others}
+    long = pd.concat([
+        pd.DataFrame({"soil": names[n][0], "jar": names[n][1], f"day [{day}]": wide[times[0]], "amount": wide[n]})
+        for n in others
+    ])  # fmt: skip
+    label = f"{'cumulative' if summed else 'flux'} [{flux}]"
+    return _read(table.name, long.rename(columns={"amount": label}).reset_index(drop=True), {}, {}, ".")
+
+
+def _sidb_units(path: Path) -> dict[str, str]:
+    """Name -> unit, of the variables of an entry; nothing where there is no metadata."""
+    if not path.is_file():
+        return {}
+    text = path.read_text(encoding="utf-8").partition("variables:")[2]
+    blocks = re.split(r"\n\s*V\d+:", text)
+    found = {}
+    for block in blocks:
+        found_in = (re.search(rf"\b{key}:\s*[\"']?(.+?)[\"']?\s*(?:#.*)?(?:\n|$)", block) for key in ("name", "units"))
+        name, unit = found_in
+        if name:
+            found[name[1]] = unit[1] if unit else ""
+    return found
+
+
+def _in_symbols(words: str) -> str:
+    """The unit that the words of a metadata file hold: 'rate (mg C g{^-1} soil day{^-1})' -> 'mgC g-1 d-1'."""
+    inner = re.search(r"\(((?:[^()]|\([^()]*\))*)\)\s*$", words)
+    text = re.sub(r"[{}$\\]|\bsoil\b|\bdry\b|\bdw\b", " ", inner[1] if inner else words)
+    text = re.sub(r"\s*\^\s*-\s*1", "-1", text).replace("day-1", "d-1").replace("hour-1", "h-1")
+    text = re.sub(r"\b([kmuµ]?g)\s+(CO2-C|C\b)(?!O)", r"\1C", text)
+    text = re.sub(r"\b([kmuµ]?g)\s+CO2\b", r"\1CO2", text)
+    text = re.sub(r"\s+", " ", text).strip()
+    known = re.fullmatch(r"[kmuµ]?g(C|CO2) [km]?gC?-1( (d|h|yr)-1)?", text)
+    return text if known else ""
 
 
 def _columns(

@@ -21,6 +21,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,7 +31,7 @@ import pandas as pd
 from landcarbon.datasets.profiles import REQUIRED, Profiles, make_profiles
 from landcarbon.matrix.errors import InputError
 
-__all__ = ["read_profiles_csv", "read_wosis_2019", "read_wosis_2023"]
+__all__ = ["read_israd_csv", "read_profiles_csv", "read_wosis_2019", "read_wosis_2023"]
 
 # --- a tidy CSV of one's own ---------------------------------------------------------------------
 
@@ -174,6 +175,63 @@ def read_profiles_csv(
     if ignored:
         notes += (f"columns not used: {', '.join(ignored)}",)
     return make_profiles(layers, min_layers=min_layers, source=path.stem, unreadable=unreadable, notes=notes)
+
+
+ISRAD = {
+    "lyr_top": ("upper_depth", "cm"), "lyr_bot": ("lower_depth", "cm"), "lyr_c_org": ("organic_carbon", "%"),
+    "lyr_bd_samp": ("bulk_density", "g/cm3"), "lyr_coarse_tot": ("coarse_fragments", "%"),
+    "lyr_sand_tot_psa": ("sand", "%"), "lyr_clay_tot_psa": ("clay", "%"),
+}  # fmt: skip
+
+
+def read_israd_csv(path: str | Path, *, min_layers: int = 3) -> Profiles:
+    """Read layers under the names of ISRaD, the soil radiocarbon database, as its flat CSV of layers has them.
+
+    A profile is what shares `entry_name`, `site_name` and `pro_name`. It stands at `pro_lat` and `pro_long`,
+    or at `site_lat` and `site_long`. Read are `lyr_top`, `lyr_bot` [cm], `lyr_c_org` [%], and if there are
+    any `lyr_bd_samp` [g cm-3], `lyr_coarse_tot`, `lyr_sand_tot_psa` and `lyr_clay_tot_psa` [%].
+
+    Parameters
+    ----------
+    path : str or Path
+        UTF-8.
+    min_layers : int
+        Fewest layers with organic carbon a profile needs.
+
+    Returns
+    -------
+    Profiles
+
+    Raises
+    ------
+    InputError
+        As `read_profiles_csv`.
+
+    Notes
+    -----
+    Lawrence et al. 2020, Earth Syst. Sci. Data 12, 61-76, doi:10.5194/essd-12-61-2020. Organic layers have
+    negative or zero tops there (`lyr_all_org_neg`): layers above the mineral soil are dropped by the rules
+    of `Profiles`, with their reason.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no file {path}.")
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    lacking = [name for name in ("entry_name", "site_name", "pro_name", *list(ISRAD)[:3]) if name not in raw]
+    if lacking:
+        raise InputError(f"{path.name} has no column {lacking[0]!r}, as layers of ISRaD have; see read_profiles_csv.")
+    named = [raw[name].str.strip() for name in ("entry_name", "site_name", "pro_name")]
+    tidy = pd.DataFrame({"profile_id": named[0].str.cat(named[1:], sep="/")})
+    for name, short in (("latitude", "lat"), ("longitude", "long")):
+        own, site = (raw.get(f"{who}_{short}", pd.Series("", raw.index)).replace("NA", "") for who in ("pro", "site"))
+        tidy[f"{name} [deg]"] = own.where(own != "", site)
+    for name, (ours, unit) in ISRAD.items():
+        if name in raw:
+            tidy[f"{ours} [{unit}]"] = raw[name]
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / path.name
+        tidy.to_csv(whole, index=False)
+        return read_profiles_csv(whole, min_layers=min_layers, sep=",", decimal=".")
 
 
 def _columns(

@@ -61,7 +61,10 @@ UNITS = {
     "source": "-",
 }
 REQUIRED = ("profile_id", "latitude", "longitude", "upper_depth", "lower_depth", "organic_carbon")
-OPTIONAL = ("bulk_density", "coarse_fragments", "sand", "clay", "source")
+OPTIONAL = ("bulk_density", "coarse_fragments", "source")
+EXTRA = {"sand": "%", "clay": "%", "delta_14c": "per mil", "delta_14c_error": "per mil", "year": "yr"}
+"""Further numbers of a layer that are kept where a table has them, and their units."""
+COLLECTIONS = ("isis", "afsp", "he2016")
 POOR_TOPSOIL = 2.5  # g kg-1; a collection whose upper 0.3 m holds less in the median is odd
 POOR_SHARE = 0.1  # a profile with less of the median topsoil carbon may be written in percent
 PEAT = 120.0  # g kg-1; from here on a soil is organic, and relations for mineral soil make it too dense
@@ -248,7 +251,7 @@ def make_profiles(
     layers : pandas.DataFrame
         Columns `profile_id`, `latitude`, `longitude` [degrees], `upper_depth`, `lower_depth` [m],
         `organic_carbon` [g kg-1]; optional `bulk_density` [kg m-3], `coarse_fragments` [1], `sand`,
-        `clay` [%], `source`.
+        `clay` [%], `delta_14c`, `delta_14c_error` [per mil], `year`, `source`.
     min_layers : int
         Fewest layers with organic carbon a profile needs.
     source : str
@@ -294,7 +297,7 @@ def make_profiles(
     report["layers_used"] = good.groupby("profile_id").size().reindex(names, fill_value=0).where(report["used"], 0)
     notes += moved + _not_measured(good, used_fit) + _doubts(good, report)
     good = good[[*UNITS, *extra]]
-    good.attrs = {"units": UNITS | {c: "%" for c in extra}, "synthetic": synthetic}
+    good.attrs = {"units": UNITS | {c: EXTRA[c] for c in extra}, "synthetic": synthetic}
     return Profiles(good, report, used_fit, synthetic, notes)
 
 
@@ -304,13 +307,13 @@ def _as_frame(layers: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str
     if lacking:
         raise InputError(f"the table of layers has no column {lacking[0]!r}; it needs {', '.join(REQUIRED)}.")
     frame = pd.DataFrame({column: layers[column] for column in REQUIRED}).reset_index(drop=True)
-    for column in OPTIONAL:
+    for column in (*OPTIONAL, *EXTRA):
         frame[column] = layers[column].to_numpy() if column in layers else source if column == "source" else np.nan
     if frame["profile_id"].isna().any():
         row = int(np.argmax(frame["profile_id"].isna().to_numpy()))
         raise InputError(f"row {row} of the table of layers has no profile name in 'profile_id'.")
     frame["profile_id"] = frame["profile_id"].astype(str)
-    extra = [c for c in ("sand", "clay") if frame[c].notna().any()]
+    extra = [c for c in EXTRA if frame[c].notna().any()]
     for column in (*REQUIRED[1:], "bulk_density", "coarse_fragments", *extra):
         try:
             numbers = frame[column].astype(float)
@@ -550,7 +553,7 @@ def load_profiles(name: str, min_layers: int = 3) -> Profiles:
 
     Parameters
     ----------
-    name : {"isis", "afsp"}
+    name : {"isis", "afsp", "he2016"}
         Which collection.
     min_layers : int
         Fewest layers with organic carbon a profile needs.
@@ -566,10 +569,13 @@ def load_profiles(name: str, min_layers: int = 3) -> Profiles:
     DataUnavailable
         The file is not here and cannot be fetched.
     """
-    if name not in ("isis", "afsp"):
-        raise InputError(f"{name!r} is no collection of soil profiles; there are 'isis' and 'afsp'.")
+    if name not in COLLECTIONS:
+        raise InputError(f"{name!r} is no collection of soil profiles; there are {', '.join(map(repr, COLLECTIONS))}.")
     layers = load(name)
     notes: tuple[str, ...] = ("organic layers above the mineral soil are left out",)
+    if name == "he2016":
+        filled = ~layers["bulk_density_measured"] & layers["bulk_density"].notna()
+        notes += (f"bulk density of {filled.mean():.0%} of the layers was filled in by the authors",)
     if name == "isis":
         layers = _spread_bulk_density(layers)
         notes += ("bulk density stands in rows of its own and is carried to the layers around it",)

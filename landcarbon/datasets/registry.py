@@ -72,7 +72,7 @@ class Entry:
 
 
 @cache
-def registry() -> dict[str, Entry]:
+def entries() -> dict[str, Entry]:
     """All entries by name."""
     text = files("landcarbon.datasets").joinpath("registry.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
@@ -81,7 +81,7 @@ def registry() -> dict[str, Entry]:
 
 def entry(name: str) -> Entry:
     """The entry called `name`; an unknown name is answered with the nearest known ones."""
-    known = registry()
+    known = entries()
     if name in known:
         return known[name]
     near = get_close_matches(str(name).lower(), known, n=3, cutoff=0.4)
@@ -115,7 +115,7 @@ def available() -> pd.DataFrame:
             "licence": e.licence,
             "citation": e.citation,
         }
-        for e in registry().values()
+        for e in entries().values()
     ]
     return pd.DataFrame(rows).set_index("name")
 

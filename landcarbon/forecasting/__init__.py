@@ -20,7 +20,7 @@ from landcarbon.forecasting.drivers import analogue_years
 from landcarbon.forecasting.ensemble import SOURCES, Steps, forecast
 from landcarbon.forecasting.noise import ProcessError, add_observation_error
 from landcarbon.forecasting.null import climatology, persistence, random_walk
-from landcarbon.forecasting.partition import partition
+from landcarbon.forecasting.partitioning import partition
 from landcarbon.forecasting.scores import (
     coverage,
     crps,
@@ -35,6 +35,7 @@ from landcarbon.forecasting.scores import (
     spread_skill,
 )
 from landcarbon.forecasting.steps import layered_step, matrix_step
+from landcarbon.forecasting.tower import tower_skill
 
 __all__ = [
     "SOURCES",
@@ -70,6 +71,7 @@ __all__ = [
     "skill",
     "spread_skill",
     "to_long_table",
+    "tower_skill",
     "value_of_forecast",
     "value_of_perfect_forecast",
 ]

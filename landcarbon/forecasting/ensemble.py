@@ -11,7 +11,7 @@ symbol            meaning                    shape                   unit     co
 ================  =========================  ======================  =======  ==========
 :math:`X_{m,t}`   state of member m          (member, pool)          gC m-2   X
 :math:`X_{m,0}`   initial state              (member, pool)          gC m-2   initial
-:math:`\theta_m`  parameters of member m     (member, p)             own      parameters
+:math:`\theta_m`  parameters of member m     (member, p)             own      theta
 :math:`d_{m,t}`   drivers of member m        (scenario, time, ...)   own      drivers
 :math:`\sigma`    process error              () or (pool,)           yr-1/2   process_sd
 :math:`f`         one step of the model      --                      --       step
@@ -20,7 +20,7 @@ symbol            meaning                    shape                   unit     co
 
 Each source can be switched off: the initial state, the parameters and the drivers are then held at
 their mean over the ensemble, the process error at 0. The random numbers of the other sources stay
-the same, so that :func:`landcarbon.forecasting.partition.partition` compares like with like.
+the same, so that :func:`landcarbon.forecasting.partitioning.partition` compares like with like.
 
 All members advance at once as arrays; there is no loop over members. The process error multiplies
 the state by a lognormal factor of mean 1, which keeps pools positive. Steps:
@@ -71,7 +71,7 @@ class Steps:
     every : int
         Keep every so many steps.
     diagnose : callable, optional
-        `diagnose(X, parameters, drivers) -> {name: (member,) or (member, ...)}`, evaluated with the
+        `diagnose(X, theta, drivers) -> {name: (member,) or (member, ...)}`, evaluated with the
         state and the drivers at the start of each kept step (fluxes).
     pools : iterable of str, optional
         Names of the pools.
@@ -119,7 +119,7 @@ def forecast(
     model: MatrixModel | Step,
     initial: ArrayLike,
     *,
-    parameters: ArrayLike | None = None,
+    theta: ArrayLike | None = None,
     drivers: ArrayLike | Mapping[str, ArrayLike] | None = None,
     process_sd: ArrayLike | ProcessError = 0.0,
     sources: Iterable[str] = SOURCES,
@@ -132,11 +132,11 @@ def forecast(
     ----------
     model : MatrixModel or callable
         A matrix model, whose A, K, B, V may carry a leading member axis, driven by `I` and `xi`;
-        or `step(X, parameters, drivers) -> X` for all members at once: X (member, pool),
-        parameters (member, p), drivers one array (member, ...) or a dict of such for this step.
+        or `step(X, theta, drivers) -> X` for all members at once: X (member, pool),
+        theta (member, p), drivers one array (member, ...) or a dict of such for this step.
     initial : array_like, (pool,) or (member, pool)
-    parameters : array_like, (p,) or (member, p), optional
-        For a step function. Member m uses row m of `initial` and row m of `parameters`: draw both
+    theta : array_like, (p,) or (member, p), optional
+        For a step function. Member m uses row m of `initial` and row m of `theta`: draw both
         from the same posterior, and their correlation is kept.
     drivers : array_like or mapping of str to array_like, optional
         (time,) for one scenario, else (scenario, time, ...). As many scenarios as members are
@@ -179,7 +179,7 @@ def forecast(
     steps = steps if isinstance(steps, Steps) else Steps(steps)
     # Drawn whether used or not: switching one source off leaves the others' numbers alone.
     seed_drivers, seed_process = as_rng(rng).integers(2**63, size=2)
-    members = _members(model, initial, parameters, on, steps)
+    members = _members(model, initial, theta, on, steps)
     given = read_drivers(drivers, steps.n_steps)
     given = given.assigned(len(members.X), on["drivers"], int(seed_drivers))
     error = process_sd if isinstance(process_sd, ProcessError) else ProcessError(process_sd)
@@ -309,13 +309,13 @@ def _switches(sources: Iterable[str]) -> dict[str, bool]:
 def _members(
     model: MatrixModel | Step,
     initial: ArrayLike,
-    parameters: ArrayLike | None,
+    theta: ArrayLike | None,
     on: Mapping[str, bool],
     steps: Steps,
 ) -> _Members:
     """Start and parameters of each member, those switched off held at the mean."""
     X = _rows("initial", initial, "pool")
-    theta = None if parameters is None else _rows("parameters", parameters, "p")
+    theta = None if theta is None else _rows("theta", theta, "p")
     sizes = {"initial": X.shape[0]}
     if theta is not None:
         sizes["parameters"] = theta.shape[0]
@@ -350,7 +350,7 @@ def _fits(model: MatrixModel, X: Array, theta: Array | None) -> None:
     if theta is not None:
         raise InputError(
             "A MatrixModel carries its parameters in A, K, B and V (with a leading member axis), so "
-            "leave `parameters` out; to build the model from parameters, use matrix_step(build, dt)."
+            "leave `theta` out; to build the model from parameters, use matrix_step(build, dt)."
         )
     if X.shape[-1] != model.n:
         raise InputError(

@@ -48,7 +48,7 @@ def matrix_step(
     ----------
     model : MatrixModel or callable
         A model, driven by a dict with "I" and, if wanted, "xi"; or
-        `build(parameters, drivers) -> (MatrixModel, I, xi)`.
+        `build(theta, drivers) -> (MatrixModel, I, xi)`.
     dt : float
         Length of the step, yr. Input and ξ are constant within it.
     method : {"exponential", "implicit", "explicit"}
@@ -58,7 +58,7 @@ def matrix_step(
     Returns
     -------
     callable
-        `step(X, parameters, drivers) -> X`.
+        `step(X, theta, drivers) -> X`.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def matrix_step(
     if isinstance(model, MatrixModel):
         constant = model
 
-        def constant_build(parameters: Any, drivers: Any) -> tuple[MatrixModel, Any, Any]:
+        def constant_build(theta: Any, drivers: Any) -> tuple[MatrixModel, Any, Any]:
             if not isinstance(drivers, Mapping) or "I" not in drivers or set(drivers) - {"I", "xi"}:
                 given = (
                     ", ".join(drivers) if isinstance(drivers, Mapping) else type(drivers).__name__
@@ -97,8 +97,8 @@ def matrix_step(
     else:
         build = model
 
-    def step(X: Array, parameters: Any, drivers: Any) -> Array:
-        matrices, I, xi = build(parameters, drivers)
+    def step(X: Array, theta: Any, drivers: Any) -> Array:
+        matrices, I, xi = build(theta, drivers)
         xi = _shared(np.asarray(xi, float))
         M = matrices.outflow_matrix(xi[..., None] if xi.ndim == 1 else xi)
         return advance(X, M, matrices.input(I))
@@ -123,7 +123,7 @@ def layered_step(column: LayeredModel, b: ArrayLike, dt: float) -> Step:
     Returns
     -------
     callable
-        `step(X, parameters, drivers) -> X` with X (member, pool * layer) [gC m-3], the layers of a
+        `step(X, theta, drivers) -> X` with X (member, pool * layer) [gC m-3], the layers of a
         pool side by side. If there are drivers, "input" (member,) multiplies b.
 
     Raises
@@ -153,7 +153,7 @@ def layered_step(column: LayeredModel, b: ArrayLike, dt: float) -> Step:
         raise InputError(f"column and b have leading axes {lead}; one, the member, at most.")
     solved = column.prepared(1 / dt)
 
-    def step(X: Array, parameters: Any, drivers: Any) -> Array:
+    def step(X: Array, theta: Any, drivers: Any) -> Array:
         if X.shape[-1] != p * L:
             raise InputError(
                 f"The state has {X.shape[-1]} numbers a member; {p} pools in {L} layers are {p * L}."

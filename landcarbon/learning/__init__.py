@@ -5,7 +5,8 @@ where they have not looked. Scikit-learn is loaded by the functions that need it
 """
 
 from landcarbon.geo import block_ids
-from landcarbon.learning import control, emulator, hybrid, proda
+from landcarbon.learning import emulator, hybrid, proda
+from landcarbon.learning.attribution import control
 from landcarbon.learning.batch import OneBatch, one_batch
 from landcarbon.learning.evaluation import Evaluation, evaluate
 from landcarbon.learning.folds import (

@@ -31,7 +31,7 @@ to enter the likelihood beside that of the data; otherwise the posterior is shar
 emulator got wrong. The error is measured by cross-validation, on the runs that lie where the data
 want the parameters to be (:func:`refine`).
 
-:func:`report` asks first whether an emulator is worth its runs. The steady state of a matrix model
+:func:`costs` asks first whether an emulator is worth its runs. The steady state of a matrix model
 is as cheap as any emulator of it; spin-up by brute force and long transient runs are not.
 
 Sources: calibrate, emulate, sample: Cleary et al. 2021, Journal of Computational Physics 424:109716,
@@ -58,7 +58,7 @@ from landcarbon.matrix.errors import InputError, Rng, as_array, as_kind, as_rng,
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["KINDS", "Emulator", "Report", "choose", "compare", "design", "fit", "refine", "report"]
+__all__ = ["KINDS", "Emulator", "Costs", "choose", "compare", "design", "fit", "refine", "costs"]
 
 Array = NDArray[np.float64]
 Run = Callable[[Array], ArrayLike]
@@ -374,7 +374,7 @@ def refine(
     rounds: int = 3,
     candidates: int = 400,
     rng: Rng = 0,
-    report: Callable[[int, Emulator], None] | None = None,
+    tell: Callable[[int, Emulator], None] | None = None,
 ) -> Emulator:
     """Spend further runs where they count, and measure the error there.
 
@@ -391,8 +391,8 @@ def refine(
     candidates : int
         See :func:`choose`.
     rng : Generator or int
-    report : callable, optional
-        `report(round, emulator)`.
+    tell : callable, optional
+        `tell(round, emulator)`.
 
     Returns
     -------
@@ -410,13 +410,13 @@ def refine(
             theta, outputs, emulator.prior, emulator.kind, folds=len(emulator.members),
             judged=judged, rng=rng,
         )  # fmt: skip
-        if report is not None:
-            report(k, emulator)
+        if tell is not None:
+            tell(k, emulator)
     return emulator
 
 
 @dataclass(frozen=True)
-class Report:
+class Costs:
     """Is the emulator worth its runs?
 
     Attributes
@@ -479,9 +479,9 @@ class Report:
         )
 
 
-def report(
+def costs(
     emulator: Emulator, model: Run, calls: float, *, batch: int = 1000, rng: Rng = 0
-) -> Report:
+) -> Costs:
     """Time model and emulator side by side, and say which is cheaper for this many calls.
 
     Parameters
@@ -497,7 +497,7 @@ def report(
 
     Returns
     -------
-    Report
+    Costs
         Print it.
     """
     theta = design(emulator.prior, batch, rng)
@@ -513,7 +513,7 @@ def report(
                 break
         return min(times) / batch
 
-    return Report(seconds(model), seconds(emulator), len(emulator), emulator.seconds, float(calls))
+    return Costs(seconds(model), seconds(emulator), len(emulator), emulator.seconds, float(calls))
 
 
 def _inputs(prior: Prior, theta: Array) -> Array:

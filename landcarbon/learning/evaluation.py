@@ -151,7 +151,7 @@ def evaluate(
     truth: ArrayLike | None = None,
     n_draws: int = 100,
     rng: Rng = 0,
-    report: Callable[[str, int], None] | None = None,
+    tell: Callable[[str, int], None] | None = None,
 ) -> Evaluation:
     """Cross-validated skill of PRODA and its rivals, all on the same folds.
 
@@ -174,8 +174,8 @@ def evaluate(
         Parameter draws a site for predictions.
     rng : Generator or int
         What a rival says depends on it, on the rival's name and on the fold, not on other rivals.
-    report : callable, optional
-        `report(method, fold)` when done.
+    tell : callable, optional
+        `tell(method, fold)` when done.
 
     Returns
     -------
@@ -207,8 +207,8 @@ def evaluate(
     found = {name: _Row(task) for name in asked}
     for held in held_out(asked, task, folds, n_draws=n_draws, seed=seed, prepare=known):
         found[held.name].add(held)
-        if report is not None:
-            report(held.name, held.fold)
+        if tell is not None:
+            tell(held.name, held.fold)
     if task.known is not None:
         found["own_profile"] = _own(task, task.known)
     if truth is not None:

@@ -63,14 +63,11 @@ class Folds:
         resample these.
     kind : str
         "blocked", "group" or "random".
-    near : ndarray of bool, (fold, site), or None
-        Sites left out of training in that fold because they lie inside the buffer.
     """
 
     fold: NDArray[np.int64]
     group: NDArray[np.int64]
     kind: str
-    near: NDArray[np.bool_] | None = None
 
     @property
     def n_folds(self) -> int:
@@ -83,42 +80,7 @@ class Folds:
     def __iter__(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         for k in range(self.n_folds):
             out = self.fold == k
-            train = ~out if self.near is None else ~out & ~self.near[k]
-            yield np.flatnonzero(train), np.flatnonzero(out)
-
-    def with_buffer(self, lat: ArrayLike, lon: ArrayLike, distance_km: float) -> Folds:
-        """The same folds, training sites closer than `distance_km` to any test site left out.
-
-        Parameters
-        ----------
-        lat, lon : array_like, (site,)
-            Degrees.
-        distance_km : float
-            Width of the buffer.
-
-        Returns
-        -------
-        Folds
-
-        Raises
-        ------
-        InputError
-            The buffer empties the training side of a fold.
-        """
-        lat, lon = as_places(lat, lon)
-        same_length("lat", lat.size, "the folds", self.fold.size)
-        near = np.zeros((self.n_folds, self.fold.size), dtype=bool)
-        for k in range(self.n_folds):
-            out = self.fold == k
-            train = np.flatnonzero(~out)
-            _, gap = nearest(lat[train], lon[train], lat[out], lon[out])
-            near[k, train[gap < distance_km]] = True
-            if (out | near[k]).all():
-                raise InputError(
-                    f"A buffer of {distance_km:g} km leaves no training site in fold {k}. "
-                    "Take a narrower buffer or more folds."
-                )
-        return Folds(self.fold, self.group, self.kind, near)
+            yield np.flatnonzero(~out), np.flatnonzero(out)
 
 
 def blocked_folds(

@@ -276,7 +276,7 @@ def fit(
     n_networks: int = 4,
     network: Sequence[int] | Maker = (32, 32),
     rng: Rng = 0,
-    report: Callable[[int, int], None] | None = None,
+    tell: Callable[[int, int], None] | None = None,
     **schedule: Any,
 ) -> Hybrid:
     """Train networks end to end: environment → parameters → process model → data.
@@ -299,8 +299,8 @@ def fit(
         :class:`landcarbon.learning.mlp.FromFunction` one of any framework.
     rng : Generator or int
         The same seed gives the same network, bit by bit.
-    report : callable, optional
-        `report(member, epoch)`.
+    tell : callable, optional
+        `tell(member, epoch)`.
     **schedule
         For :class:`landcarbon.learning.mlp.Schedule`: batch 256, rate 0.01, decay 0.3, epochs 60,
         patience 10 unless given.
@@ -353,8 +353,8 @@ def fit(
             net = network(x.shape[1], q, own)
         else:
             net = MLP.start((x.shape[1], *hidden, q), own)
-        tell = None if report is None else lambda epoch, *_, k=k: report(k, epoch)
-        trained.append(train(net, x, cost, share == k, rng=own, report=tell, **schedule))
+        each = None if tell is None else lambda epoch, *_, k=k: tell(k, epoch)
+        trained.append(train(net, x, cost, share == k, rng=own, tell=each, **schedule))
     held = np.empty((n, q))
     for k, member in enumerate(trained):
         held[share == k] = member.net(x[share == k])

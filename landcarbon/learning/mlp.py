@@ -311,7 +311,7 @@ def train(
     validation: ArrayLike,
     *,
     rng: Rng = 0,
-    report: Callable[[int, float, float], None] | None = None,
+    tell: Callable[[int, float, float], None] | None = None,
     **schedule: Any,
 ) -> Training:
     """Minimise a cost of the network's output with Adam, in mini-batches, stopping early.
@@ -329,8 +329,8 @@ def train(
         epochs, and the network of the best epoch is returned.
     rng : Generator or int
         Order of the rows.
-    report : callable, optional
-        `report(epoch, training cost, validation cost)`.
+    tell : callable, optional
+        `tell(epoch, training cost, validation cost)`.
     **schedule
         For :class:`Schedule`: `batch`, `rate`, `decay`, `epochs`, `patience`.
 
@@ -387,8 +387,8 @@ def train(
             total += J * rows.size
         now = cost(net(x[ask]), ask)[0]
         history.append((total / learn.size, now))
-        if report is not None:
-            report(epoch, *history[-1])
+        if tell is not None:
+            tell(epoch, *history[-1])
         if now < best_cost:
             best, best_cost, kept = epoch, now, net
         elif epoch - best >= plan.patience:

@@ -187,7 +187,7 @@ def assimilate(
     n_rounds: int = 10,
     tolerance: float = 0.01,
     rng: Rng = 0,
-    report: Callable[[int, int], None] | None = None,
+    tell: Callable[[int, int], None] | None = None,
 ) -> Sites:
     """First call: condition the parameters of every site on its own profile (ES-MDA).
 
@@ -209,8 +209,8 @@ def assimilate(
     tolerance : float
         It is learnt when the mean of ln carbon over all measurements moves less than this in a round.
     rng : Generator or int
-    report : callable, optional
-        `report(done, total)` after every chunk of sites of a round; not for runs on disk, which have a
+    tell : callable, optional
+        `tell(done, total)` after every chunk of sites of a round; not for runs on disk, which have a
         progress bar.
 
     Returns
@@ -240,11 +240,11 @@ def assimilate(
     prior, trace = task.prior, np.empty((0, 2))
     if n_rounds > 1:
         few = np.sort(rng.permutation(n)[:COMMON])
-        prior, trace = _common(task[few], how, n_rounds, tolerance, rng, report)
+        prior, trace = _common(task[few], how, n_rounds, tolerance, rng, tell)
 
     def once(folder: str, prior: Prior, before: Sites | None = None, centre: Array | None = None) -> Sites:
         at = np.arange(n) if before is None or before.position is None else before.position
-        draws, prediction, reason = how.run(task[at], prior, names[at], rng, folder, report, centre)
+        draws, prediction, reason = how.run(task[at], prior, names[at], rng, folder, tell, centre)
         good = reason == ""
         failed = {} if before is None else dict(before.failed)
         return Sites(
@@ -267,12 +267,12 @@ def _common(
     n_rounds: int,
     tolerance: float,
     rng: np.random.Generator,
-    report: Callable[[int, int], None] | None,
+    tell: Callable[[int, int], None] | None,
 ) -> tuple[Prior, Array]:
     """What the sites have in common, found by rounds until carbon stays, and the way there."""
     prior, trace = task.prior, np.empty((0, 2))
     for k in range(n_rounds):
-        draws, prediction, reason = how.run(task, prior, task.site, rng, f"round{k + 1}", report)
+        draws, prediction, reason = how.run(task, prior, task.site, rng, f"round{k + 1}", tell)
         good = reason == ""
         z = draws[good].reshape(-1, len(prior))
         off = (prediction[good].mean(axis=1) - task.data.data[good])[task.data.mask[good]].mean()
@@ -348,7 +348,7 @@ class _Smoother:
         site: NDArray[Any],
         rng: np.random.Generator,
         folder: str,
-        report: Callable[[int, int], None] | None = None,
+        tell: Callable[[int, int], None] | None = None,
         centre: Array | None = None,
     ) -> tuple[Array, Array, NDArray[Any]]:
         """Draws and predictions of every site, and why sites failed.
@@ -375,8 +375,8 @@ class _Smoother:
             part = np.arange(first, min(first + chunk, n))
             found = work(part, [site_generator(seed, int(i)) for i in part])
             draws[part], prediction[part] = found["draws"][1], found["prediction"][1]
-            if report is not None:
-                report(int(part[-1]) + 1, n)
+            if tell is not None:
+                tell(int(part[-1]) + 1, n)
         return draws, prediction, np.full(n, "", dtype=object)
 
 

@@ -240,7 +240,7 @@ def cross_predict(
     *,
     site: ArrayLike | None = None,
     weights: ArrayLike | None = None,
-    report: Callable[[int], None] | None = None,
+    tell: Callable[[int], None] | None = None,
 ) -> NDArray[np.float64]:
     """Predict every row by a copy of the estimator that has not seen its fold.
 
@@ -257,7 +257,7 @@ def cross_predict(
         row a site.
     weights : array_like, (row,), optional
         Sample weights, for estimators that take them.
-    report : callable, optional
+    tell : callable, optional
         Called with the fold's number when it is done.
 
     Returns
@@ -291,8 +291,8 @@ def cross_predict(
     out = np.full(y.shape, np.nan)
     for held in held_out({"": _Estimator(estimator)}, rows, folds):
         out[np.isin(row_site, held.test)] = held.said.mean
-        if report is not None:
-            report(held.fold)
+        if tell is not None:
+            tell(held.fold)
     return out
 
 

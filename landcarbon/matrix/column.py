@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -138,7 +138,7 @@ class LayeredModel:
         >>> LayeredModel(("litter", "fast", "slow"), soil, A, np.ones((3, 2)), [0.1], [0.05]).stages
         (('litter',), ('fast', 'slow'))
         """
-        plan = self._plan()
+        plan = self.plan()
         places = [
             np.arange(s.pools.start, s.pools.stop).reshape(s.size, -1).T for s in plan.stages
         ]
@@ -385,8 +385,8 @@ class LayeredModel:
         One column serves every b (..., p, L); of several columns each has its own.
         """
         one = math.prod(self.shape) == 1
-        plan, dz = self._plan(), self.layers.thickness[:, None, None]
-        parts = list(self._parts(plan, self.shape, "cascade", True, rate))
+        plan, dz = self.plan(), self.layers.thickness[:, None, None]
+        parts = list(self.parts(plan, self.shape, "cascade", True, rate))
         for part in parts:
             cascade.factorise(plan, part.rates, part.factors)
 
@@ -416,8 +416,8 @@ class LayeredModel:
         lead = np.broadcast_shapes(self.shape, b.shape[:-2])
         if not 0 < math.prod(lead) < FEW:
             return None
-        plan, dz = self._plan(), self.layers.thickness[:, None, None]
-        [part] = self._parts(plan, lead, "banded", False, relaxing)
+        plan, dz = self.plan(), self.layers.thickness[:, None, None]
+        [part] = self.parts(plan, lead, "banded", False, relaxing)
         try:
             lu = Banded(*blocks_of(part.rates, self._mixed(plan)))
         except np.linalg.LinAlgError:
@@ -460,15 +460,15 @@ class LayeredModel:
 
     def _solve(
         self, b: Array, method: str, keep: bool = False, relaxing: float = 0.0
-    ) -> tuple[Array, list[_Part]]:
+    ) -> tuple[Array, list[Part]]:
         if method not in METHODS:
             raise InputError(f"There is no method {method!r}; choose among {', '.join(METHODS)}.")
         lead = np.broadcast_shapes(self.shape, b.shape[:-2])
-        plan, dz = self._plan(), self.layers.thickness[:, None, None]
+        plan, dz = self.plan(), self.layers.thickness[:, None, None]
         b = one_axis(b, 2, lead)
         X = np.empty(b.shape)
         parts = []
-        for part in self._parts(plan, lead, method, keep, relaxing):
+        for part in self.parts(plan, lead, method, keep, relaxing):
             Y = ordered(part.Y, b[part.columns], plan.order)
             Y *= dz
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -487,46 +487,71 @@ class LayeredModel:
             self._explain(X)
         return X, parts
 
-    def _pullback(self, X: Array, parts: list[_Part], method: str, dX: ArrayLike) -> LayeredGradient:
+    def _pullback(self, X: Array, parts: list[Part], method: str, dX: ArrayLike) -> LayeredGradient:
         p, L = X.shape[-2:]
-        lead, n = X.shape[:-2], math.prod(X.shape[:-2])
+        lead = X.shape[:-2]
         dX = np.broadcast_to(as_array("dX", dX, shape=(p, L)), X.shape)
-        plan, dz = self._plan(), self.layers.thickness[:, None, None]
+        plan, dz = self.plan(), self.layers.thickness[:, None, None]
+        order, mixed = plan.order, self._mixed(plan)
+        X, dX = (one_axis(a, 2, lead) for a in (X, dX))
+
+        def adjoints() -> Iterator[tuple[slice, Rates, Array, Array, Array]]:
+            for c, rates, Y, factors in parts:
+                lam = ordered(np.empty_like(Y), dX[c], order)
+                lam /= dz
+                if method == "cascade":
+                    cascade.solve_transposed(plan, rates, lam, factors)
+                else:
+                    D, down, up = blocks_of(rates, mixed)
+                    self._other(method, np.swapaxes(D, -1, -2), up, down, lam)
+                Y = ordered(Y, X[c], order)
+                Y *= dz
+                yield c, rates, lam, Y, lam
+
+        return self.gradient(lead, adjoints())
+
+    def gradient(
+        self, lead: tuple[int, ...], adjoints: Iterable[tuple[slice, Rates, Array, Array, Array]]
+    ) -> LayeredGradient:
+        """−λ (dM) Y and λ (dI), by the parts of the model.
+
+        Parameters
+        ----------
+        lead : tuple of int
+            Leading axes of the columns.
+        adjoints : iterable
+            Of some columns each: which, their rates, λ and stocks Y (..., L, p, N), and the worth of the
+            input (L, p, N); pools in the order of the plan. Leading axes of λ and Y (steps) are summed over.
+        """
+        p, L = self.state_shape
+        n, plan, dz = math.prod(lead), self.plan(), self.layers.thickness[:, None, None]
         order, mixed = plan.order, self._mixed(plan)
         tails = {"A": (p, p), "K": (p, L), "down": (L - 1,), "up": (L - 1,), "I": (p, L)}
         to = dict(zip(tails, together([(n, *tail) for tail in tails.values()])))
         to["A"][...] = 0.0
-        X, dX = (one_axis(a, 2, lead) for a in (X, dX))
-        for c, rates, Y, factors in parts:
-            lam = ordered(np.empty_like(Y), dX[c], order)
-            lam /= dz
-            if method == "cascade":
-                cascade.solve_transposed(plan, rates, lam, factors)
-            else:
-                D, down, up = blocks_of(rates, mixed)
-                self._other(method, np.swapaxes(D, -1, -2), up, down, lam)
-            Y = ordered(Y, X[c], order)
-            Y *= dz
-            drop = np.diff(lam, axis=0)
+        for c, rates, lam, Y, worth in adjoints:
+            lam, Y = (a.reshape(-1, *a.shape[-3:]) for a in (lam, Y))
+            drop = np.diff(lam, axis=1)
             drop *= mixed[:, None]
-            to["down"][c] = np.einsum("lpN,lpN->lN", drop, Y[:-1]).T
-            to["up"][c] = -np.einsum("lpN,lpN->lN", drop, Y[1:]).T
+            to["down"][c] = np.einsum("slpN,slpN->lN", drop, Y[:, :-1]).T
+            to["up"][c] = -np.einsum("slpN,slpN->lN", drop, Y[:, 1:]).T
             per_leaving = np.negative(lam)
             for (i, j), f in rates.F.items():
-                per_leaving[:, j] += f * lam[:, i]
+                per_leaving[:, :, j] += f * lam[:, :, i]
                 to["A"][c, order[i], order[j]] = -np.einsum(
-                    "lN,lN,lN->N", lam[:, i], rates.K[:, j], Y[:, j]
+                    "slN,lN,slN->N", lam[:, :, i], rates.K[:, j], Y[:, :, j]
                 )
             per_leaving *= Y
-            lam *= dz
+            per_leaving = per_leaving[0] if len(lam) == 1 else per_leaving.sum(axis=0)
+            worth = worth * dz
             for k, pool in enumerate(order):
                 to["K"][c, pool] = per_leaving[:, k].T
-                to["I"][c, pool] = lam[:, k].T
+                to["I"][c, pool] = worth[:, k].T
         return LayeredGradient(**{k: a.reshape(*lead, *a.shape[1:]) for k, a in to.items()})
 
-    def _parts(
-        self, plan: Plan, lead: tuple[int, ...], method: str, keep: bool, relaxing: float
-    ) -> Iterator[_Part]:
+    def parts(
+        self, plan: Plan, lead: tuple[int, ...], method: str, keep: bool, relaxing: float, most: int = solve.CHUNK
+    ) -> Iterator[Part]:
         """Run through the columns, some at a time; the arrays of a part are used again unless kept."""
         p, L = self.K.shape[-2:]
         K, down, up = (one_axis(a, k, lead) for a, k in ((self.K, 2), (self.down, 1), (self.up, 1)))
@@ -536,7 +561,7 @@ class LayeredModel:
         }
         blocks = [(s.size, s.size, (s.pools.stop - s.pools.start) // s.size) for s in plan.stages]
         room: list[Array] = []
-        for c in split_columns(len(K), solve.CHUNK if method == "cascade" else max(solve.CHUNK // 16, FEW)):
+        for c in split_columns(len(K), most if method == "cascade" else max(most // 16, FEW)):
             N = c.stop - c.start
             if keep or not room or room[0].shape[-1] != N:
                 room = together(
@@ -549,9 +574,10 @@ class LayeredModel:
                 np.array(up[c].T, order="C"),
                 relaxing,
             )
-            yield _Part(c, rates, room[1], room[2:])
+            yield Part(c, rates, room[1], room[2:])
 
-    def _plan(self) -> Plan:
+    def plan(self) -> Plan:
+        """The cascade that the transfers make."""
         p = len(self.pools)
         used = np.any((self.A != 0).reshape(-1, p, p), axis=0) & ~np.eye(p, dtype=bool)
         return cascade.plan_cascade(tuple(map(tuple, used.tolist())), self.mixed)
@@ -594,7 +620,7 @@ class LayeredGradient:
     I: Array
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """Some of the columns, and what is known of them."""
 
     columns: slice

@@ -20,8 +20,8 @@ R      gas constant, 8.314462618                 J mol-1 GAS_CONSTANT      CODAT
 ψ      soil water potential, negative      (...) MPa     potential_mpa     [3]
 ψ_min  potential at which decay stops      (...) MPa     driest_mpa        [3]
 ψ_max  potential from which ξ = 1          (...) MPa     wettest_mpa       [3]
-z      depth below the surface             (...) m       depth_m           [3]
-z_e    e-folding depth                     (...) m       efolding_m        [3]
+z      depth below the surface             (...) m       depth             [3]
+z_e    e-folding depth                     (...) m       efolding          [3]
 ====== =================================== ===== ======= ================= ======
 
 [1] Lloyd & Taylor (1994), Functional Ecology 8, 315–323, doi 10.2307/2389824.
@@ -89,7 +89,7 @@ def q10(temperature_c: ArrayLike, q10: ArrayLike = 1.5, reference_c: ArrayLike =
     >>> q10([15.0, 25.0, 35.0], q10=2.0)
     array([0.5, 1. , 2. ])
     """
-    T, T_ref = _celsius("temperature_c", temperature_c), _celsius("reference_c", reference_c)
+    T, T_ref = as_celsius("temperature_c", temperature_c), as_celsius("reference_c", reference_c)
     factor = as_array("q10", q10, lower=0.0, strict=True, hint="Q10 is about 1.5 to 3 for soils.")
     return factor ** ((T - T_ref) / 10.0)
 
@@ -199,7 +199,7 @@ def century_temperature(temperature_c: ArrayLike, minimum: float = 0.01) -> Arra
     >>> century_temperature([-30.0, 15.4, 30.0]).round(3)
     array([0.01 , 0.565, 1.   ])
     """
-    T = _celsius("temperature_c", temperature_c)
+    T = as_celsius("temperature_c", temperature_c)
     floor = as_array("minimum", minimum, lower=0.0, upper=1.0)
     return np.maximum(floor, century_arctangent(T) / century_arctangent(np.array(30.0)))
 
@@ -279,14 +279,14 @@ def oxygen(supply_over_demand: ArrayLike, minimum: float = 0.2) -> Array:
     return np.clip(ratio, floor, 1.0)
 
 
-def depth(depth_m: ArrayLike, efolding_m: ArrayLike) -> Array:
+def depth(depth: ArrayLike, efolding: ArrayLike) -> Array:
     """Slower turnover below: ξ = exp(−z / z_e).
 
     Parameters
     ----------
-    depth_m : array_like (...)
+    depth : array_like (...)
         Depth z below the surface [m], positive downwards.
-    efolding_m : array_like (...)
+    efolding : array_like (...)
         Depth z_e [m], above 0, over which ξ falls by the factor e; 0.5 m in CLM4.5, 10 m in CLM5.
 
     Returns
@@ -308,11 +308,11 @@ def depth(depth_m: ArrayLike, efolding_m: ArrayLike) -> Array:
     >>> depth([0.0, 0.5, 1.0], 0.5).round(3)
     array([1.   , 0.368, 0.135])
     """
-    z = as_array("depth_m", depth_m, lower=0.0, hint="Depth counts downwards from the surface.")
+    z = as_array("depth", depth, lower=0.0, hint="Depth counts downwards from the surface.")
     scale = as_array(
-        "efolding_m", efolding_m, lower=0.0, strict=True, hint="For no change with depth use ξ = 1."
+        "efolding", efolding, lower=0.0, strict=True, hint="For no change with depth use ξ = 1."
     )
-    as_broadcast(depth_m=z, efolding_m=scale)
+    as_broadcast(depth=z, efolding=scale)
     return np.exp(-z / scale)
 
 
@@ -332,8 +332,23 @@ def _negative(name: str, value: ArrayLike) -> Array:
     return psi
 
 
-def _celsius(name: str, value: ArrayLike) -> Array:
-    return as_array(name, value, lower=-100.0, upper=100.0, hint="It is in °C: °C = K − 273.15.")
+def as_celsius(
+    name: str,
+    value: ArrayLike,
+    lower: float = -100.0,
+    upper: float = 100.0,
+    *,
+    shape: tuple[int | None, ...] | None = None,
+) -> Array:
+    """A temperature [°C], checked: one in kelvin lies above `upper`, and the sentence says so.
+
+    Examples
+    --------
+    >>> as_celsius("temperature_c", 12.0)
+    array(12.)
+    """
+    hint = f"It is in °C: °C = K − {FREEZING}."
+    return as_array(name, value, lower=lower, upper=upper, shape=shape, hint=hint)
 
 
 def _kelvin(name: str, value: ArrayLike) -> Array:

@@ -118,7 +118,7 @@ def _rothc(T: Array) -> Array:
 
 
 def _arrhenius(T: Array, activation: float = 75e3, reference: float = 15.0) -> Array:
-    return response.arrhenius(T + 273.15, activation, reference + 273.15)
+    return response.arrhenius(T + response.FREEZING, activation, reference + response.FREEZING)
 
 
 def _daycent_pores(
@@ -157,7 +157,7 @@ _ALL = (
            "Arrhenius (1889); SoilR has a prefactor, here ξ = 1 at T_ref", (15.0, 1.0), _arrhenius),
     Scalar("Lloyd–Taylor", "fT.LandT", "exp(308.56 (1 / 56.02 − 1 / (T + 273.15 − 227.13)))", _CELSIUS,
            "Lloyd & Taylor (1994), Functional Ecology 8, 315–323, doi 10.2307/2389824", (10.0, 1.0),
-           lambda T: response.lloyd_taylor(T + 273.15), (-46.0, 100.0)),
+           lambda T: response.lloyd_taylor(T + response.FREEZING), (-46.0, 100.0)),
     Scalar("Kirschbaum", "fT.KB", "exp(−3.764 + 0.204 T (1 − 0.5 T / 36.9))", _CELSIUS,
            "Kirschbaum (1995), Soil Biology and Biochemistry 27, 753–760, doi 10.1016/0038-0717(94)00242-S",
            (36.9, 0.9998), lambda T: np.exp(-3.764 + 0.204 * T * (1 - 0.5 * T / 36.9))),

@@ -92,12 +92,12 @@ Forcing = partial(clm5.Forcing, layers=LAYERS)
 """`clm5.Forcing` on the ten layers: soil_temperature, water_scalar (..., 10, 12) and so on."""
 
 
-def column(parameters: ArrayLike, forcing: clm5.Forcing) -> tuple[LayeredModel, Array]:
+def column(theta: ArrayLike, forcing: clm5.Forcing) -> tuple[LayeredModel, Array]:
     """The matrix equation of each site.
 
     Parameters
     ----------
-    parameters : array_like (..., 21)
+    theta : array_like (..., 21)
         In the order and units of `PARAMETERS`.
     forcing : clm5.Forcing
         Made with `clm45.Forcing`.
@@ -113,15 +113,15 @@ def column(parameters: ArrayLike, forcing: clm5.Forcing) -> tuple[LayeredModel, 
     InputError
         A parameter without meaning, or leading axes that do not fit.
     """
-    return clm5.column(parameters, forcing, rate=NORMALIZATION)
+    return clm5.column(theta, forcing, rate=NORMALIZATION)
 
 
-def steady_state(parameters: ArrayLike, forcing: clm5.Forcing) -> Array:
+def steady_state(theta: ArrayLike, forcing: clm5.Forcing) -> Array:
     """Carbon in every pool and layer when input and losses balance.
 
     Parameters
     ----------
-    parameters : array_like (..., 21)
+    theta : array_like (..., 21)
         See `PARAMETERS`.
     forcing : clm5.Forcing
         Made with `clm45.Forcing`.
@@ -140,36 +140,34 @@ def steady_state(parameters: ArrayLike, forcing: clm5.Forcing) -> Array:
     >>> print(f"{(soil_carbon(X) * LAYERS.thickness).sum() / 1000:.1f} kgC m-2")
     24.7 kgC m-2
     """
-    return clm5.steady_state(parameters, forcing, rate=NORMALIZATION)
+    return clm5.steady_state(theta, forcing, rate=NORMALIZATION)
 
 
 def steady_state_and_vjp(
-    parameters: ArrayLike, forcing: clm5.Forcing
+    theta: ArrayLike, forcing: clm5.Forcing
 ) -> tuple[Array, Callable[[ArrayLike], Array]]:
-    """The steady state (..., 7, 10), and its adjoint: ∂J/∂X → ∂J/∂parameters (..., 21)."""
-    return clm5.steady_state_and_vjp(parameters, forcing, rate=NORMALIZATION)
+    """The steady state (..., 7, 10), and its adjoint: ∂J/∂X → ∂J/∂theta (..., 21)."""
+    return clm5.steady_state_and_vjp(theta, forcing, rate=NORMALIZATION)
 
 
-def observed_values(parameters: ArrayLike, forcing: clm5.Forcing) -> Array:
+def observed_values(theta: ArrayLike, forcing: clm5.Forcing) -> Array:
     """`soil_carbon` of the steady state (..., 10) [gC m-3]."""
-    return clm5.observed_values(parameters, forcing, rate=NORMALIZATION)
+    return clm5.observed_values(theta, forcing, rate=NORMALIZATION)
 
 
-def observed(
-    parameters: ArrayLike, forcing: clm5.Forcing
-) -> tuple[Array, Callable[[ArrayLike], Array]]:
+def observed(theta: ArrayLike, forcing: clm5.Forcing) -> tuple[Array, Callable[[ArrayLike], Array]]:
     """`observed_values` and their adjoint, see `clm5.observed`."""
-    return clm5.observed(parameters, forcing, rate=NORMALIZATION)
+    return clm5.observed(theta, forcing, rate=NORMALIZATION)
 
 
 def monthly_model(
-    parameters: ArrayLike, forcing: clm5.Forcing
+    theta: ArrayLike, forcing: clm5.Forcing
 ) -> tuple[MatrixModel, Array, Array]:
     """One column as a flat model of 70 pools with a scalar for each month.
 
     Parameters
     ----------
-    parameters : array_like (..., 21)
+    theta : array_like (..., 21)
     forcing : clm5.Forcing
 
     Returns
@@ -178,4 +176,4 @@ def monthly_model(
         As from `clm5.monthly_model`: pools 'cwd[1]' … 'soil3[10]' [gC m-2], total input
         [gC m-2 yr-1], scalars (12, ..., 70).
     """
-    return clm5.monthly_model(parameters, forcing, rate=NORMALIZATION)
+    return clm5.monthly_model(theta, forcing, rate=NORMALIZATION)

@@ -61,6 +61,7 @@ __all__ = [
     "Forcing",
     "carbon_use_efficiency",
     "column",
+    "column_and_vjp",
     "monthly_columns",
     "monthly_model",
     "observed",
@@ -284,18 +285,16 @@ def _in_order(value: Any) -> Any:
 _FORCING = tuple(field.name for field in dataclasses.fields(Forcing) if field.name != "layers")
 
 
-def column(
-    parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0
-) -> tuple[LayeredModel, Array]:
+def column(theta: ArrayLike, forcing: Forcing, *, rate: float = 1.0) -> tuple[LayeredModel, Array]:
     """The matrix equation of each site: its LayeredModel, and its input.
 
     Parameters
     ----------
-    parameters : array_like (..., 21)
+    theta : array_like (..., 21)
         In the order and units of `PARAMETERS`. They need not lie within the prior bounds, only make
         sense: times and scales above 0, fractions that create no carbon.
     forcing : Forcing
-        Leading axes broadcast against those of `parameters`.
+        Leading axes broadcast against those of `theta`.
     rate : float
         Factor on all turnover rates, here and in the functions below: that of CLM4.5 is not 1.
 
@@ -310,17 +309,35 @@ def column(
     InputError
         A parameter without meaning, or leading axes that do not fit.
     """
-    return _Parts(parameters, forcing, rate).column()
+    return _Parts(theta, forcing, rate).column()
+
+
+def column_and_vjp(
+    parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0
+) -> tuple[LayeredModel, Array, Callable[[LayeredGradient], Array]]:
+    """The same, and the way back from the parts of the equation to the parameters.
+
+    Returns
+    -------
+    model : LayeredModel
+    b : ndarray (..., 7, 20)
+        [gC m-3 yr-1]
+    pullback : callable
+        LayeredGradient → ∂J/∂parameters (..., 21).
+    """
+    parts = _Parts(parameters, forcing, rate)
+    model, b = parts.column()
+    return model, b, lambda g: parts.pullback(model, g)
 
 
 def monthly_model(
-    parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0
+    theta: ArrayLike, forcing: Forcing, *, rate: float = 1.0
 ) -> tuple[MatrixModel, Array, Array]:
     """One column as a flat model with a scalar for each month, to be run forward in time.
 
     Parameters
     ----------
-    parameters : array_like (..., 21)
+    theta : array_like (..., 21)
     forcing : Forcing
     rate : float
         See :func:`column`.
@@ -348,7 +365,7 @@ def monthly_model(
     >>> print(f"{state.sum() / 1000:.1f} kgC m-2 on the first of January")
     6.8 kgC m-2 on the first of January
     """
-    parts = _Parts(parameters, forcing, rate)
+    parts = _Parts(theta, forcing, rate)
     model, b = parts.column()
     flat, total = model.replace(K=parts.potential_rates()).as_matrix_model(b)
     bare, litter = parts.monthly_scalars()
@@ -357,7 +374,7 @@ def monthly_model(
 
 
 def monthly_columns(
-    parameters: ArrayLike, forcing: Forcing | Callable[[int], Forcing], *, rate: float = 1.0
+    theta: ArrayLike, forcing: Forcing | Callable[[int], Forcing], *, rate: float = 1.0
 ) -> tuple[Callable[[float], LayeredModel], Callable[[float], Array], Callable[[float], Array]]:
     """Columns through time: model, input and scalar as functions of time, to be run month by month.
 
@@ -368,7 +385,7 @@ def monthly_columns(
 
     Parameters
     ----------
-    parameters : array_like (..., 21)
+    theta : array_like (..., 21)
     forcing : Forcing, or callable
         A year that repeats, or a function from the calendar year to its Forcing: warming, thaw and
         input that change. Mixing and the depth of the input follow the active layer of the year.
@@ -407,7 +424,7 @@ def monthly_columns(
 
     @lru_cache(maxsize=1)
     def year(number: int) -> tuple[LayeredModel, Array, Array, Array]:
-        parts = _Parts(parameters, of_year(number), rate)
+        parts = _Parts(theta, of_year(number), rate)
         model, b = parts.column()
         bare, litter = (np.moveaxis(a, -1, 0) for a in parts.monthly_scalars())
         return model.replace(K=parts.potential_rates()), b, bare, litter
@@ -420,12 +437,12 @@ def monthly_columns(
     return lambda t: year(math.floor(t))[0], lambda t: year(math.floor(t))[1], xi
 
 
-def steady_state(parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0) -> Array:
+def steady_state(theta: ArrayLike, forcing: Forcing, *, rate: float = 1.0) -> Array:
     """Carbon in every pool and layer when input and losses balance.
 
     Parameters
     ----------
-    parameters : array_like (..., 21)
+    theta : array_like (..., 21)
         See `PARAMETERS`.
     forcing : Forcing
     rate : float
@@ -449,7 +466,7 @@ def steady_state(parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0) 
     6.3 kgC m-2
     48.0 kgC m-2
     """
-    parts = _Parts(parameters, forcing, rate)
+    parts = _Parts(theta, forcing, rate)
     pieces = []
     for _, part in parts.split():
         model, b = part.column()
@@ -458,9 +475,9 @@ def steady_state(parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0) 
 
 
 def steady_state_and_vjp(
-    parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0
+    theta: ArrayLike, forcing: Forcing, *, rate: float = 1.0
 ) -> tuple[Array, Callable[[ArrayLike], Array]]:
-    """The steady state, and the hand-written adjoint: ∂J/∂X (..., 7, 20) → ∂J/∂parameters (..., 21).
+    """The steady state, and the hand-written adjoint: ∂J/∂X (..., 7, 20) → ∂J/∂theta (..., 21).
 
     Returns
     -------
@@ -469,7 +486,7 @@ def steady_state_and_vjp(
     pullback : callable
         One gradient per column, not summed over leading axes; per unit of each parameter.
     """
-    parts = _Parts(parameters, forcing, rate)
+    parts = _Parts(theta, forcing, rate)
     pieces, pulls = [], []
     for columns, part in parts.split():
         model, b = part.column()
@@ -493,13 +510,13 @@ def soil_carbon(X: ArrayLike) -> Array:
     return X[..., SOIL, :].sum(axis=-2)
 
 
-def observed_values(parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0) -> Array:
+def observed_values(theta: ArrayLike, forcing: Forcing, *, rate: float = 1.0) -> Array:
     """`soil_carbon` of the steady state (..., 20) [gC m-3]."""
-    return soil_carbon(steady_state(parameters, forcing, rate=rate))
+    return soil_carbon(steady_state(theta, forcing, rate=rate))
 
 
 def observed(
-    parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0
+    theta: ArrayLike, forcing: Forcing, *, rate: float = 1.0
 ) -> tuple[Array, Callable[[ArrayLike], Array]]:
     """`observed_values` and their adjoint: what a process model owes (`landcarbon.models.process`).
 
@@ -508,9 +525,9 @@ def observed(
     carbon : ndarray (..., 20)
         [gC m-3]
     pullback : callable
-        ∂J/∂carbon (..., 20) → ∂J/∂parameters (..., 21).
+        ∂J/∂carbon (..., 20) → ∂J/∂theta (..., 21).
     """
-    X, pull = steady_state_and_vjp(parameters, forcing, rate=rate)
+    X, pull = steady_state_and_vjp(theta, forcing, rate=rate)
 
     def pullback(d_carbon: ArrayLike) -> Array:
         dX = np.zeros_like(X)
@@ -521,7 +538,7 @@ def observed(
 
 
 def carbon_use_efficiency(
-    parameters: ArrayLike, forcing: Forcing
+    theta: ArrayLike, forcing: Forcing
 ) -> tuple[Array, Callable[[ArrayLike], Array]]:
     r"""Share of the carbon that decomposers take up and do not respire, over a column at steady state.
 
@@ -537,7 +554,7 @@ def carbon_use_efficiency(
 
     Parameters
     ----------
-    parameters : array_like (..., 21)
+    theta : array_like (..., 21)
         In the order of `PARAMETERS`.
     forcing : Forcing
         Its litter input counts.
@@ -546,7 +563,7 @@ def carbon_use_efficiency(
     -------
     efficiency : ndarray (...)
     pullback : callable
-        ∂J/∂efficiency (...) → ∂J/∂parameters (..., 21).
+        ∂J/∂efficiency (...) → ∂J/∂theta (..., 21).
 
     References
     ----------
@@ -566,7 +583,7 @@ def carbon_use_efficiency(
     >>> float(value.round(4)), round(1 - 1 / 1.45, 4)
     (0.3103, 0.3103)
     """
-    p = _Parts(parameters, forcing)
+    p = _Parts(theta, forcing)
     A = np.broadcast_to(p.transfer_matrix(), (*p.lead, 7, 7))
     u = np.zeros((*p.lead, 7))
     u[..., :4] = forcing.litter_input
@@ -589,9 +606,9 @@ def carbon_use_efficiency(
 class _Parts:
     """The parts of the equation as functions of parameters and forcing, and their derivatives."""
 
-    def __init__(self, parameters: ArrayLike, forcing: Forcing, rate: float = 1.0) -> None:
+    def __init__(self, theta: ArrayLike, forcing: Forcing, rate: float = 1.0) -> None:
         theta = as_array(
-            "parameters", parameters, shape=(len(PARAMETERS),), lower=0.0,
+            "theta", theta, shape=(len(PARAMETERS),), lower=0.0,
             hint=f"In the order of clm5.PARAMETERS: {', '.join(PARAMETERS.names)}.",
         )
         for name in _POSITIVE:
@@ -608,8 +625,8 @@ class _Parts:
             self.lead = np.broadcast_shapes(theta.shape[:-1], forcing.shape)
         except ValueError:
             raise InputError(
-                f"parameters have leading axes {theta.shape[:-1]}, the forcing {forcing.shape}; they must "
-                "fit together. For many parameter sets at each site, give parameters (site, member, 21) "
+                f"theta has leading axes {theta.shape[:-1]}, the forcing {forcing.shape}; they must "
+                "fit together. For many parameter sets at each site, give theta (site, member, 21) "
                 "and forcing.expand()."
             ) from None
         self.theta, self.forcing = theta, forcing

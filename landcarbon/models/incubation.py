@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.model import MatrixModel
-from landcarbon.matrix.response import q10
+from landcarbon.matrix.response import as_celsius, q10
 from landcarbon.models.parameters import Parameter, ParameterTable
 
 __all__ = ["ONE_Q10", "POOLS", "TWO_Q10", "co2_flux", "incubation"]
@@ -88,7 +88,7 @@ def incubation(k_fast: ArrayLike = 0.02, k_slow: ArrayLike = 2e-4) -> MatrixMode
     return MatrixModel(POOLS, A=np.eye(2), K=K, B=np.array([1.0, 0.0]))
 
 
-def co2_flux(theta: ArrayLike, day: ArrayLike, temperature: ArrayLike) -> Array:
+def co2_flux(theta: ArrayLike, day: ArrayLike, temperature_c: ArrayLike) -> Array:
     """CO₂ flux of jars of one soil at several temperatures.
 
     Parameters
@@ -97,7 +97,7 @@ def co2_flux(theta: ArrayLike, day: ArrayLike, temperature: ArrayLike) -> Array:
         Parameters as in `ONE_Q10` or `TWO_Q10`.
     day : array_like (t,)
         Days since the start, 0 or later.
-    temperature : array_like (T,)
+    temperature_c : array_like (T,)
         [°C]
 
     Returns
@@ -113,7 +113,7 @@ def co2_flux(theta: ArrayLike, day: ArrayLike, temperature: ArrayLike) -> Array:
 
     Examples
     --------
-    >>> co2_flux([0.02, 2e-4, 5.0, 3.0, 2.0], day=[0, 100], temperature=[15, 25, 35]).round(2)
+    >>> co2_flux([0.02, 2e-4, 5.0, 3.0, 2.0], day=[0, 100], temperature_c=[15, 25, 35]).round(2)
     array([[ 4.  ,  2.4 ],
            [ 8.  ,  3.62],
            [16.  ,  5.95]])
@@ -126,9 +126,9 @@ def co2_flux(theta: ArrayLike, day: ArrayLike, temperature: ArrayLike) -> Array:
         )
     as_array("theta", theta[..., :4], lower=0.0, hint="The first four are rates and fluxes.")
     t = as_array("day", day, shape=(None,), lower=0.0, hint="Days since the start of the incubation.")
-    T = as_array("temperature", temperature, shape=(None,))
+    T = as_celsius("temperature_c", temperature_c, shape=(None,))
     if T.ndim != 1:
-        raise InputError(f"temperature must be a row of temperatures, but its shape is {T.shape}.")
+        raise InputError(f"temperature_c must be a row of temperatures, but its shape is {T.shape}.")
     k, F = (theta[..., None, i : i + 2] for i in (0, 2))  # (..., T, pool)
     xi = q10(T[:, None], theta[..., None, 4:])
     rate = (xi * k)[..., None]  # (..., T, pool, t)

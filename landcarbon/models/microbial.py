@@ -48,6 +48,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.loops import FeedbackCycle
 from landcarbon.matrix.model import MatrixModel
+from landcarbon.matrix.response import as_celsius
 from landcarbon.models.parameters import Parameter, ParameterTable
 
 __all__ = ["INPUT", "PARAMETERS", "POOLS", "cue", "cycle", "microbial4", "steady_state"]
@@ -98,7 +99,7 @@ def cue(temperature_c: ArrayLike, theta: ArrayLike | None = None) -> Array:
     >>> cue([10.0, 20.0]).round(2)
     array([0.47, 0.31])
     """
-    p, T = _named(theta), _celsius(temperature_c)
+    p, T = _named(theta), _warmth(temperature_c)
     value = p["cue_0"] + p["cue_slope"] * T
     if np.any((value <= 0) | (value >= 1)):
         bad = value[(value <= 0) | (value >= 1)].flat[0] if np.ndim(value) else value
@@ -142,7 +143,7 @@ def microbial4(
     >>> (1 / m.K).round(3)   # residence times in yr; dissolved carbon lasts three hours
     array([17.759,  0.   ,  0.557,  0.114])
     """
-    p, T = _named(theta), _celsius(temperature_c)
+    p, T = _named(theta), _warmth(temperature_c)
     S, D, M, E = np.moveaxis(as_array("X", X, shape=(4,), lower=0.0, hint=f"{', '.join(POOLS)}."), -1, 0)
     growth, (V, V_U, K, K_U) = cue(T, theta), _kinetics(p, T)
     rates = np.broadcast_arrays(
@@ -197,7 +198,7 @@ def steady_state(
     >>> steady_state().round(1)
     array([1.118764e+05, 3.300000e+00, 2.191600e+03, 1.100000e+01])
     """
-    p, T = _named(theta), _celsius(temperature_c)
+    p, T = _named(theta), _warmth(temperature_c)
     I = as_array("I", I, shape=(2,), lower=0.0, hint="Input of soil and of dissolved carbon.") / HOURS  # noqa: E741
     total = I.sum(axis=-1)
     if np.any(total == 0):
@@ -257,7 +258,7 @@ def cycle(
     h = np.full(12, 1 / 12) if dt is None else as_array("dt", dt, shape=(None,), lower=0.0)
     steps = len(h)
     I = as_array("I", I, shape=(2,), lower=0.0)  # noqa: E741
-    T = _celsius(temperature_c)
+    T = _warmth(temperature_c)
     for name, array, axes in (("I", I, 2), ("temperature_c", T, 1)):
         if array.ndim >= axes and array.shape[0] != steps:
             raise InputError(f"{name} has {array.shape[0]} rows, but the year has {steps} steps.")
@@ -289,7 +290,5 @@ def _named(theta: ArrayLike | None) -> dict[str, Array]:
     return PARAMETERS.dict(as_array("theta", theta, shape=(len(PARAMETERS),), hint=hint))
 
 
-def _celsius(temperature_c: ArrayLike) -> Array:
-    return as_array(
-        "temperature_c", temperature_c, lower=-50.0, upper=60.0, hint="It is in °C: °C = K − 273.15."
-    )
+def _warmth(temperature_c: ArrayLike) -> Array:
+    return as_celsius("temperature_c", temperature_c, -50.0, 60.0)

@@ -47,6 +47,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.matrix.errors import as_array, as_number
 from landcarbon.matrix.handover import HandOver
 from landcarbon.matrix.model import MatrixModel, folded
+from landcarbon.matrix.response import as_celsius
 
 __all__ = [
     "EXAMPLE",
@@ -153,7 +154,7 @@ def topsoil_deficit(
     evaporation: ArrayLike,
     clay: float,
     *,
-    depth: float = DEPTH,
+    depth_cm: float = DEPTH,
     covered: ArrayLike = True,
     start: float = 0.0,
 ) -> Array:
@@ -165,7 +166,7 @@ def topsoil_deficit(
         Of each month [mm]; evaporation from an open pan.
     clay : float
         [percent]
-    depth : float
+    depth_cm : float
         Of the topsoil [cm].
     covered : bool or array_like of bool (T,)
         Whether plants grow in the month.
@@ -191,7 +192,7 @@ def topsoil_deficit(
     pan = as_array("evaporation", evaporation, shape=rain.shape, hint="One number for each month.")
     under = np.broadcast_to(np.asarray(covered, dtype=bool), rain.shape)
     now = as_number("start", start, upper=0.0, hint="A deficit is 0 or below.")
-    most = _largest_deficit(clay, depth)
+    most = _largest_deficit(clay, depth_cm)
     found = []
     for gain, plants in zip(rain - PAN * pan, under):
         # Bare soil dries no further than a part of the way, but rain fills it as any other.
@@ -206,7 +207,7 @@ def scalar(
     deficit: ArrayLike,
     clay: float,
     *,
-    depth: float = DEPTH,
+    depth_cm: float = DEPTH,
     covered: ArrayLike = True,
 ) -> Array:
     """ξ of each month, the product of those of temperature, water and cover (T,).
@@ -217,7 +218,7 @@ def scalar(
         Of the air [°C].
     deficit : array_like (T,)
         From `topsoil_deficit` [mm].
-    clay, depth, covered
+    clay, depth_cm, covered
         As there.
 
     Raises
@@ -230,9 +231,9 @@ def scalar(
     >>> scalar([9.25, 9.25, -6.0], [0.0, -44.94, 0.0], clay=23.4, covered=False).round(2)
     array([0.99, 0.2 , 0.  ])
     """
-    T = as_array("temperature_c", temperature_c, shape=(None,), lower=-100.0, upper=100.0)
+    T = as_celsius("temperature_c", temperature_c, shape=(None,))
     D = as_array("deficit", deficit, shape=T.shape, upper=0.0, hint="In mm, 0 or below.")
-    most = _largest_deficit(clay, depth)
+    most = _largest_deficit(clay, depth_cm)
     top, slope, zero = TEMPERATURE
     warm = np.where(T < COLDEST, 0.0, top / (1 + np.exp(slope / (np.maximum(T, COLDEST) + zero))))
     dried = (D / most - WET) / (1 - WET)
@@ -306,7 +307,7 @@ class Field:
         Plant matter that enters the soil [tC ha-1].
     clay : float
         [percent]
-    depth : float
+    depth_cm : float
         Of the topsoil [cm].
     inert : float
         IOM [tC ha-1].
@@ -318,7 +319,7 @@ class Field:
     covered: tuple[bool, ...]
     plants: tuple[float, ...]
     clay: float
-    depth: float = DEPTH
+    depth_cm: float = DEPTH
     inert: float = 0.0
 
     def scalar(self) -> Array:
@@ -327,9 +328,9 @@ class Field:
         for _ in range(2):  # the second year starts as dry as the first one ended
             deficit = topsoil_deficit(
                 self.rain, self.evaporation, self.clay,
-                depth=self.depth, covered=self.covered, start=float(deficit[-1]),
+                depth_cm=self.depth_cm, covered=self.covered, start=float(deficit[-1]),
             )  # fmt: skip
-        return scalar(self.temperature_c, deficit, self.clay, depth=self.depth, covered=self.covered)
+        return scalar(self.temperature_c, deficit, self.clay, depth_cm=self.depth_cm, covered=self.covered)
 
 
 EXAMPLE = Field(
@@ -339,7 +340,7 @@ EXAMPLE = Field(
     covered=(True,) * 8 + (False,) + (True,) * 3,
     plants=(0.0,) * 7 + (1.74,) + (0.0,) * 4,
     clay=13.0,
-    depth=25.0,
+    depth_cm=25.0,
     inert=3.0041,
 )
 """The example that comes with the program [2], RothC_input.dat at commit 83ca72a8: the first twelve rows."""
@@ -358,7 +359,7 @@ def inert_carbon(total: ArrayLike) -> Array:
     return np.asarray(scale * total**power, dtype=np.float64)
 
 
-def _largest_deficit(clay: float, depth: float) -> float:
+def _largest_deficit(clay: float, depth_cm: float) -> float:
     clay = as_number("clay", clay, lower=0.0, upper=100.0, hint="In percent.")
-    depth = as_number("depth", depth, lower=0.0, strict=True, hint="In cm.")
-    return -float(np.polyval(DEFICIT[::-1], clay)) * depth / DEPTH
+    depth_cm = as_number("depth_cm", depth_cm, lower=0.0, strict=True, hint="In cm.")
+    return -float(np.polyval(DEFICIT[::-1], clay)) * depth_cm / DEPTH

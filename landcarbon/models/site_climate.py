@@ -13,7 +13,7 @@ published step a function.
 ======= =========================================== ================ =========== ====================
 symbol  meaning                                     shape            unit        code name
 ======= =========================================== ================ =========== ====================
-T       temperature of air and soil                 (..., 12)        °C; K out   temperature
+T       temperature of air and soil                 (..., 12)        °C; K out   temperature_c
 T_k, a  harmonics of the year (Fourier); amplitude  (..., 7)         K
         of the first
 κ       thermal diffusivity of moist mineral soil   ()               m2 s-1      diffusivity
@@ -67,7 +67,7 @@ from landcarbon.matrix.errors import (
     unit_of,
 )
 from landcarbon.matrix.layers import CLM5_LAYERS
-from landcarbon.matrix.response import water_potential
+from landcarbon.matrix.response import FREEZING, water_potential
 from landcarbon.models.clm5 import Forcing
 
 if TYPE_CHECKING:
@@ -93,7 +93,6 @@ Array = NDArray[np.float64]
 
 _NODES: Array = np.asarray(CLM5_LAYERS.node, dtype=float)
 YEAR_SECONDS = 365.0 * 86400.0
-ZERO_CELSIUS = 273.15
 DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], dtype=float)
 MID_MONTH = np.cumsum(DAYS) - 0.5 * DAYS + 0.5  # day of year
 DIFFUSIVITY = 5e-7  # m2 s-1
@@ -110,7 +109,7 @@ def _monthly(name: str, value: ArrayLike, **limits: Any) -> Array:
     return as_array(name, value, shape=(12,), hint="The last axis is the twelve months.", **limits)
 
 
-def monthly_temperature(temperature: ArrayLike) -> Array:
+def monthly_temperature(temperature_c: ArrayLike) -> Array:
     """Monthly temperature (..., 12) [degC], whatever unit it carries.
 
     Raises
@@ -118,7 +117,7 @@ def monthly_temperature(temperature: ArrayLike) -> Array:
     InputError
         Not twelve months, or numbers that must be kelvin.
     """
-    t = _monthly("temperature", temperature, unit="degC")
+    t = _monthly("temperature", temperature_c, unit="degC")
     if t.size and t.min() > 150.0:
         raise InputError(
             f"temperature must be in degrees Celsius, but {t.flat[0]:g} was given, which seems to be kelvin: "
@@ -159,7 +158,7 @@ def damping_depth(diffusivity: float = DIFFUSIVITY, harmonic: int = 1) -> float:
 
 
 def soil_temperature(
-    temperature: ArrayLike, depth: ArrayLike | None = None, diffusivity: float = DIFFUSIVITY
+    temperature_c: ArrayLike, depth: ArrayLike | None = None, diffusivity: float = DIFFUSIVITY
 ) -> Array:
     """Soil temperature below a surface that follows the air: the damped, lagged annual wave.
 
@@ -168,7 +167,7 @@ def soil_temperature(
 
     Parameters
     ----------
-    temperature : array_like, (..., 12)
+    temperature_c : array_like, (..., 12)
         Monthly mean air temperature, degC.
     depth : array_like, (layer,), optional
         Depths, m; the nodes of the CLM5 layers unless given.
@@ -191,7 +190,7 @@ def soil_temperature(
     >>> soil_temperature(air, depth=[0.0, 2.24])[:, 6].round(1)      # July, surface and deep
     array([295.2, 285.5])
     """
-    t = monthly_temperature(temperature)
+    t = monthly_temperature(temperature_c)
     z = as_array("depth", _NODES if depth is None else depth, lower=0.0)
     if z.ndim > 1:
         raise InputError(f"depth is one row of depths in metres, but its shape is {z.shape}.")
@@ -200,15 +199,15 @@ def soil_temperature(
     d = np.array([damping_depth(kappa, k) for k in range(1, waves.shape[-1])])
     decay = np.ones((z.size, waves.shape[-1]), dtype=complex)
     decay[:, 1:] = np.exp(-(1.0 + 1.0j) * z[:, None] / d)
-    return np.fft.irfft(waves[..., None, :] * decay, n=12, axis=-1) + ZERO_CELSIUS
+    return np.fft.irfft(waves[..., None, :] * decay, n=12, axis=-1) + FREEZING
 
 
-def active_layer_depth(temperature: ArrayLike, diffusivity: float = DIFFUSIVITY) -> Array:
+def active_layer_depth(temperature_c: ArrayLike, diffusivity: float = DIFFUSIVITY) -> Array:
     """Depth to which the ground thaws in summer: where the annual wave just reaches 0 °C.
 
     Parameters
     ----------
-    temperature : array_like, (..., 12)
+    temperature_c : array_like, (..., 12)
         Monthly mean air temperature, degC.
     diffusivity : float
         Thermal diffusivity of the soil, m2 s-1.
@@ -223,7 +222,7 @@ def active_layer_depth(temperature: ArrayLike, diffusivity: float = DIFFUSIVITY)
     Uses the first harmonic alone. Latent heat and snow are left out: the first makes the depth too
     large, the second makes permafrost too widespread.
     """
-    t = monthly_temperature(temperature)
+    t = monthly_temperature(temperature_c)
     kappa = as_number("diffusivity", diffusivity, lower=0.0, strict=True)
     mean = t.mean(axis=-1)
     amplitude = np.abs(np.fft.rfft(t, axis=-1)[..., 1]) / 6.0
@@ -238,13 +237,13 @@ def active_layer_depth(temperature: ArrayLike, diffusivity: float = DIFFUSIVITY)
 
 
 def potential_evapotranspiration(
-    temperature: ArrayLike, sunshine: ArrayLike, latitude: ArrayLike
+    temperature_c: ArrayLike, sunshine: ArrayLike, latitude: ArrayLike
 ) -> Array:
     """Potential evapotranspiration from temperature, sunshine and latitude (Priestley-Taylor).
 
     Parameters
     ----------
-    temperature : array_like, (..., 12)
+    temperature_c : array_like, (..., 12)
         Monthly mean air temperature, degC.
     sunshine : array_like, (..., 12)
         Fraction of possible sunshine, 0 to 1.
@@ -262,7 +261,7 @@ def potential_evapotranspiration(
     0.25 + 0.5 S, albedo 0.17, net long-wave loss (0.2 + 0.8 S)(107 − T) W m-2, integrated over the
     hours in which the net radiation is positive. Sea-level pressure.
     """
-    t = monthly_temperature(temperature)
+    t = monthly_temperature(temperature_c)
     s = _monthly("sunshine", sunshine, lower=0.0, upper=1.0, unit="1")
     phi = np.deg2rad(as_array("latitude", latitude, lower=-90.0, upper=90.0))[..., None]
     angle = 2.0 * np.pi * MID_MONTH / 365.0
@@ -308,7 +307,7 @@ class WaterBalance:
 
 
 def bucket(
-    precipitation: ArrayLike, temperature: ArrayLike, demand: ArrayLike, capacity: ArrayLike
+    precipitation: ArrayLike, temperature_c: ArrayLike, demand: ArrayLike, capacity: ArrayLike
 ) -> WaterBalance:
     """Soil water through the year in a bucket that loses water in proportion to what is left.
 
@@ -319,7 +318,7 @@ def bucket(
     ----------
     precipitation : array_like, (..., 12)
         mm month-1.
-    temperature : array_like, (..., 12)
+    temperature_c : array_like, (..., 12)
         degC.
     demand : array_like, (..., 12)
         Potential evapotranspiration, mm month-1.
@@ -346,7 +345,7 @@ def bucket(
     0.5 480.0 0.0
     """
     rain = monthly_precipitation(precipitation)
-    t = monthly_temperature(temperature)
+    t = monthly_temperature(temperature_c)
     need = _monthly("demand", demand, lower=0.0)
     room = as_array(
         "capacity", capacity, lower=0.0, strict=True, unit="mm",
@@ -531,7 +530,7 @@ COVARIATE_UNITS = {
 
 
 def forcing_from_climate(
-    temperature: ArrayLike,
+    temperature_c: ArrayLike,
     precipitation: ArrayLike,
     sunshine: ArrayLike,
     latitude: ArrayLike,
@@ -545,7 +544,7 @@ def forcing_from_climate(
 
     Parameters
     ----------
-    temperature, precipitation, sunshine : array_like, (site, 12)
+    temperature_c, precipitation, sunshine : array_like, (site, 12)
         degC, mm month-1, fraction.
     latitude, longitude : array_like, (site,)
         Degrees.
@@ -564,7 +563,7 @@ def forcing_from_climate(
     """
     import pandas as pd
 
-    t = monthly_temperature(temperature)
+    t = monthly_temperature(temperature_c)
     p = monthly_precipitation(precipitation)
     s = _monthly("sunshine", sunshine, lower=0.0, upper=1.0, unit="1")
     if t.ndim != 2:

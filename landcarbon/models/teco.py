@@ -179,8 +179,7 @@ class Forcing:
 
     def __post_init__(self) -> None:
         gpp = as_array("gpp", self.gpp, lower=0.0, hint="Photosynthesis in gC m-2 d-1.")
-        T = as_array("soil_temperature", self.soil_temperature, lower=-100.0, upper=100.0,
-                     hint="It is in °C: °C = K − 273.15.")  # fmt: skip
+        T = response.as_celsius("soil_temperature", self.soil_temperature)
         w = as_array("moisture", self.moisture, lower=0.0, upper=1.0,
                      hint="0 is the wilting point, 1 is full: give a fraction, not percent.")  # fmt: skip
         days = {a.shape[0] for a in (gpp, T, w) if a.ndim}

@@ -39,6 +39,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, as_array, as_broadcast
 from landcarbon.matrix.model import MatrixModel
+from landcarbon.matrix.response import as_celsius
 
 __all__ = ["POOLS", "climate", "woody", "yasso07"]
 
@@ -117,7 +118,7 @@ def climate(temperature_c: ArrayLike, amplitude_c: ArrayLike, precipitation_mm: 
     >>> climate([3.5, 25.0], [12.0, 2.0], [600.0, 2000.0]).round(2)
     array([0.81, 4.18])
     """
-    T = as_array("temperature_c", temperature_c, lower=-60.0, upper=60.0, hint="It is in °C.")
+    T = as_celsius("temperature_c", temperature_c, -60.0, 60.0)
     swing = as_array("amplitude_c", amplitude_c, lower=0.0, hint="Half of warmest less coldest month.")
     rain = as_array("precipitation_mm", precipitation_mm, lower=0.0, hint="In mm a year.")
     T, swing, rain = as_broadcast(temperature_c=T, amplitude_c=swing, precipitation_mm=rain)

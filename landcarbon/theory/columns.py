@@ -23,7 +23,7 @@ Every line is one pass of the cascade (`landcarbon.matrix.cascade`) over all col
 older by a year a year, comes in with age 0, and takes its age along when it moves: that is the second
 line. The error is that of implicit steps, first order in h: about h in an age, and in Δ¹⁴C what the air
 changes in h. Distributions of ages, and exact steps, for one column: `landcarbon.theory.ages_through_time`
-and `landcarbon.theory.radiocarbon`, whose conventions hold here too.
+and `landcarbon.theory.carbon14`, whose conventions hold here too.
 
 Mean ages as a second tracer: Metzler, Müller and Sierra (2018), doi 10.1073/pnas.1705296115; a column with
 radiocarbon as a tracer: Koven et al. (2013), doi 10.5194/bg-10-7109-2013.
@@ -42,7 +42,7 @@ from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
 from landcarbon.matrix.simulate import kept
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
-from landcarbon.theory.radiocarbon import MEAN_LIFE, atmosphere
+from landcarbon.theory.carbon14 import MEAN_LIFE, atmosphere
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -239,6 +239,6 @@ def _column(name: str, model: Any) -> LayeredModel:
     if not isinstance(model, LayeredModel):
         raise InputError(
             f"{name} is a {type(model).__name__}, not a LayeredModel. Pools without layers have "
-            "theory.ages_through_time and theory.radiocarbon."
+            "theory.ages_through_time and theory.carbon14."
         )
     return model

@@ -3,7 +3,7 @@
     landcarbon proda --profiles FILE --out DIR
 
 `FILE` is a tidy CSV of soil profiles, the folder of an unpacked WoSIS snapshot, or the name of a
-registered collection ("isis", "afsp"); several are joined. `DIR` gets `proda.nc`, `report.html` and
+registered collection ("isis", "afsp", "he2016"); several are joined. `DIR` gets `proda.nc`, `report.html` and
 `profiles.csv`. Killed and called again, the command goes on where it stopped.
 """
 
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "say with what skill. Killed and called again, it goes on where it stopped.",
     )
     verb.add_argument("--profiles", nargs="+", required=True, metavar="FILE",
-                      help="tidy CSV, WoSIS folder, or a name: isis, afsp")
+                      help="tidy CSV, WoSIS folder, or a name: isis, afsp, he2016")
     verb.add_argument("--out", required=True, metavar="DIR", help="folder of this run")
     verb.add_argument("--climate", metavar="FILE.nc", help="instead of the half-degree climate of BIOME4")
     verb.add_argument("--environment", metavar="FILE.nc", help="more covariates over latitude and longitude")
@@ -140,7 +140,7 @@ def _profiles(name: str, given: dict[str, Any]) -> Any:
         year = 2023 if (path / "wosis_202312_orgc.tsv").exists() else 2019
         read = {2019: profile_files.read_wosis_2019, 2023: profile_files.read_wosis_2023}[year]
         return read(path, min_layers=min_layers)
-    if name in ("isis", "afsp") and not path.exists():
+    if name in profiles.COLLECTIONS and not path.exists():
         return profiles.load_profiles(name, min_layers)
     options = {"sep": given["sep"], "decimal": given["decimal"], "min_layers": min_layers}
     return profile_files.read_profiles_csv(path, **options)

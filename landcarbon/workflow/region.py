@@ -42,7 +42,7 @@ from landcarbon.datasets.profiles import Profiles
 from landcarbon.geo import as_box, block_ids
 from landcarbon.learning import EndToEnd, Evaluation, Proda, Task, Work, evaluate, proda
 from landcarbon.learning.applicability import Applicability
-from landcarbon.learning.control import compare, control
+from landcarbon.learning.attribution import compare, control
 from landcarbon.learning.folds import blocked_folds
 from landcarbon.learning.hybrid import Hybrid
 from landcarbon.learning.rivals import RIVALS
@@ -222,9 +222,9 @@ def run(
         stages = _stages(store, land, sites, plan, n_jobs, progress, tell)
         result = dict(zip(GROUPS, (_account(profiles, land, sites, plan, lost), *stages)))
         write(result, folder / "proda.nc")
-        from landcarbon.workflow.report import report
+        from landcarbon.workflow.report import page
 
-        put(report(result), folder / "report.html")
+        put(page(result), folder / "report.html")
     tell(f"results: {folder / 'proda.nc'}, {folder / 'report.html'}")
     return result
 

@@ -2,10 +2,10 @@
 
 ::
 
-    groups of proda.nc → report(groups) → HTML that asks no other host for anything
+    groups of proda.nc → page(groups) → HTML that asks no other host for anything
 
 Everything on the page comes out of the result file, so an old result can be drawn again:
-``report(region.read("proda.nc"))``. The synthetic twin world is named as such in the title.
+``page(region.read("proda.nc"))``. The synthetic twin world is named as such in the title.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-__all__ = ["report"]
+__all__ = ["html_figure", "html_page", "html_table", "page"]
 
 Groups = Mapping[str, "xr.Dataset"]
 
@@ -55,7 +55,7 @@ figcaption, .small { color: #444; font-size: .9rem; }
 """
 
 
-def report(result: Groups) -> str:
+def page(result: Groups) -> str:
     """The page as text.
 
     Parameters
@@ -87,8 +87,13 @@ def report(result: Groups) -> str:
     for heading, group, write in sections:
         parts.append(f"<h2>{heading}</h2>")
         parts.append(_section(write, result, group))
+    return html_page(title, parts)
+
+
+def html_page(title: str, parts: list[str]) -> str:
+    """A page that asks no other host for anything."""
     return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{_STYLE}</style>\n</head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
     )
@@ -110,7 +115,8 @@ def _count(data: xr.Dataset, name: str) -> int:
     return int(data.attrs[name])
 
 
-def _figure(fig: Figure, alt: str, caption: str = "") -> str:
+def html_figure(fig: Figure, alt: str, caption: str = "") -> str:
+    """A picture within the page, with its alternative text."""
     data = base64.b64encode(plots.png(fig, limit_kb=150)).decode("ascii")
     return (
         f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}">'
@@ -118,7 +124,8 @@ def _figure(fig: Figure, alt: str, caption: str = "") -> str:
     )
 
 
-def _table(head: tuple[str, ...], rows: Any) -> str:
+def html_table(head: tuple[str, ...], rows: Any) -> str:
+    """A table of texts and numbers, as the page shows them."""
     def line(cells: Any, tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(str(c))}</{tag}>" for c in cells) + "</tr>"
 
@@ -142,10 +149,10 @@ def _account(result: Groups) -> str:
         f"{_count(sites, 'without_a_cell')} lie too far from any cell of the climate and the environment, and "
         f"{len(failed)} could not be assimilated. {_count(sites, 'assimilated')} are behind everything below."
         " The file profiles.csv says for each profile what became of it.</p>",
-        _table(("", "profiles", "layers"), rows),
+        html_table(("", "profiles", "layers"), rows),
     ]
     if failed:
-        parts.append(_table(("could not be assimilated", "why"), failed.items()))
+        parts.append(html_table(("could not be assimilated", "why"), failed.items()))
     if notes:
         items = "".join(f"<li>{escape(str(note))}</li>" for note in notes)
         many = "note" if len(notes) == 1 else "notes"
@@ -193,11 +200,11 @@ def _skill(result: Groups) -> str:
             f"<p>{_count(data, 'values')} values of {_count(data, 'sites')} profiles, {_count(data, 'folds')} folds, "
             f"{_count(data, 'blocks')} blocks left out whole. Everything is scored on ln carbon, where 0.1 is "
             "about 10 %.</p>",
-            _figure(fig, alt),
-            _table(("", "R²", "95 % interval", "RMSE", "bias", "coverage of 90 %"), rows),
+            html_figure(fig, alt),
+            html_table(("", "R²", "95 % interval", "RMSE", "bias", "coverage of 90 %"), rows),
             "<p>A gap whose interval holds 0 cannot be told from nothing; both methods are scored on the "
             "same resampled blocks.</p>",
-            _table(("", "gap of R²", "95 % interval"), gaps),
+            html_table(("", "gap of R²", "95 % interval"), gaps),
             _scatter(evaluation),
         )
     )
@@ -217,7 +224,7 @@ def _scatter(evaluation: Evaluation) -> str:
     ax.legend(loc="upper left")
     fig.colorbar(drawn, ax=ax, label="values")
     off = float(np.median(np.abs(np.log(y / x))))
-    return _figure(
+    return html_figure(
         fig,
         f"Measured against held-out predicted carbon, {x.size} values: the median value is off by a "
         f"factor of {np.exp(off):.1f}.",
@@ -252,7 +259,7 @@ def _map(result: Groups, group: str = "map") -> str:
             ax.scatter(lon[x], lat[y], s=3, color="white", edgecolors="black", linewidths=0.3, zorder=4,
                        label="environment unlike any profile's")
             ax.legend(loc="lower left", fontsize=8)
-        out.append(_figure(fig, alt, alt))
+        out.append(html_figure(fig, alt, alt))
     shown, land = _count(cells, "shown"), _count(cells, "land")
     share = float((beyond[np.isfinite(stock)] > 0).mean())
     level = float(cells.attrs["level"])
@@ -294,7 +301,7 @@ def _parameters(result: Groups) -> str:
     text = "Maps of the four parameters that profiles know most of; grey where no profile has such an environment."
     if alike:
         text += " Correlation of the two methods over the cells: " + ", ".join(alike) + "."
-    return _figure(fig, text, text) + (
+    return html_figure(fig, text, text) + (
         "<p>The result file has all parameters. Where two methods that fit carbon alike disagree on a parameter, "
         "the data do not know it.</p>"
     )
@@ -310,7 +317,7 @@ def _information(result: Groups) -> str:
     ax.axvline(0.0, color="black", linewidth=0.8)
     ax.set_xlabel("share of the prior variance that a profile removes")
     best = ", ".join(f"{name} {value:.2f}" for name, value in known.iloc[:3].items())
-    return _figure(
+    return html_figure(
         fig,
         f"Bars: mean share of the prior variance removed by a profile; most for {best}; for the median "
         f"parameter {known.median():.2f}.",
@@ -333,7 +340,7 @@ def _bars(data: xr.Dataset, label: str) -> tuple[str, str]:
     ax.axvline(0.0, color="black", linewidth=0.8)
     ax.set_xlabel(label)
     text = ", ".join(f"{names[k]} {mid[k]:+.2f} ({low[k]:+.2f} to {high[k]:+.2f})" for k in order)
-    return _figure(fig, f"Bars of {label}: {text}."), text
+    return html_figure(fig, f"Bars of {label}: {text}."), text
 
 
 def _control(result: Groups) -> str:

@@ -155,7 +155,7 @@ def test_bad_predictions():
 def case():
     """Three pools for twelve years with noise; vegetation every second year, soil twice."""
     t = np.arange(13.0)
-    system = linear_system(three_pool(), t, I=60.0, process=[8.0, 3.0, 15.0])
+    system = linear_system(three_pool(), t, I=60.0, process_sd=[8.0, 3.0, 15.0])
     start = Normal([440.0, 80.0, 1900.0], sd=[60.0, 15.0, 200.0])
     data = StateObservations(
         [470.0, 2050.0, 455.0, 480.0, 2010.0, 462.0],
@@ -225,7 +225,7 @@ def test_more_data_than_members():
 @pytest.mark.parametrize("method", ["stochastic", "square-root"])
 def test_enkf_sites_together_are_sites_alone(case, method):
     system, start, _ = case
-    t = system.times
+    t = system.t
     values = np.array([[450.0, 2000.0], [500.0, 1800.0]])
     mask = np.array([[True, True], [True, False]])
     H = [[1.0, 0, 0], [0, 0, 1]]
@@ -248,7 +248,7 @@ def test_a_function_is_a_model_too(case):
     system, start, data = case
     Phi, c, Q = system.step(0)
     as_function = enkf(
-        lambda X, k: X @ Phi.T + c, start.sample(50, rng=11), data, rng=12, process=Q
+        lambda X, k: X @ Phi.T + c, start.sample(50, rng=11), data, rng=12, process_covariance=Q
     )
     as_system = enkf(system, start.sample(50, rng=11), data, rng=12)
     np.testing.assert_allclose(as_function.mean(), as_system.mean(), rtol=1e-12)
@@ -528,8 +528,8 @@ def test_a_masked_datum_adds_nothing_to_the_evidence(case, method):
     system, start, _ = case
     members = start.sample(50, rng=4)
     H = [[1.0, 0, 0], [0, 0, 1]]
-    both = StateObservations([470.0, 1e3], [20.0, 0.5], system.times, [2.0, 2.0], H=H, mask=[True, False])
-    one = StateObservations([470.0], 20.0, system.times, [2.0], H=H[:1])
+    both = StateObservations([470.0, 1e3], [20.0, 0.5], system.t, [2.0, 2.0], H=H, mask=[True, False])
+    one = StateObservations([470.0], 20.0, system.t, [2.0], H=H[:1])
     a, b = (enkf(system, members, d, rng=np.random.default_rng(1), method=method) for d in (both, one))
     assert a.log_evidence == pytest.approx(b.log_evidence, rel=1e-12)
 
@@ -607,19 +607,22 @@ def test_es_mda_and_adaptive_metropolis_agree(linear_gaussian):
         ({"method": "etkf"}, "choose 'stochastic' or 'square-root'"),
         ({"localisation": np.ones((3, 2))}, r"shape \(3, 2\), but \(3, 3\) is expected"),
         ({"localisation": 2 * np.ones((3, 3))}, "localisation must be at most 1"),
-        ({"process": np.eye(3)}, "give process to linear_system"),
+        ({"process_covariance": np.eye(3)}, "give process_sd to linear_system"),
         ({"model": 3.0}, "model is float; give a LinearSystem or a function"),
         ({"model": lambda X, k: X[..., :2]}, "returns shape .* after step 0"),
         ({"model": lambda X, k: X * np.nan}, "members after step 0 holds .* NaN"),
-        ({"model": lambda X, k: X, "process": np.ones((5, 3, 3))}, "5 entries along time"),
-        ({"model": lambda X, k: X, "process": -np.eye(3)}, "variance is negative"),
+        (
+            {"model": lambda X, k: X, "process_covariance": np.ones((5, 3, 3))},
+            "5 entries along time",
+        ),
+        ({"model": lambda X, k: X, "process_covariance": -np.eye(3)}, "variance is negative"),
     ],
 )
 def test_bad_filter_input(case, options, message):
     system, start, data = case
     options = dict(options)
     if "sites" in options:
-        data = StateObservations(np.ones((options.pop("sites"), 1)), 1.0, system.times, [1.0],
+        data = StateObservations(np.ones((options.pop("sites"), 1)), 1.0, system.t, [1.0],
                                  H=[1.0, 0, 0])  # fmt: skip
     model, members = options.pop("model", system), options.pop("start", start.sample(9, rng=1))
     with pytest.raises(InputError, match=message):
@@ -650,7 +653,7 @@ def test_a_member_below_zero_is_told_from_a_wrong_sign():
     def strict(X, k):
         return as_array("X", X, lower=0.0)
 
-    data = StateObservations([1.0], 1.0, times=[0.0, 1.0], end=[1.0], H=[1.0])
+    data = StateObservations([1.0], 1.0, t=[0.0, 1.0], end=[1.0], H=[1.0])
     with pytest.raises(InputError, match=r"X must be at least 0.*np.maximum"):
         enkf(strict, np.array([[-1.0], [2.0]]), data, rng=1)
     with pytest.raises(InputError, match="X holds 1") as err:

@@ -137,7 +137,7 @@ def test_metolius_2002_from_2000_and_2001():
         (lambda: tower_posterior(TABLE, model_error={"nee": -1.0}), "model_error of 'nee' must be"),
         (lambda: tower_posterior(TABLE.assign(nee_sd=0.0)), "sd must be above 0"),
         (lambda: tower_posterior(TABLE.drop(columns="radiation")), "no column 'radiation'"),
-        (lambda: forest_series(weather(TABLE), [1.0]), "In the order of forest.PRIOR"),
+        (lambda: forest_series(weather(TABLE), [1.0]), "In the order of the prior"),
         (lambda: unexplained([np.nan], 1.0), "nothing was observed"),
     ],
 )

@@ -19,9 +19,9 @@ from landcarbon.models.parameters import Parameter, ParameterTable
 
 RNG = np.random.default_rng(4)
 FLUX = GaussianLikelihood([[2.0, 3.0], [4.0, 5.0]], 0.5, mask=[[True, True], [True, False]])
-POOL = SeriesObservations([[9.0], [8.0]], 1.0, times=[0.0, 1.0, 2.0], end=[[0.5], [1.5]])
+POOL = SeriesObservations([[9.0], [8.0]], 1.0, t=[0.0, 1.0, 2.0], end=[[0.5], [1.5]])
 PROFILE = ProfileObservations([[0.1, 0.3]] * 2, [[20e3, 9e3]] * 2, 0.3, [0.1, 0.2, 0.4], bottom=0.5)
-STATES = StateObservations([1.0], 0.1, times=[0.0, 1.0], end=[1.0], H=[1.0])
+STATES = StateObservations([1.0], 0.1, t=[0.0, 1.0], end=[1.0], H=[1.0])
 JOINT = JointObservations(
     {"flux": FLUX, "pool": POOL, "profile": PROFILE}, weight={"flux": 0.25, "profile": 2.0}
 )

@@ -21,7 +21,7 @@ def case():
     """Three pools, uneven steps, changing input, noise; six data of four kinds, two at one time."""
     t = np.array([0.0, 1.0, 2.5, 3.0, 6.0, 7.0])
     system = linear_system(
-        three_pool(), t, I=[60, 65, 50, 70, 60], xi=[1, 1.1, 0.9, 1.3, 1.0], process=[8.0, 3.0, 15.0]
+        three_pool(), t, I=[60, 65, 50, 70, 60], xi=[1, 1.1, 0.9, 1.3, 1.0], process_sd=[8.0, 3.0, 15.0]
     )
     start = Normal([440.0, 80.0, 1900.0], [[900, 50, 0], [50, 100, 20], [0, 20, 40_000]])
     respiration = three_pool().K * three_pool().respired_fraction
@@ -82,7 +82,7 @@ def test_filter_is_the_conditional_of_the_past(case):
     system, start, data = case
     estimate = kalman_filter(system, start, data)
     n = system.n
-    for k in range(len(system.times)):
+    for k in range(len(system.t)):
         mean, C, _ = conditioned(system, start, data, upto=k)
         here = slice(k * n, k * n + n)
         sd = np.sqrt(np.diag(C)[here])
@@ -99,7 +99,7 @@ def test_smoother_is_the_conditional_of_all_data(case):
     estimate = kalman_smoother(system, start, data)
     mean, C, log_evidence = conditioned(system, start, data, upto=99)
     n = system.n
-    for k in range(len(system.times)):
+    for k in range(len(system.t)):
         here = slice(k * n, k * n + n)
         sd = np.sqrt(np.diag(C)[here])
         close(estimate.mean()[k], mean[here], sd)
@@ -131,7 +131,7 @@ def test_conjugate_normal_mean():
     """A pool that does not move, measured m times: the textbook posterior of a mean."""
     values = np.array([4.1, 5.3, 4.8, 5.9])
     still = LinearSystem(np.arange(4.0), Phi=[[[1.0]]], c=[[0.0]])
-    data = StateObservations(values, 0.7, still.times, end=np.arange(4.0), H=[1.0])
+    data = StateObservations(values, 0.7, still.t, end=np.arange(4.0), H=[1.0])
     estimate = kalman_filter(still, Normal([3.0], sd=[2.0]), data)
     precision = 1 / 2.0**2 + np.arange(1, 5) / 0.7**2
     mean = (3.0 / 2.0**2 + np.cumsum(values) / 0.7**2) / precision
@@ -143,7 +143,7 @@ def test_known_state_without_noise_does_not_listen():
     """No doubt, no gain: the smoother, too, stays where it is (no division by a singular P)."""
     system = linear_system(century3(), np.arange(60.0), I=400.0)
     data = StateObservations(
-        [5000.0, 100.0], 1.0, system.times, end=[5.0, 50.0], H=[[0, 1.0, 0], [1, 0, 0]]
+        [5000.0, 100.0], 1.0, system.t, end=[5.0, 50.0], H=[[0, 1.0, 0], [1, 0, 0]]
     )
     for run in (kalman_filter, kalman_smoother):
         estimate = run(system, Normal([20.0, 900.0, 2000.0], sd=[0, 0, 0]), data)
@@ -156,7 +156,7 @@ def test_smoother_where_a_fast_pool_has_long_forgotten_its_start():
     """P⁻ is singular to rounding here; the answer must still be that of all data at once."""
     system = linear_system(century3(), [0.0, 40.0, 80.0], I=400.0)
     start = Normal([20.0, 900.0, 2000.0], sd=[10.0, 300.0, 500.0])
-    data = StateObservations([1000.0, 2300.0], [20.0, 60.0], system.times, [40.0, 80.0],
+    data = StateObservations([1000.0, 2300.0], [20.0, 60.0], system.t, [40.0, 80.0],
                              H=[[0, 1.0, 0], [0, 0, 1.0]])  # fmt: skip
     assert np.linalg.cond(kalman_filter(system, start, data).forecast.cov[1]) > 1e12
     estimate = kalman_smoother(system, start, data)
@@ -170,7 +170,7 @@ def test_sites_together_are_sites_alone(case):
     values = data.data + data.sd * np.random.default_rng(1).standard_normal((4, 6))
     mask = np.random.default_rng(2).random((4, 6)) < 0.7
     mask[:, 0] = True
-    many = StateObservations(values, data.sd, system.times, data.times[data.step], data.H, mask)
+    many = StateObservations(values, data.sd, system.t, data.t[data.step], data.H, mask)
     for run in (kalman_filter, kalman_smoother):
         together = run(system, start, many)
         assert together.mean().shape == (6, 4, 3)
@@ -178,8 +178,8 @@ def test_sites_together_are_sites_alone(case):
             one = StateObservations(
                 values[s][mask[s]],
                 data.sd[mask[s]],
-                system.times,
-                data.times[data.step][mask[s]],
+                system.t,
+                data.t[data.step][mask[s]],
                 data.H[mask[s]],
             )
             alone = run(system, start, one)
@@ -196,17 +196,19 @@ def test_parameters_may_differ_between_sites():
     k = np.array([0.05, 0.1, 0.2])
     data = StateObservations([900.0, 950.0], 30.0, t, end=[5.0, 10.0], H=[1.0])
     start = Normal([1000.0], sd=[100.0])
-    many = kalman_filter(linear_system(one_pool(k), t, I=100.0, process=10.0), start, data)
+    many = kalman_filter(linear_system(one_pool(k), t, I=100.0, process_sd=10.0), start, data)
     assert many.log_evidence.shape == (3,) and many.mean().shape == (11, 3, 1)
     for i, rate in enumerate(k):
-        alone = kalman_filter(linear_system(one_pool(rate), t, I=100.0, process=10.0), start, data)
+        alone = kalman_filter(
+            linear_system(one_pool(rate), t, I=100.0, process_sd=10.0), start, data
+        )
         assert many.log_evidence[i] == pytest.approx(alone.log_evidence, rel=1e-12)
 
 
 def test_innovations_are_standard_normal_and_coverage_is_what_it_says():
     """In worlds that are as the model says; 400 of them at once."""
     t = np.arange(21.0)
-    system = linear_system(three_pool(), t, I=60.0, process=[10.0, 4.0, 20.0])
+    system = linear_system(three_pool(), t, I=60.0, process_sd=[10.0, 4.0, 20.0])
     start = Normal([440.0, 80.0, 1900.0], sd=[40.0, 10.0, 150.0])
     end = np.repeat(t[::2], 2)
     blank = StateObservations(np.zeros((400, 22)), [15.0, 90.0] * 11, t, end,
@@ -242,9 +244,9 @@ def test_bad_input(run, case):
     other = StateObservations([1.0], 1.0, [0.0, 1.0], end=[1.0], H=[1.0, 0, 0])
     with pytest.raises(InputError, match="on other times than the model's"):
         run(system, start, other)
-    flat = StateObservations([1.0], 1.0, system.times, end=[1.0], H=[1.0])
+    flat = StateObservations([1.0], 1.0, system.t, end=[1.0], H=[1.0])
     with pytest.raises(InputError, match="read 1 pools, but the model has 3"):
         run(system, start, flat)
-    sites = StateObservations(np.ones((4, 1)), 1.0, system.times, end=[1.0], H=[1.0, 0, 0])
+    sites = StateObservations(np.ones((4, 1)), 1.0, system.t, end=[1.0], H=[1.0, 0, 0])
     with pytest.raises(InputError, match=r"have sites \(3,\), but the data have sites \(4,\)"):
         run(system, Normal(np.ones((3, 3)), sd=1.0), sites)

@@ -202,7 +202,7 @@ def test_series_are_read_as_straight_lines(kind):
 
 
 def test_a_measurement_at_the_last_model_time_may_be_off_by_rounding():
-    late = SeriesObservations([1.0], 0.1, times=[0.0, 0.3, 0.6], end=[3 * 0.2])
+    late = SeriesObservations([1.0], 0.1, t=[0.0, 0.3, 0.6], end=[3 * 0.2])
     assert 3 * 0.2 > 0.6
     assert late.predict([5.0, 6.0, 7.0]) == [7.0]
 
@@ -234,7 +234,7 @@ def test_series_gradient_agrees_with_finite_differences():
         ({"start": [2.0, 1.0]}, "a window must end after it starts"),
         ({"start": None}, "needs the start of each window"),
         ({"kind": "sum"}, "use 'point', 'mean' or 'cumulative'"),
-        ({"times": [0.0, 0.0]}, "that increase"),
+        ({"t": [0.0, 0.0]}, "that increase"),
         ({"error": 0.0}, "above 0"),
         ({"value": [1.0, np.nan]}, "NaN"),
         ({"end": [1.0, 2.0, 3.0]}, "end has shape .3,. and does not broadcast"),
@@ -247,7 +247,7 @@ def test_bad_series(changes, message):
     good = {
         "value": [1.0, 2.0],
         "error": 0.3,
-        "times": TIMES,
+        "t": TIMES,
         "start": [0.0, 1.0],
         "end": [2.0, 2.5],
     }

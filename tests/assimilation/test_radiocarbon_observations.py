@@ -18,7 +18,7 @@ from landcarbon.assimilation import (
 from landcarbon.matrix.errors import InputError
 from landcarbon.models.parameters import Parameter, ParameterTable
 from landcarbon.models.pools import two_pool
-from landcarbon.theory.radiocarbon import radiocarbon
+from landcarbon.theory.carbon14 import radiocarbon
 
 AIR = {
     "years": [1940, 1955, 1964, 1970, 1980, 1990, 2000, 2011],
@@ -42,7 +42,7 @@ def run(theta):
 
 
 def seen(of="respired", **options):
-    given = {"value": [90.0, 60.0], "error": 8.0, "times": T, "end": [1998.0, 2008.0], "of": of}
+    given = {"value": [90.0, 60.0], "error": 8.0, "t": T, "end": [1998.0, 2008.0], "of": of}
     return RadiocarbonObservations(**(given | options))
 
 
@@ -169,10 +169,10 @@ def test_bits_and_samplers_take_the_stream_like_any_other():
         (lambda: seen(mask=[False, False]), "all observations are masked out"),
         (lambda: seen(start=[1999.0, 2000.0]), "a window must end after it starts"),
         (lambda: seen(of=()), "'respired', 'bulk', or the names"),
-        (lambda: seen(times=T[::-1]), "at least two times of the run that increase"),
+        (lambda: seen(t=T[::-1]), "at least two times of the run that increase"),
         (lambda: seen("litter").read(run(THETA)), "no pool 'litter'; sampled can be .* young, old"),
-        (lambda: seen(times=T[1:]).read(run(THETA)), "the run has 43 times from 1940 to 2010"),
-        (lambda: seen().read(run(THETA)[["X"]]), "what landcarbon.theory.radiocarbon"),
+        (lambda: seen(t=T[1:]).read(run(THETA)), "the run has 43 times from 1940 to 2010"),
+        (lambda: seen().read(run(THETA)[["X"]]), "what landcarbon.theory.carbon14"),
         (lambda: seen().predict(np.ones(5)), "last axis must have length 84: carbon at each time"),
         (lambda: seen().predict(np.zeros(84)), "nothing has no Δ14C"),
         (lambda: seen().predict(np.full(84, np.nan)), "NaN"),
@@ -191,7 +191,7 @@ def test_bad_input(call, sentence):
 def test_neither_a_number_nor_nothing_was_sampled():
     times = np.arange(1990.0, 2000.0)
     with pytest.raises(InputError, match="names of one or more pools"):
-        RadiocarbonObservations([100.0], 5.0, times=times, end=[1995.0], of=5)
-    bulk = RadiocarbonObservations([100.0], 5.0, times=times, end=[1995.0], of="bulk")
+        RadiocarbonObservations([100.0], 5.0, t=times, end=[1995.0], of=5)
+    bulk = RadiocarbonObservations([100.0], 5.0, t=times, end=[1995.0], of="bulk")
     with pytest.raises(InputError, match=r"read\(\) takes what"):
         bulk.read(None)

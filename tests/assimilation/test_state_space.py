@@ -30,7 +30,7 @@ def test_steps_without_noise_are_those_of_simulate():
 
 
 def test_what_never_changes_is_kept_once():
-    system = linear_system(three_pool(), np.arange(101.0), I=60.0, process=1.0)
+    system = linear_system(three_pool(), np.arange(101.0), I=60.0, process_sd=1.0)
     assert system.Phi.shape == (1, 3, 3) and system.c.shape == (1, 3) and system.Q.shape == (1, 3, 3)
 
 
@@ -49,19 +49,19 @@ def test_noise_of_a_step_is_the_integral(h):
     for _ in range(10):
         Q = Q + Phi @ Q @ Phi.T
         Phi = Phi @ Phi
-    system = linear_system(century3(), [0.0, h], I=1.0, process=S)
+    system = linear_system(century3(), [0.0, h], I=1.0, process_sd=S)
     np.testing.assert_allclose(system.Q[0], Q, rtol=1e-10, atol=1e-12 * Q.max())
 
 
 def test_noise_of_one_pool_is_known():
-    system = linear_system(one_pool(0.3), [0.0, 4.0], I=0.0, process=7.0)
+    system = linear_system(one_pool(0.3), [0.0, 4.0], I=0.0, process_sd=7.0)
     expected = 49.0 * (1 - np.exp(-2 * 0.3 * 4.0)) / (2 * 0.3)
     np.testing.assert_allclose(system.Q, [[[expected]]], rtol=1e-13)
 
 
 def test_twelve_months_are_a_year():
-    year = linear_system(century3(), [0.0, 1.0], I=400.0, process=[5.0, 20.0, 3.0])
-    month = linear_system(century3(), np.linspace(0, 1, 13), I=400.0, process=[5.0, 20.0, 3.0])
+    year = linear_system(century3(), [0.0, 1.0], I=400.0, process_sd=[5.0, 20.0, 3.0])
+    month = linear_system(century3(), np.linspace(0, 1, 13), I=400.0, process_sd=[5.0, 20.0, 3.0])
     x, P = np.array([20.0, 900.0, 2000.0]), np.diag([1.0, 100.0, 50.0])
     many_x, many_P = x, P
     for k in range(12):
@@ -73,7 +73,7 @@ def test_twelve_months_are_a_year():
 
 
 def test_sampled_lives_have_mean_and_covariance_of_the_step():
-    system = linear_system(three_pool(), [0.0, 2.0], I=60.0, process=[5.0, 2.0, 20.0])
+    system = linear_system(three_pool(), [0.0, 2.0], I=60.0, process_sd=[5.0, 2.0, 20.0])
     X = system.sample(np.full((40_000, 3), 100.0), rng=2)[1]
     Phi, c, Q = system.step(0)
     sd = np.sqrt(np.diag(Q))
@@ -147,11 +147,11 @@ T = np.arange(5.0)
         ({"value": [np.nan, 1.0]}, "NaN.*mask=np.isfinite"),
         ({"mask": [False, False]}, "all observations are masked out"),
         ({"H": np.ones((3, 2))}, "one row of pools for all of them, or one row an observation"),
-        ({"times": [0.0, 2.0, 1.0]}, "times must rise"),
+        ({"t": [0.0, 2.0, 1.0]}, "t must rise"),
     ],
 )
 def test_bad_observations(options, message):
-    given = {"value": [1.0, 2.0], "error": 1.0, "times": T, "end": [1.0, 2.0], "H": [1.0, 0.0]}
+    given = {"value": [1.0, 2.0], "error": 1.0, "t": T, "end": [1.0, 2.0], "H": [1.0, 0.0]}
     with pytest.raises(InputError, match=message):
         StateObservations(**given | options)
 
@@ -169,7 +169,10 @@ def test_a_time_outside_does_not_matter_where_masked():
         (lambda: Normal([1.0, 2.0], [[1.0, 2.0], [0.0, 1.0]]), "must be symmetric"),
         (lambda: Normal([1.0, 2.0], [[1.0, 2.0], [2.0, 1.0]]), "variance is negative"),
         (lambda: Normal([1.0, 2.0], sd=[1.0, -1.0]), "sd must be at least 0"),
-        (lambda: linear_system(one_pool(), [0.0, 1.0], 1.0, process=-1.0), "process must be at"),
+        (
+            lambda: linear_system(one_pool(), [0.0, 1.0], 1.0, process_sd=-1.0),
+            "process_sd must be at",
+        ),
         (lambda: linear_system(one_pool(), [1.0, 1.0], 1.0), "t must rise, but 1 follows 1"),
         (lambda: LinearSystem(T, np.eye(2), np.zeros((1, 2))), "Phi has shape.*first axis is time"),
         (lambda: LinearSystem(T, np.eye(2)[None], np.zeros((3, 2))), "c has shape"),

@@ -73,7 +73,7 @@ def ahead(draws, sources):
     weather = np.exp(0.1 * np.random.default_rng(3).standard_normal((len(draws), 10)))
     step = matrix_step(lambda theta, d: (model(theta), theta[:, 0] * d["I"], 1.0), 1.0)
     return forecast(
-        step, pools(draws, np.array([6.0]))[:, 0], parameters=draws, drivers={"I": weather},
+        step, pools(draws, np.array([6.0]))[:, 0], theta=draws, drivers={"I": weather},
         process_sd=0.02, sources=sources, rng=4,
     )  # fmt: skip
 

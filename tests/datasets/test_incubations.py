@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from real_data import needs
 
-from landcarbon.datasets import read_jars_csv
+from landcarbon.datasets import read_jars_csv, read_sidb
 from landcarbon.matrix.errors import InputError
 
 
@@ -86,3 +87,71 @@ def test_bad_files(tmp_path, text, message):
 def test_no_file(tmp_path):
     with pytest.raises(InputError, match="there is no file"):
         read_jars_csv(tmp_path / "none.csv")
+
+
+META = """citationKey: Made2024
+incubationInfo:
+       incubationTime:
+          units: days
+variables:
+        V1:
+          name: time
+          units: days
+        V2:
+          name: C_pine_15
+          units: "Soil respiration rate (mg C g{^-1} soil day{^-1})"
+          desc: "pine at 15 degrees (name: none)"
+        V3:
+          name: C_pine_25
+          units: "Soil respiration rate (mg C g{^-1} soil day{^-1})"
+"""
+
+
+def entry(tmp_path, meta=META, table="time,C_pine_15,C_pine_25\n1,0.5,1.5\n9,0.25,\n"):
+    (tmp_path / "timeSeries.csv").write_text(table, encoding="utf-8")
+    if meta:
+        (tmp_path / "metadata.yaml").write_text(meta, encoding="utf-8")
+    return tmp_path
+
+
+def test_an_entry_of_sidb(tmp_path):
+    jars = read_sidb(entry(tmp_path))
+    assert jars.unit == "ugC g-1 d-1" and len(jars.table) == 3
+    assert sorted(set(jars.table["soil"])) == ["C_pine_15", "C_pine_25"]
+    assert jars.table["flux"].max() == pytest.approx(1500.0)
+    assert jars.report["reason"].to_list() == ["", "", "", "flux missing"]
+    replicas = read_sidb(tmp_path, "ugC g-1 d-1", jars={"C_pine_15": ("pine", "a"), "C_pine_25": ("pine", "b")})
+    assert set(zip(replicas.table["soil"], replicas.table["jar"])) == {("pine", "a"), ("pine", "b")}
+    assert replicas.table["flux"].max() == pytest.approx(1.5)
+
+
+def test_what_sidb_sums_becomes_fluxes(tmp_path):
+    jars = read_sidb(entry(tmp_path, meta=""), "mgC gC-1")
+    assert jars.unit == "mgC gC-1 d-1"
+    assert jars.table["day"].to_list()[0] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("meta", "options", "message"),
+    [
+        ("", {}, "the unit is told as 'nothing'; say it"),
+        (META.replace("mg C g{^-1} soil day{^-1}", "Percent"), {}, "say it as a unit"),
+        (META, {"jars": {"pine": ("pine", "1")}}, "jars names the column 'pine'"),
+    ],
+)
+def test_bad_entries_of_sidb(tmp_path, meta, options, message):
+    with pytest.raises(InputError, match=message):
+        read_sidb(entry(tmp_path, meta), **options)
+    with pytest.raises(InputError, match="no file"):
+        read_sidb(tmp_path / "none")
+    with pytest.raises(InputError, match="no column 'time'"):
+        read_sidb(entry(tmp_path, table="day,C\n1,2\n"))
+
+
+@needs("haddix2011")
+def test_a_real_entry_of_sidb():
+    from landcarbon.datasets import path
+
+    jars = read_sidb(path("haddix2011"), "ugC g-1 d-1")
+    assert jars.table["soil"].nunique() == 36
+    assert jars.table["day"].max() == 588

@@ -290,7 +290,7 @@ def test_a_twin_cycle_with_assimilation_is_calibrated():
 
         def assimilate(now):
             seen = SeriesObservations(
-                now.known["value"], now.known["sd"], times=t, end=now.known["time"]
+                now.known["value"], now.known["sd"], t=t, end=now.known["time"]
             )
 
             def model(theta):

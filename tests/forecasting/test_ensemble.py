@@ -78,7 +78,7 @@ def test_any_step_function_runs():
 
     k = np.linspace(0.1, 1.0, 5)[:, None]
     steps = Steps(pools=["soil"])
-    f = forecast(step, [10.0], parameters=k, drivers=np.full(200, 2.0), steps=steps)
+    f = forecast(step, [10.0], theta=k, drivers=np.full(200, 2.0), steps=steps)
     assert np.allclose(f["X"].isel(time=-1, pool=0), 2 / (1 - np.exp(-k[:, 0])), rtol=1e-6)
     assert f["X"].dims == ("member", "time", "pool")
     assert f["X"].attrs["units"] == "gC m-2"
@@ -91,7 +91,7 @@ def test_a_built_model_equals_the_model_with_members():
     def build(parameters, drivers):
         return MODEL.replace(K=parameters), drivers["I"], 1.0
 
-    f = forecast(matrix_step(build, 1.0), X0, parameters=model.K, drivers={"I": I})
+    f = forecast(matrix_step(build, 1.0), X0, theta=model.K, drivers={"I": I})
     assert np.allclose(f["X"], forecast(model, X0, drivers={"I": I})["X"], rtol=1e-12)
 
 
@@ -290,7 +290,7 @@ def nan_step(X, parameters, drivers):
         ),
         (lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(4), "T": np.ones(4)}), "I, T"),
         (
-            lambda: forecast(nan_step, np.ones((3, 1)), parameters=np.ones((4, 2)), steps=2),
+            lambda: forecast(nan_step, np.ones((3, 1)), theta=np.ones((4, 2)), steps=2),
             "initial has 3, parameters has 4",
         ),
         (lambda: forecast(nan_step, np.ones((3, 1)), steps=2), "Step 0 gave NaN"),
@@ -301,7 +301,7 @@ def nan_step(X, parameters, drivers):
         (lambda: forecast(nan_step, [1.0], steps=Steps(2, dt=0.0)), "above 0"),
         (lambda: forecast(nan_step, [1.0], steps=2, process_sd=-1.0), "process_sd"),
         (lambda: forecast(nan_step, [1.0], steps=Steps(5, every=2)), "divide the 5 steps"),
-        (lambda: forecast(MODEL, [1.0, 1.0], parameters=[1.0], drivers={"I": [1.0]}), "leave"),
+        (lambda: forecast(MODEL, [1.0, 1.0], theta=[1.0], drivers={"I": [1.0]}), "leave"),
         (lambda: matrix_step(MODEL, 1.0, "euler"), "exponential"),
         (
             lambda: forecast(MODEL, [1.0, 1.0], drivers={"I": np.ones(4)}, steps=Steps(method="explicit")),

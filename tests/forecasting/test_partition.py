@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from landcarbon.forecasting.ensemble import SOURCES, forecast
-from landcarbon.forecasting.partition import partition
+from landcarbon.forecasting.partitioning import partition
 from landcarbon.matrix import InputError, MatrixModel
 
 

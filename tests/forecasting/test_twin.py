@@ -74,7 +74,7 @@ def nee(X, theta, d):
 
 def run(theta, X, w, **options):
     steps = Steps(dt=DAY, diagnose=nee)
-    return forecast(step, X, parameters=theta, drivers=w, steps=steps, **options)
+    return forecast(step, X, theta=theta, drivers=w, steps=steps, **options)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from landcarbon import datasets
-from landcarbon.learning.control import compare, control, standard, swap
+from landcarbon.learning.attribution import compare, control, standard, swap
 from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5
 

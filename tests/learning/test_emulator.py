@@ -190,15 +190,15 @@ def test_report_says_when_the_model_is_cheaper(networks):
         time.sleep(0.05)
         return century(theta)
 
-    cheap = em.report(made, century, 1000, batch=200)
+    cheap = em.costs(made, century, 1000, batch=200)
     assert not cheap.pays
     assert "the model itself is cheaper than its emulator" in str(cheap)
-    dear = em.report(made, slow, 1e8, batch=20)
+    dear = em.costs(made, slow, 1e8, batch=20)
     assert dear.pays
     assert dear.speed_up > 5
     assert "times cheaper" in str(dear)
     assert np.isclose(dear.break_even * (dear.model - dear.emulator), dear.building)
-    never = em.Report(model=1e-6, emulator=2e-6, runs=10, training=1.0, calls=1e9)
+    never = em.Costs(model=1e-6, emulator=2e-6, runs=10, training=1.0, calls=1e9)
     assert np.isinf(never.break_even)
     assert not never.pays
     assert "no number of calls" in str(never)

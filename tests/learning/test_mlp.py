@@ -164,7 +164,7 @@ def test_what_is_not_said_is_as_documented_and_progress_is_told():
     held = np.arange(300) % 3 == 0
     told = []
     begin = time.perf_counter()
-    plain = train(MLP.start((2, 4, 1), 1), x, quadratic(t), held, report=lambda *row: told.append(row))
+    plain = train(MLP.start((2, 4, 1), 1), x, quadratic(t), held, tell=lambda *row: told.append(row))
     assert 0 < plain.seconds < time.perf_counter() - begin
     said = {"batch": 128, "rate": 3e-3, "decay": 1e-3, "epochs": 200, "patience": 20, "rng": 0}
     spelt = train(MLP.start((2, 4, 1), 1), x, quadratic(t), held, **said)

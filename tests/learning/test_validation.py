@@ -75,16 +75,6 @@ def test_leakage_is_the_nearest_great_circle_distance():
         assert table.loc[k, "min_km"] == pytest.approx(d.min(), rel=1e-9)
 
 
-def test_a_buffer_keeps_its_distance():
-    lat, lon = places()
-    folds = cut.blocked_folds(lat, lon, 5.0, 4).with_buffer(lat, lon, 100.0)
-    table = cut.leakage(lat, lon, folds)
-    assert (table["min_km"] >= 100.0).all()
-    assert (table["train"] + table["test"] < 400).all()
-    with pytest.raises(InputError, match="no training site"):
-        folds.with_buffer(lat, lon, 20_000.0)
-
-
 def test_r2_divides_by_the_variance_of_the_observations():
     rng = np.random.default_rng(1)
     o = rng.normal(size=200)
@@ -202,7 +192,6 @@ def test_baselines_rank_as_they_should_on_a_curved_target():
         (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], score="mse"), "r2, rmse, bias"),
         (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], n_draws=0), "n_draws must be a whole number"),
         (lambda: marks.bootstrap_score([1.0, 2.0], [1.0, 2.0], [0, 1], n_draws=9.5), "n_draws must be a whole number"),
-        (lambda: cut.random_folds(4, 2).with_buffer([1.0] * 5, [1.0] * 5, 1.0), "lat has 5 .* the folds 4"),
         (lambda: v.cross_predict(v.baselines()["mean"], np.ones((3, 1)), np.ones(4), cut.random_folds(4, 2)),
          "covariates has 3 .* target 4"),
         (lambda: v.cross_predict(v.baselines()["mean"], np.ones((4, 1)), np.ones(4), cut.random_folds(4, 2),

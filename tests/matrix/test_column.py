@@ -150,11 +150,11 @@ def test_two_loops_of_the_same_size_share_a_stage():
     A[1, 0], A[0, 1], A[3, 2], A[2, 3] = -0.5, -0.3, -0.2, -0.7
     model, b = random_column(5, pools=4, layers=4, mixed=[True, True, True, True])
     model = model.replace(A=A)
-    plan = model._plan()
+    plan = model.plan()
     assert [stage.size for stage in plan.stages] == [2]
     np.testing.assert_allclose(model.steady_state(b), model.steady_state(b, method="dense"), rtol=1e-12)
     half = model.replace(mixed=[True, False, True, False])  # one of the two pools of each loop moves
-    assert [stage.size for stage in half._plan().stages] == [2]
+    assert [stage.size for stage in half.plan().stages] == [2]
     np.testing.assert_allclose(half.steady_state(b), half.steady_state(b, method="dense"), rtol=1e-12)
 
 

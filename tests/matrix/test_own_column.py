@@ -13,7 +13,7 @@ from landcarbon.matrix.spinup import anderson, native, periodic, sasu
 from landcarbon.matrix.timeline import changing
 from landcarbon.theory.ages import transit_time
 from landcarbon.theory.ages_through_time import start_empty, through_time
-from landcarbon.theory.radiocarbon import radiocarbon
+from landcarbon.theory.carbon14 import radiocarbon
 from landcarbon.theory.storage import components
 from landcarbon.theory.traceability import trace
 

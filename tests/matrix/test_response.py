@@ -91,8 +91,8 @@ def test_arguments_broadcast():
         (lambda: r.water_potential(0.5), "potential_mpa must be below 0"),
         (lambda: r.water_potential(-1, driest_mpa=-0.1, wettest_mpa=-10), "Swap them"),
         (lambda: r.oxygen(-0.1), "supply_over_demand must be at least 0"),
-        (lambda: r.depth(1.0, 0.0), "efolding_m must be above 0"),
-        (lambda: r.depth(-1.0, 1.0), "depth_m must be at least 0"),
+        (lambda: r.depth(1.0, 0.0), "efolding must be above 0"),
+        (lambda: r.depth(-1.0, 1.0), "depth must be at least 0"),
         (lambda: r.depth(np.nan, 1.0), "NaN"),
     ],
 )

@@ -17,8 +17,8 @@ from landcarbon.matrix.spinup import periodic
 from landcarbon.matrix.timeline import Timeline, changing, forcing, rising
 from landcarbon.models.pools import two_pool
 from landcarbon.theory.ages_through_time import start_empty, through_time
+from landcarbon.theory.carbon14 import radiocarbon
 from landcarbon.theory.disturbance import Disturbance, random_runs
-from landcarbon.theory.radiocarbon import radiocarbon
 from landcarbon.theory.storage import components
 
 LAND = two_pool(0.5, 0.025, 0.3)

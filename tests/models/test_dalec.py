@@ -141,3 +141,24 @@ def test_metolius_with_the_parameters_of_the_paper():
 def test_bad_input_gets_a_sentence(call, sentence):
     with pytest.raises(InputError, match=sentence):
         call()
+
+
+def test_bare_trees_keep_carbon_and_their_calendar():
+    year = weather(730)
+    theta = np.tile(d.BROADLEAF.default, (2, 1))
+    theta[1, d.BROADLEAF.index("onset")] += 30
+    run = d.simulate_broadleaf(year, theta)
+    np.testing.assert_allclose(np.diff(run.X.sum(-1), axis=0), -run.nee, atol=1e-9)
+    assert (run.X >= 0).all()
+    doy = year.doy
+    assert run.lai[doy == 30].max() < 0.05 and run.lai[doy == 200].min() > 0.5
+    first = [doy[:365][run.lai[:365, k] > 0.5 * run.lai[200, k]][0] for k in (0, 1)]
+    assert first[1] - first[0] == pytest.approx(30, abs=4)
+    assert run.gpp[doy == 20].max() < 0.05 * run.gpp[doy == 200].min()
+
+
+def test_all_leaves_open_and_fall_but_a_thousandth():
+    doy = np.arange(1.0, 366.0)
+    rate = d.leaf_calendar(doy, 10.0, 12.0)
+    assert np.exp(-rate.sum()) == pytest.approx(1e-3, rel=0.02)
+    assert rate[355] == pytest.approx(d.leaf_calendar(29.0, 10.0, 12.0), rel=1e-9)  # around New Year

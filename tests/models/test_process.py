@@ -14,7 +14,7 @@ from landcarbon.assimilation import (
     sample,
 )
 from landcarbon.learning import Proda, Task, evaluate, hybrid, one_batch, proda
-from landcarbon.learning.control import control
+from landcarbon.learning.attribution import control
 from landcarbon.learning.folds import random_folds
 from landcarbon.matrix.column import LayeredModel
 from landcarbon.matrix.layers import SoilLayers, exchange_rates, face_diffusivity

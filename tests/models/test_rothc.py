@@ -49,8 +49,8 @@ def test_the_published_equilibrium_and_the_year_after_it():
     assert months == MONTHS
     np.testing.assert_allclose(X[:4], EQUILIBRIUM, rtol=1e-11)
     weather = {k: OF_1939[k] for k in ("rain", "evaporation", "covered")}
-    deficit = topsoil_deficit(clay=EXAMPLE.clay, depth=EXAMPLE.depth, **weather)
-    xi = scalar(OF_1939["temperature_c"], deficit, EXAMPLE.clay, depth=EXAMPLE.depth, covered=OF_1939["covered"])
+    deficit = topsoil_deficit(clay=EXAMPLE.clay, depth_cm=EXAMPLE.depth_cm, **weather)
+    xi = scalar(OF_1939["temperature_c"], deficit, EXAMPLE.clay, depth_cm=EXAMPLE.depth_cm, covered=OF_1939["covered"])
     np.testing.assert_allclose(year(EXAMPLE.clay, xi, OF_1939["plants"])(X)[:4], AFTER_1939, rtol=1e-11)
 
 

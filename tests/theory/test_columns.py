@@ -12,8 +12,8 @@ from landcarbon.matrix.spinup import accelerated, native, periodic
 from landcarbon.models import clm5
 from landcarbon.models.pools import one_pool
 from landcarbon.theory.ages_through_time import start_steady, through_time
+from landcarbon.theory.carbon14 import radiocarbon, steady_delta
 from landcarbon.theory.columns import columns_through_time, start_of_columns
-from landcarbon.theory.radiocarbon import radiocarbon, steady_delta
 
 P = clm5.PARAMETERS
 BOMB = ([1900.0, 1955.0, 1965.0, 1990.0, 2020.0], [0.0, 0.0, 700.0, 150.0, 0.0])

@@ -13,7 +13,7 @@ from landcarbon.matrix.simulate import simulate
 from landcarbon.models.century import century3
 from landcarbon.models.pools import one_pool, two_pool
 from landcarbon.theory.ages import pool_ages, transit_time
-from landcarbon.theory.radiocarbon import MEAN_LIFE, delta_of_f14c, radiocarbon, steady_delta
+from landcarbon.theory.carbon14 import MEAN_LIFE, delta_of_f14c, radiocarbon, steady_delta
 
 LAMBDA = 1 / MEAN_LIFE
 BOMB = {"years": [1800.0, 1955.0, 1964.5, 1990.0, 2010.0], "delta": [0.0, 0.0, 800.0, 150.0, 40.0]}

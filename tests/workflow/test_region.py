@@ -17,9 +17,8 @@ from landcarbon import datasets
 from landcarbon.datasets import profile_files
 from landcarbon.learning import Evaluation
 from landcarbon.matrix.errors import InputError
-from landcarbon.workflow import region
+from landcarbon.workflow import region, report
 from landcarbon.workflow.command import main
-from landcarbon.workflow.report import report
 
 SMALL = ["--members", "20", "--steps", "2", "--networks", "3", "--folds", "3", "--draws", "20", "--jobs", "1"]
 
@@ -188,7 +187,7 @@ def test_the_report_is_one_page_that_needs_nobody(finished):
     assert re.search(r"\d+ notes? on the profiles", page.text)
     assert "in percent?" in page.text
     assert not re.search(r"\bnan\b|\binf\b", page.text, re.I)
-    again = report(region.read(finished / "proda.nc"))
+    again = report.page(region.read(finished / "proda.nc"))
     assert len(again) == pytest.approx(len((finished / "report.html").read_text("utf-8")), rel=0.05)
 
 
@@ -389,7 +388,7 @@ def test_nothing_of_a_result_file_reaches_the_page_as_it_is(finished):
     told = 0
     for spoiled in pages:
         try:
-            page = report(spoiled)
+            page = report.page(spoiled)
         except (ValueError, KeyError):  # no result file at all
             continue
         told += "&lt;script&gt;" in page
@@ -441,6 +440,6 @@ def test_a_synthetic_world_is_called_synthetic(files, tmp_path):
     climate = xr.load_dataset(files / "climate.nc")
     plan = region.Plan(n_members=20, n_iter=1, n_rounds=1, n_networks=2, n_folds=2, n_draws=20, grid=4.0)
     result = region.run(world.profiles, tmp_path, plan, climate=climate, tell=lambda text: None)
-    page = report(result)
+    page = report.page(result)
     assert "<h1>Soil carbon by PRODA (synthetic world)</h1>" in page
     assert "nothing was measured" in page

@@ -118,6 +118,11 @@ class GaussianLikelihood:
         return self.observed
 
     @property
+    def values(self) -> Array:
+        """What was measured (..., obs), as `simulate` makes it; NaN where the mask is False."""
+        return np.where(self.mask, self.observed, np.nan)
+
+    @property
     def sites(self) -> tuple[int, ...]:
         """Leading site axes."""
         return self.observed.shape[:-1]
@@ -151,6 +156,20 @@ class GaussianLikelihood:
     def log_likelihood(self, model_values: ArrayLike) -> Array:
         """ln L (sites..., any...)."""
         return self._log_density(self.predict(model_values))
+
+    def pointwise(self, model_values: ArrayLike) -> Array:
+        """ln density of each datum, the others known (sites..., any..., obs); 0 where the mask is False.
+
+        Where errors are independent they sum to `log_likelihood`; else see `replicas`.
+        """
+        h = self.predict(model_values)
+        u, mask = self._misfit(h), self._lift(self.mask, h.ndim)
+        precision = np.ones(1)
+        if self.correlation is not None:
+            precision = self.correlation.precision(h.ndim)
+            u = self.correlation.whiten_transposed(u)
+        log_sd = np.log(self._lift(self.sd, h.ndim)) - 0.5 * np.log(precision)
+        return np.where(mask, -0.5 * u**2 / precision - log_sd - _HALF_LOG_2PI, 0.0)
 
     def gradient(self, model_values: ArrayLike) -> Array:
         """d ln L / d model_values, the shape of `model_values`."""
@@ -234,6 +253,11 @@ class ObservationStream(ABC):
         return self.likelihood.sites
 
     @property
+    def values(self) -> Array:
+        """What was measured (..., obs), as `simulate` makes it; NaN where the mask is False."""
+        return self.likelihood.values
+
+    @property
     def correlation(self) -> ExponentialCorrelation | None:
         """How the errors resemble their neighbours'; None where they are independent."""
         return self.likelihood.correlation
@@ -252,6 +276,10 @@ class ObservationStream(ABC):
     def log_likelihood(self, model_values: ArrayLike) -> Array:
         """ln L (sites..., any...)."""
         return self.likelihood.log_likelihood(self.predict(model_values))
+
+    def pointwise(self, model_values: ArrayLike) -> Array:
+        """ln density of each datum, the others known (sites..., any..., obs); 0 where masked."""
+        return self.likelihood.pointwise(self.predict(model_values))
 
     def gradient(self, model_values: ArrayLike) -> Array:
         """d ln L / d model_values, the shape of `model_values`."""

@@ -143,6 +143,11 @@ class ProfileObservations(ObservationStream):
         """Number of layers."""
         return int(self.node_depth.size)
 
+    @property
+    def values(self) -> Array:
+        """Carbon measured (..., obs), gC m-3; NaN where the mask is False."""
+        return np.where(self.mask, self.value, np.nan)
+
     def __getitem__(self, index: Any) -> ProfileObservations:
         names = ("depth", "value", "weights", "likelihood")
         return self._with(**{name: getattr(self, name)[index] for name in names})

@@ -18,12 +18,12 @@ X₁₄    its radiocarbon, as the carbon that    (..., time)        as X       
 r₁₄    would hold as much at the standard
 ====== ====================================== ================== =========== ===================
 
-Δ¹⁴C and its convention: `landcarbon.theory.radiocarbon`. A Δ¹⁴C of several pools together, or over a
+Δ¹⁴C and its convention: `landcarbon.theory.carbon14`. A Δ¹⁴C of several pools together, or over a
 window of time, is one of their carbon *mixed*: sums are taken before the ratio, never means of Δ.
 
 The three lines to type:
 
-    soil_co2 = RadiocarbonObservations([105.0, 68.0], error=8.0, times=t, end=[1998.5, 2008.5])
+    soil_co2 = RadiocarbonObservations([105.0, 68.0], error=8.0, t=t, end=[1998.5, 2008.5])
     values = soil_co2.read(radiocarbon(model, t, I, years, delta))
     soil_co2.log_likelihood(values)
 """
@@ -56,7 +56,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, init=False, eq=False)
 class RadiocarbonObservations(ObservationStream):
-    """Measured Δ¹⁴C, compared with a run of `theory.radiocarbon.radiocarbon`.
+    """Measured Δ¹⁴C, compared with a run of `theory.carbon14.radiocarbon`.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class RadiocarbonObservations(ObservationStream):
         Δ¹⁴C [per mil]; −1000 is carbon without any radiocarbon. Leading axes are sites.
     error : array_like
         Its standard deviation [per mil], broadcast to `value`.
-    times : array_like, (time,)
+    t : array_like, (time,)
         Times of the run, years CE: the `t` that `radiocarbon` gets.
     end : array_like, (..., obs)
         When each sample was taken, or the end of its window.
@@ -94,10 +94,10 @@ class RadiocarbonObservations(ObservationStream):
     A pool of 12 years, sampled in 1990 and 2009:
 
     >>> from landcarbon.models.pools import one_pool
-    >>> from landcarbon.theory.radiocarbon import radiocarbon
+    >>> from landcarbon.theory.carbon14 import radiocarbon
     >>> t = np.arange(1900, 2010.5, 0.5)
     >>> bomb = dict(years=[1900, 1955, 1965, 1990, 2011], delta=[0, 0, 700, 150, 38])
-    >>> soil = RadiocarbonObservations([310.0, 130.0], 8.0, times=t, end=[1990, 2009], of="bulk")
+    >>> soil = RadiocarbonObservations([310.0, 130.0], 8.0, t=t, end=[1990, 2009], of="bulk")
     >>> for k in (1 / 6, 1 / 12, 1 / 24):
     ...     values = soil.read(radiocarbon(one_pool(k), t, I=100.0, **bomb))
     ...     print(soil.predict(values).round(), float(soil.log_likelihood(values).round()))
@@ -106,7 +106,7 @@ class RadiocarbonObservations(ObservationStream):
     [286. 178.] -29.0
     """
 
-    times: Array
+    t: Array
     of: str | tuple[str, ...]
     series: SeriesObservations
     likelihood: GaussianLikelihood
@@ -115,16 +115,16 @@ class RadiocarbonObservations(ObservationStream):
         self,
         value: ArrayLike,
         error: ArrayLike,
-        times: ArrayLike,
+        t: ArrayLike,
         end: ArrayLike,
         of: str | Sequence[str] = "respired",
         start: ArrayLike | None = None,
         mask: ArrayLike | None = None,
         correlation_length: float | None = None,
     ) -> None:
-        t = as_array("times", times, hint="times are years CE.")
+        t = as_array("t", t, hint="Times are years CE.")
         if t.ndim != 1 or t.size < 2 or (np.diff(t) <= 0).any():
-            raise InputError("times must be a list of at least two times of the run that increase.")
+            raise InputError("t must be a list of at least two times of the run that increase.")
         if not isinstance(of, str):
             of = tuple(of) if np.iterable(of) else (of,)
             if not of or not all(isinstance(name, str) for name in of):
@@ -143,7 +143,7 @@ class RadiocarbonObservations(ObservationStream):
                 f"{at_site(at[:-1])}observation {at[-1]} is {series.data[at]:g} per mil, but no Δ14C lies below "
                 "-1000, carbon without any radiocarbon. Is it an age in years?"
             )
-        keep(self, times=t, of=of, series=series, likelihood=series.likelihood)
+        keep(self, t=t, of=of, series=series, likelihood=series.likelihood)
 
     @property
     def n_values(self) -> int:
@@ -174,17 +174,17 @@ class RadiocarbonObservations(ObservationStream):
             A run with other times, or without the pools that were sampled; a soil column.
         """
         if not {"X14", "delta_respired"} <= set(getattr(run, "variables", ())):
-            raise InputError("read() takes what landcarbon.theory.radiocarbon.radiocarbon returns.")
+            raise InputError("read() takes what landcarbon.theory.carbon14.radiocarbon returns.")
         if "layer" in run.X.dims:
             raise InputError(
                 "this run is of a soil column, whose layers are no pools; put its carbon and its "
                 "radiocarbon through time side by side: np.concatenate([C, C14], axis=-1)."
             )
         t = run.time.values
-        if t.shape != self.times.shape or not np.allclose(t, self.times, rtol=0, atol=1e-9):
+        if t.shape != self.t.shape or not np.allclose(t, self.t, rtol=0, atol=1e-9):
             raise InputError(
                 f"the run has {t.size} times from {t[0]:g} to {t[-1]:g}, the observations were placed on "
-                f"{self.times.size} from {self.times[0]:g} to {self.times[-1]:g}; give both the same t."
+                f"{self.t.size} from {self.t[0]:g} to {self.t[-1]:g}; give both the same t."
             )
         if self.of == "respired":
             X = run.respiration.values

@@ -8,7 +8,7 @@
 symbol meaning                               shape             unit   code name    source
 ====== ===================================== ================= ====== ============ ==========
 x      model values: a series                (..., time)       own    model_values
-t      times of the model's series           (time,)           yr     times
+t      times of the model's series           (time,)           yr     t
 s, t_i start and end of observation i        (..., obs)        yr     start, end
 W      weights of the model's times          (..., obs, time)         weights
 ====== ===================================== ================= ====== ============ ==========
@@ -56,7 +56,7 @@ class SeriesObservations(ObservationStream):
         What was measured. Leading axes are sites.
     error : array_like
         Its standard deviation, broadcast to `value`.
-    times : array_like, (time,)
+    t : array_like, (time,)
         Times of the model's series, increasing, in years or whatever `end` is in.
     end : array_like, (..., obs)
         Time of the measurement, or end of its window.
@@ -81,13 +81,13 @@ class SeriesObservations(ObservationStream):
     --------
     Respiration r(t) = 2 - t, known at three times: what has been respired by t = 1 and by t = 2?
 
-    >>> lost = SeriesObservations([1.4, 2.1], 0.1, times=[0, 1, 2], end=[1, 2], kind="cumulative")
+    >>> lost = SeriesObservations([1.4, 2.1], 0.1, t=[0, 1, 2], end=[1, 2], kind="cumulative")
     >>> lost.predict([2.0, 1.0, 0.0])
     array([1.5, 2. ])
     """
 
     kind: str
-    times: Array
+    t: Array
     weights: Array
     likelihood: GaussianLikelihood
 
@@ -95,7 +95,7 @@ class SeriesObservations(ObservationStream):
         self,
         value: ArrayLike,
         error: ArrayLike,
-        times: ArrayLike,
+        t: ArrayLike,
         end: ArrayLike,
         start: ArrayLike | None = None,
         kind: str = "point",
@@ -110,9 +110,9 @@ class SeriesObservations(ObservationStream):
                 "'mean' and perhaps with 'cumulative'."
             )
         value, used = used_values("value", value, mask)
-        t = as_array("times", times)
+        t = as_array("t", t)
         if t.ndim != 1 or t.size < 2 or (np.diff(t) <= 0).any():
-            raise InputError("times must be a list of at least two model times that increase.")
+            raise InputError("t must be a list of at least two model times that increase.")
         stop = _within("end", end, t, used)
         begin = _within("start", t[0] if start is None else start, t, used)
         bad = used & (stop <= begin)
@@ -132,7 +132,7 @@ class SeriesObservations(ObservationStream):
         keep(
             self,
             kind=kind,
-            times=t,
+            t=t,
             weights=W * used[..., None],
             likelihood=GaussianLikelihood.at_places(value, error, used, correlation_length, stop),
         )
@@ -140,7 +140,7 @@ class SeriesObservations(ObservationStream):
     @property
     def n_values(self) -> int:
         """Number of model times."""
-        return int(self.times.size)
+        return int(self.t.size)
 
     def __getitem__(self, index: Any) -> SeriesObservations:
         return self._with(weights=self.weights[index], likelihood=self.likelihood[index])
@@ -155,7 +155,7 @@ class SeriesObservations(ObservationStream):
 
     def predict(self, model_values: ArrayLike) -> Array:
         """What the model's series (sites..., any..., time) says: (sites..., any..., obs)."""
-        x = checked_values(model_values, self.sites, self.times.size, "time")
+        x = checked_values(model_values, self.sites, self.t.size, "time")
         return weigh(x, np.swapaxes(self.weights, -1, -2), self.sites)
 
     def pull(self, model_values: ArrayLike, g: ArrayLike) -> Array:
@@ -168,7 +168,7 @@ def _within(
     name: str, when: ArrayLike, times: Array, used: NDArray[np.bool_]
 ) -> Array:
     """Times of the observations; those in use must lie within the model's."""
-    when = one_each(name, when, used.shape, "Give times as `times` has them, years for instance.")
+    when = one_each(name, when, used.shape, "Give times as `t` has them, years for instance.")
     when = as_array(name, np.where(used, when, times[0]))
     index, same = nearest(when, times)
     when = np.where(same, times[index], when)

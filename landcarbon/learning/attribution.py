@@ -44,6 +44,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landcarbon.assimilation.draws import tails
 from landcarbon.matrix.errors import (
     InputError,
     as_array,
@@ -69,10 +70,10 @@ SAME = 1e-20  # variance of ln stock that may be rounding
 
 
 def swap(
-    parameters: ArrayLike,
+    theta: ArrayLike,
     forcing: Any,
     components: str | Iterable[str],
-    other_parameters: ArrayLike,
+    other_theta: ArrayLike,
     other_forcing: Any,
     *,
     model: Model = clm5,
@@ -81,20 +82,20 @@ def swap(
 
     Parameters
     ----------
-    parameters : array_like, (site, ..., p)
+    theta : array_like, (site, ..., p)
         Physical units.
     forcing : landcarbon.models.clm5.Forcing, leading axis (site,)
     components : str or iterable of str
         Keys of `model.COMPONENTS`.
-    other_parameters : array_like
-        Broadcasts against `parameters`.
+    other_theta : array_like
+        Broadcasts against `theta`.
     other_forcing : landcarbon.models.clm5.Forcing
         Fields that broadcast against those of `forcing`.
     model : module or object
 
     Returns
     -------
-    parameters : ndarray
+    theta : ndarray
     forcing : Forcing
 
     Raises
@@ -120,11 +121,11 @@ def swap(
     if unknown:
         raise InputError(f"There is no component {unknown[0]!r}; there are {', '.join(known)}.")
     names = list(model.PARAMETERS.names)
-    theta = as_array("parameters", parameters, shape=(len(names),))
-    other = as_array("other_parameters", other_parameters, shape=(len(names),))
+    theta = as_array("theta", theta, shape=(len(names),))
+    other = as_array("other_theta", other_theta, shape=(len(names),))
     members = [member for name in chosen for member in known[name]]
     columns = [names.index(member) for member in members if member in names]
-    out = as_broadcast(parameters=theta, other_parameters=other)[0].copy()
+    out = as_broadcast(theta=theta, other_theta=other)[0].copy()
     out[..., columns] = other[..., columns]
     for member in members:
         if member not in names:
@@ -134,27 +135,27 @@ def swap(
     return out, replace(forcing, **fields) if fields else forcing
 
 
-def standard(parameters: ArrayLike, forcing: Any, *, model: Model = clm5) -> tuple[Array, Any]:
+def standard(theta: ArrayLike, forcing: Any, *, model: Model = clm5) -> tuple[Array, Any]:
     """The same land everywhere: every parameter and every field at its mean over the sites.
 
     Parameters
     ----------
-    parameters : array_like, (site, ..., p)
+    theta : array_like, (site, ..., p)
         Physical units.
     forcing : landcarbon.models.clm5.Forcing, leading axis (site,)
 
     Returns
     -------
-    parameters : ndarray, (1, ..., p)
+    theta : ndarray, (1, ..., p)
     forcing : Forcing
         Components at their mean (the depth of thaw at its median: where nothing freezes it is only a
         large number); what belongs to no component, the bedrock, stays as it is at each site.
     """
     as_kind("model", model, "PARAMETERS", hint="Such as landcarbon.models.clm5.")
-    theta = as_array("parameters", parameters, shape=(len(model.PARAMETERS.names),))
+    theta = as_array("theta", theta, shape=(len(model.PARAMETERS.names),))
     if theta.ndim < 2 or leading(forcing) != theta.shape[:1]:
         raise InputError(
-            f"parameters has shape {theta.shape} and the forcing leading axes {leading(forcing)}: "
+            f"theta has shape {theta.shape} and the forcing leading axes {leading(forcing)}: "
             "the first axis of both must be the same sites."
         )
     names = set(model.PARAMETERS.names)
@@ -193,8 +194,8 @@ class Control:
         """Median over the draws; of `share` also the interval. Sorted, the largest first."""
         import pandas as pd
 
-        tails = [(1 - self.level) / 2, 0.5, (1 + self.level) / 2]
-        low, mid, high = np.quantile(self.data["share"].values, tails, axis=1)
+        low, high = tails(self.level)
+        low, mid, high = np.quantile(self.data["share"].values, [low, 0.5, high], axis=1)
         columns = {"share": mid, "lower": low, "upper": high}
         for name in ("alone", "removed"):
             if name in self.data:
@@ -205,7 +206,7 @@ class Control:
 
 
 def control(
-    parameters: ArrayLike,
+    theta: ArrayLike,
     forcing: Any,
     *,
     model: Model = clm5,
@@ -216,7 +217,7 @@ def control(
 
     Parameters
     ----------
-    parameters : array_like, (site, p) or (site, draw, p)
+    theta : array_like, (site, p) or (site, draw, p)
         Physical units. A draw is one possible map: a member of a network ensemble, or one posterior
         draw a site.
     forcing : landcarbon.models.clm5.Forcing, leading axis (site,)
@@ -251,10 +252,10 @@ def control(
     1.0
     """
     as_kind("model", model, "PARAMETERS", hint="Such as landcarbon.models.clm5.")
-    theta = _draws(parameters, model)
+    theta = _draws(theta, model)
     _level(level)
     if theta.shape[0] < 2:
-        raise InputError("A pattern needs at least two sites, but parameters has one.")
+        raise InputError("A pattern needs at least two sites, but theta has one.")
     middle, flat = standard(theta, forcing, model=model)
     names = tuple(model.COMPONENTS)
 
@@ -277,9 +278,9 @@ def control(
 
 
 def compare(
-    parameters: ArrayLike,
+    theta: ArrayLike,
     forcing: Any,
-    other_parameters: ArrayLike,
+    other_theta: ArrayLike,
     other_forcing: Any | None = None,
     *,
     model: Model = clm5,
@@ -290,10 +291,10 @@ def compare(
 
     Parameters
     ----------
-    parameters, forcing
+    theta, forcing
         One version, as in :func:`control`.
-    other_parameters, other_forcing
-        The other; parameters broadcast, the forcing is the same if not given.
+    other_theta, other_forcing
+        The other; theta broadcasts, the forcing is the same if not given.
     model, depth, level
         As in :func:`control`.
 
@@ -303,22 +304,22 @@ def compare(
         `total` is the difference of mean ln stock, other minus one; `share` is each component's part
         of that difference, in the same unit: the parts sum to `total`.
     """
-    theta = _draws(parameters, model)
+    own = _draws(theta, model)
     _level(level)
-    other = as_array("other_parameters", other_parameters, shape=(len(model.PARAMETERS.names),))
+    other = as_array("other_theta", other_theta, shape=(len(model.PARAMETERS.names),))
     other = other[:, None] if other.ndim == 2 else other
     try:
-        theta = np.broadcast_to(theta, np.broadcast_shapes(theta.shape, other.shape))
+        own = np.broadcast_to(own, np.broadcast_shapes(own.shape, other.shape))
     except ValueError:
         raise InputError(
-            f"parameters has shape {np.shape(parameters)} and other_parameters "
-            f"{np.shape(other_parameters)}: give both for the same sites and draws, or one set."
+            f"theta has shape {np.shape(theta)} and other_theta "
+            f"{np.shape(other_theta)}: give both for the same sites and draws, or one set."
         ) from None
     weather = forcing if other_forcing is None else other_forcing
     names = tuple(model.COMPONENTS)
 
     def mean(swapped: frozenset[str]) -> Array:
-        taken = swap(theta, forcing, swapped, other, weather, model=model)
+        taken = swap(own, forcing, swapped, other, weather, model=model)
         return _ln_stock(*taken, model, depth).mean(axis=0)
 
     v = _all_subsets(names, mean)
@@ -346,14 +347,14 @@ def _shapley(names: tuple[str, ...], v: Mapping[frozenset[str], Array]) -> dict[
     }
 
 
-def _draws(parameters: ArrayLike, model: Model) -> Array:
-    theta = as_array("parameters", parameters, shape=(len(model.PARAMETERS.names),))
+def _draws(theta: ArrayLike, model: Model) -> Array:
+    theta = as_array("theta", theta, shape=(len(model.PARAMETERS.names),))
     if theta.ndim not in (2, 3):
         raise InputError(
-            f"parameters has shape {theta.shape}; give (site, parameter) or (site, draw, parameter)."
+            f"theta has shape {theta.shape}; give (site, parameter) or (site, draw, parameter)."
         )
     if theta.size == 0:
-        raise InputError(f"parameters has shape {theta.shape}: give at least one site and one draw.")
+        raise InputError(f"theta has shape {theta.shape}: give at least one site and one draw.")
     return theta if theta.ndim == 3 else theta[:, None, :]
 
 
