@@ -313,7 +313,7 @@ def column(theta: ArrayLike, forcing: Forcing, *, rate: float = 1.0) -> tuple[La
 
 
 def column_and_vjp(
-    parameters: ArrayLike, forcing: Forcing, *, rate: float = 1.0
+    theta: ArrayLike, forcing: Forcing, *, rate: float = 1.0
 ) -> tuple[LayeredModel, Array, Callable[[LayeredGradient], Array]]:
     """The same, and the way back from the parts of the equation to the parameters.
 
@@ -325,7 +325,7 @@ def column_and_vjp(
     pullback : callable
         LayeredGradient → ∂J/∂parameters (..., 21).
     """
-    parts = _Parts(parameters, forcing, rate)
+    parts = _Parts(theta, forcing, rate)
     model, b = parts.column()
     return model, b, lambda g: parts.pullback(model, g)
 

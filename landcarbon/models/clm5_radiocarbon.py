@@ -165,16 +165,16 @@ class Forcing:
         return knots, ratio, np.abs(knots - last[..., None]).argmin(axis=-1)
 
 
-def observed_values(parameters: ArrayLike, forcing: Forcing) -> Array:
+def observed_values(theta: ArrayLike, forcing: Forcing) -> Array:
     """Soil carbon [gC m-3] and its ratio ¹⁴C/C by layer, side by side (..., 40).
 
     Parameters
     ----------
-    parameters : array_like (..., 21)
+    theta : array_like (..., 21)
         In the order and units of `PARAMETERS`.
     forcing : Forcing
     """
-    model, b, _ = clm5.column_and_vjp(parameters, _checked(forcing).land)
+    model, b, _ = clm5.column_and_vjp(theta, _checked(forcing).land)
     knots, ratio, end = forcing.air()
     X14 = tracer(model, b, knots, ratio, end, 1.0 / MEAN_LIFE)
     X = np.broadcast_to(model.steady_state(b, method="cascade"), X14.shape)
@@ -182,7 +182,7 @@ def observed_values(parameters: ArrayLike, forcing: Forcing) -> Array:
 
 
 def observed(
-    parameters: ArrayLike, forcing: Forcing
+    theta: ArrayLike, forcing: Forcing
 ) -> tuple[Array, Callable[[ArrayLike], Array]]:
     """`observed_values` and their adjoint: what a process model owes (`landcarbon.models.process`).
 
@@ -192,7 +192,7 @@ def observed(
     pullback : callable
         ∂J/∂values (..., 40) → ∂J/∂parameters (..., 21).
     """
-    model, b, back = clm5.column_and_vjp(parameters, _checked(forcing).land)
+    model, b, back = clm5.column_and_vjp(theta, _checked(forcing).land)
     knots, ratio, end = forcing.air()
     X, pull = model.steady_state_and_vjp(b)
     X14, pull14 = tracer_and_vjp(model, b, knots, ratio, end, 1.0 / MEAN_LIFE)

@@ -5,6 +5,10 @@
 `FILE` is a tidy CSV of soil profiles, the folder of an unpacked WoSIS snapshot, or the name of a
 registered collection ("isis", "afsp", "he2016"); several are joined. `DIR` gets `proda.nc`, `report.html` and
 `profiles.csv`. Killed and called again, the command goes on where it stopped.
+
+    landcarbon project --run DIR --out DIR
+
+takes the maps of a finished run through scenarios of climate to 2100 (`landcarbon.workflow.project`).
 """
 
 from __future__ import annotations
@@ -50,7 +54,7 @@ def main(words: Sequence[str] | None = None) -> int:
     from landcarbon.datasets import DataUnavailable
 
     try:
-        mapped = _proda(given)
+        mapped = {"proda": _proda, "project": _project}[given["verb"]](given)
     except (InputError, DataUnavailable) as error:
         say(f"landcarbon: {error}", file=sys.stderr)
         return 2
@@ -100,7 +104,35 @@ def _parser() -> argparse.ArgumentParser:
             options |= {"nargs": 4, "metavar": ("WEST", "SOUTH", "EAST", "NORTH")}
         flag = "--steps" if field.name == "n_iter" else "--" + field.name.removeprefix("n_")
         verb.add_argument(flag, dest=field.name, help=HELP[field.name] + shown, **options)
+    _of_projection(verbs.add_parser(
+        "project",
+        help="the maps of a finished run under another climate",
+        description="Take the learned columns of a finished run through scenarios of temperature, moisture and "
+        "litter, and say who owns the spread.",
+    ))  # fmt: skip
     return parser
+
+
+def _of_projection(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--run", required=True, metavar="DIR", help="folder of the finished run")
+    verb.add_argument("--out", required=True, metavar="DIR", help="folder for project.nc and project.html")
+    verb.add_argument("--climate", metavar="FILE.nc", help="that of the run, if it was not BIOME4's")
+    verb.add_argument("--scenarios", metavar="FILE.nc",
+                      help="warming [K], moisture and input [1] over scenario and year (default: ramps, steps)")
+    for name, value, text in (("places", 200, "cells"), ("draws", 5, "parameter sets a network"),
+                              ("until", 2100, "last year"), ("seed", 0, HELP["seed"])):  # fmt: skip
+        verb.add_argument(f"--{name}", type=int, default=value, help=f"{text} (default: {value})")
+
+
+def _project(given: dict[str, Any]) -> bool:
+    from landcarbon.workflow.project import project_run
+
+    more = {} if given["scenarios"] is None else {"scenarios": _grid(given["scenarios"])}
+    project_run(
+        given["run"], given["out"], climate=_grid(given["climate"]), n_places=given["places"],
+        n_draws=given["draws"], until=given["until"], seed=given["seed"], tell=say, **more,
+    )  # fmt: skip
+    return True
 
 
 def _proda(given: dict[str, Any]) -> bool:
