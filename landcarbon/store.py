@@ -64,7 +64,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcarbon.matrix.errors import InputError, as_kind
+from landcarbon.matrix.errors import InputError, as_kind, as_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -341,7 +341,7 @@ def fresh_folder(path: str | os.PathLike[str]) -> Path:
     path = as_kind("path", path, str, os.PathLike)
     if not os.fspath(path):
         raise InputError("out is empty; give the folder of this run.")
-    folder = Path(path)
+    folder = as_path("path", path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -473,7 +473,7 @@ class Store:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         folder = as_kind("folder", folder, str, os.PathLike)
-        self.folder = Path(folder)
+        self.folder = as_path("folder", folder)
         self._depth = 0
         self._lock: int | None = None
         self._new: list[Path] = []

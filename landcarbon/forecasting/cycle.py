@@ -57,7 +57,16 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.runs import bar
 from landcarbon.forecasting import scores as _scores
 from landcarbon.forecasting.noise import add_observation_error
-from landcarbon.matrix.errors import InputError, Rng, as_array, as_kind, as_rng, as_stamps, as_whole
+from landcarbon.matrix.errors import (
+    InputError,
+    Rng,
+    as_array,
+    as_kind,
+    as_path,
+    as_rng,
+    as_stamps,
+    as_whole,
+)
 from landcarbon.store import Store, fingerprint
 
 if TYPE_CHECKING:
@@ -324,7 +333,7 @@ def run_cycle(
     weather = None if drivers is None else _checked(drivers, ("time",))
     if out is None:
         with tempfile.TemporaryDirectory() as folder:
-            return _run(dates, ingest, assimilate, forecast, weather, Path(folder), seed, progress)
+            return _run(dates, ingest, assimilate, forecast, weather, as_path("folder", folder), seed, progress)
     return _run(dates, ingest, assimilate, forecast, weather, Path(out), seed, progress)
 
 
@@ -471,7 +480,7 @@ def open_archive(path: str | os.PathLike[str]) -> xr.Dataset:
     InputError
         No archive there.
     """
-    file = Path(path)
+    file = as_path("path", path)
     file = file / "archive.nc" if file.is_dir() else file
     if not file.exists():
         raise InputError(

@@ -19,6 +19,7 @@ as_share       a number between 0 and 1
 as_whole       a whole number
 as_rng         a seed or a random generator
 as_choice      one word of several
+as_path        where a file or folder lies
 as_kind        an object of a kind
 convert        numbers from one unit to another
 is_mark        which numbers are marks for a missing value
@@ -38,10 +39,12 @@ import than all of landcarbon and knows neither gC nor ‰, cf-units needs a C l
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -49,8 +52,8 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "InputError", "aligned", "as_array", "as_broadcast", "as_choice", "as_dates", "as_gappy", "as_kept", "as_kind",
-    "as_labels", "as_number", "as_rng", "as_share", "as_stamps", "as_whole", "as_years", "convert", "is_mark",
-    "unit_of",
+    "as_labels", "as_number", "as_path", "as_rng", "as_share", "as_stamps", "as_whole", "as_years", "convert",
+    "is_mark", "unit_of",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -699,6 +702,25 @@ def as_labels(name: str, value: Any, *, hint: str = "") -> NDArray[Any]:
     if labels.dtype.kind == "f":
         as_array(name, labels)
     return labels.astype(str) if labels.dtype == object else labels
+
+
+def as_path(name: str, value: Any) -> Path:
+    """Where a file or a folder lies.
+
+    Raises
+    ------
+    InputError
+        What is no text and no path.
+
+    Examples
+    --------
+    >>> as_path("path", "mine/jars.csv").name
+    'jars.csv'
+    """
+    if not isinstance(value, (str, os.PathLike)) or not str(value):
+        given = "nothing" if value is None else f"{value!r:.60}"
+        raise InputError(f"{name} says where a file or folder lies, as text or a pathlib.Path, but {given} was given.")
+    return Path(value)
 
 
 def as_kind(name: str, value: Any, *kinds: Any, hint: str = "") -> Any:
