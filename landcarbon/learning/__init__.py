@@ -17,10 +17,12 @@ from landcarbon.learning.folds import (
     random_folds,
 )
 from landcarbon.learning.mlp import MLP
+from landcarbon.learning.patterns import categories
 from landcarbon.learning.rivals import RIVALS, EndToEnd, Proda, WithoutProcess
 from landcarbon.learning.saving import load, save
 from landcarbon.learning.skill import (
     bootstrap_score,
+    ceiling,
     score_table,
     scores,
 )
@@ -44,6 +46,8 @@ __all__ = [
     "block_ids",
     "blocked_folds",
     "bootstrap_score",
+    "categories",
+    "ceiling",
     "control",
     "cross_predict",
     "emulator",

@@ -89,7 +89,7 @@ class Published:
 
     theta: Array
 
-    def predict(self, task: Task, rng: Generator, draws: int = 100) -> Prediction:
+    def predict(self, task: Task, rng: Generator, n_draws: int = 100) -> Prediction:
         """One number a measurement."""
         return Prediction(task.predicted(np.broadcast_to(self.theta, (len(task), self.theta.size))))
 

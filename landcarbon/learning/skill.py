@@ -46,6 +46,7 @@ __all__ = [
     "Difference",
     "Scores",
     "bootstrap_score",
+    "ceiling",
     "score_table",
     "scores",
 ]
@@ -235,6 +236,50 @@ def bootstrap_score(
     boot = boot[np.isfinite(boot)]
     lower, upper = np.quantile(boot, [low, high])
     return Difference(float(point), float(lower), float(upper), level, n)
+
+
+def ceiling(observed: ArrayLike, group: ArrayLike) -> float:
+    r"""The R² that no prediction can exceed on average if it is the same throughout each group.
+
+    .. math::
+
+        R^2_{max} = 1 - \frac{\sum_g \sum_{i \in g} (o_i - \bar{o}_g)^2 / \sum_g (n_g - 1)}{\mathrm{Var}(o)}
+
+    A map says one thing for a cell and a depth: what profiles of one cell differ by at one depth it cannot
+    explain, however good it is.
+
+    Parameters
+    ----------
+    observed : array_like, (row,)
+    group : array_like, (row,)
+        Rows between which a prediction cannot tell. Groups of one row say nothing and are left out.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        No group has two rows; observations that do not vary.
+
+    Examples
+    --------
+    Two rows a group, one apart, and groups far apart:
+
+    >>> round(ceiling([0.0, 1.0, 10.0, 11.0], ["a", "a", "b", "b"]), 3)
+    0.985
+    """
+    o = as_array("observed", observed).ravel()
+    group = np.unique(np.asarray(group), return_inverse=True)[1].ravel()
+    same_length("group", group.size, "observed", o.size)
+    size = np.bincount(group)
+    if (size > 1).sum() == 0 or np.ptp(o) == 0:
+        raise InputError(
+            "no two rows share a group, or all observations are equal: nothing says how alike a group is."
+        )
+    within = (o - (np.bincount(group, o) / size)[group]) ** 2
+    return float(1.0 - within.sum() / (size[size > 1] - 1).sum() / o.var(ddof=1))
 
 
 def score_table(results: Mapping[str, Scores]) -> pd.DataFrame:

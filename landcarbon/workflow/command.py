@@ -88,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--out", required=True, metavar="DIR", help="folder of this run")
     verb.add_argument("--climate", metavar="FILE.nc", help="instead of the half-degree climate of BIOME4")
     verb.add_argument("--environment", metavar="FILE.nc", help="more covariates over latitude and longitude")
+    verb.add_argument("--at", metavar="FILE.csv", help="places to predict, columns latitude and longitude: at.csv")
+    verb.add_argument("--dry-run", action="store_true", help="say what would be done and how long it would take")
     verb.add_argument("--summary", metavar="FILE.nc", help="also write scores, map and shares, small")
     verb.add_argument("--jobs", type=int, default=-1, help="processes; -1 for all cores (default)")
     verb.add_argument("--min-layers", type=int, default=3, help="fewest layers a profile needs (default: 3)")
@@ -139,7 +141,7 @@ def _proda(given: dict[str, Any]) -> bool:
     """Whether there is a map."""
     from landcarbon.assimilation.runs import some_jobs
     from landcarbon.datasets.profiles import join_profiles
-    from landcarbon.workflow.region import Plan, run, summary, write
+    from landcarbon.workflow.region import Plan, expected, run, summary, write
 
     options = {field.name: given[field.name] for field in fields(Plan)}
     if options["box"] is not None:
@@ -149,15 +151,12 @@ def _proda(given: dict[str, Any]) -> bool:
     if given["summary"] is not None:
         _free(Path(given["summary"]), given)
     profiles = join_profiles(*(_profiles(name, given) for name in given["profiles"]))
-    result = run(
-        profiles,
-        given["out"],
-        plan,
-        climate=_grid(given["climate"]),
-        environment=_grid(given["environment"]),
-        n_jobs=given["jobs"],
-        tell=say,
-    )
+    around = {"climate": _grid(given["climate"]), "environment": _grid(given["environment"]), "n_jobs": given["jobs"]}
+    if given["dry_run"]:
+        for line in expected(profiles, plan, **around):
+            say(line)
+        return True
+    result = run(profiles, given["out"], plan, at=_places(given["at"]), tell=say, **around)
     if given["summary"] is not None:
         write(summary(result), given["summary"])
     return "skipped" not in result["map"].attrs
@@ -176,6 +175,20 @@ def _profiles(name: str, given: dict[str, Any]) -> Any:
         return profiles.load_profiles(name, min_layers)
     options = {"sep": given["sep"], "decimal": given["decimal"], "min_layers": min_layers}
     return profile_files.read_profiles_csv(path, **options)
+
+
+def _places(path: str | None) -> Any:
+    """A table of places; `run` reads its columns."""
+    if path is None:
+        return None
+    if not Path(path).is_file():
+        raise InputError(f"there is no file {path}.")
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, sep=None, engine="python", encoding="utf-8-sig")
+    except (UnicodeError, ValueError) as error:
+        raise InputError(f"{Path(path).name} cannot be read as a CSV of places: {error}") from None
 
 
 def _free(path: Path, given: dict[str, Any]) -> None:

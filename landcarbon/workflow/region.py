@@ -13,6 +13,7 @@ evaluation  `evaluate` on left-out blocks                proda.nc, group "evalua
 map         `proda.train`, `proda.predict` on a grid     proda.nc, group "map"
 end to end  the same by networks trained through CLM5    proda.nc, group "end_to_end"
 control     `control` and `compare` of the map           proda.nc, "control" and "default"
+efficiency  carbon use efficiency against carbon         proda.nc, group "efficiency"
 report      one page with pictures, from proda.nc        report.html
 =========== ============================================ ==================================
 
@@ -39,29 +40,32 @@ from landcarbon.assimilation.runs import some_jobs
 from landcarbon.datasets.climate import covariates_at, forcing_at
 from landcarbon.datasets.outlines import inside
 from landcarbon.datasets.profiles import Profiles
-from landcarbon.geo import as_box, block_ids
+from landcarbon.geo import as_box, as_places, block_ids
 from landcarbon.learning import EndToEnd, Evaluation, Proda, Task, Work, evaluate, proda
 from landcarbon.learning.applicability import Applicability
 from landcarbon.learning.attribution import compare, control
-from landcarbon.learning.folds import blocked_folds
+from landcarbon.learning.folds import Folds, blocked_folds
 from landcarbon.learning.hybrid import Hybrid
 from landcarbon.learning.rivals import RIVALS
 from landcarbon.learning.validation import Rival
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep_whole
 from landcarbon.models import clm5
+from landcarbon.models.process import expand
 from landcarbon.store import Store, fingerprint, put, short, to_netcdf
+from landcarbon.workflow.verdict import FEW_BLOCKS, by_depth, most_explained, verdict
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["GROUPS", "REAL", "Plan", "read", "run", "summary", "write"]
+__all__ = ["GROUPS", "REAL", "Plan", "expected", "read", "run", "summary", "write"]
 
-GROUPS = ("sites", "evaluation", "map", "end_to_end", "control", "default")
+GROUPS = ("sites", "evaluation", "map", "end_to_end", "control", "default", "efficiency")
 REAL = Path(__file__).with_name("proda_real.nc")
 """Summary of the run over all real profiles that chapter 21 shows. It comes from this command:
 
-    landcarbon proda --profiles isis afsp --out DIR --summary landcarbon/workflow/proda_real.nc
+    landcarbon proda --profiles isis afsp --members 60 --steps 4 --networks 4 --out DIR \\
+        --summary landcarbon/workflow/proda_real.nc
 """
 
 PAIRS = (
@@ -78,6 +82,8 @@ PAIRS = (
 GRIDS = (0.5, 1.0, 2.0, 4.0)
 MOST_CELLS = 5000  # of a map whose grid was not asked for
 CONTROL_CELLS = 800
+EFFICIENCY_SITES = 500
+LEARNING = 0.0125  # CPU seconds a profile and fold, all rivals of four networks, as on the stored run
 LARGEST = 100_000  # land cells of any map; their draws fill some GB
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what makes a spreadsheet compute a cell
 NO_CELL = "no cell of the climate or the environment near"
@@ -157,6 +163,7 @@ def run(
     *,
     climate: xr.Dataset | None = None,
     environment: xr.Dataset | None = None,
+    at: pd.DataFrame | None = None,
     n_jobs: int = 1,
     progress: bool | None = None,
     tell: Callable[[str], None] = print,
@@ -174,6 +181,9 @@ def run(
         As :func:`landcarbon.datasets.climate.forcing_at` takes it; "biome4" if not given.
     environment : xarray.Dataset, optional
         More covariates on a grid, see :func:`landcarbon.datasets.climate.covariates_at`.
+    at : pandas.DataFrame, optional
+        Places to be predicted one by one, columns `latitude` and `longitude`; `at.csv` then holds the
+        stock by PRODA and end to end, with intervals, beside the columns given.
     n_jobs : int
         Processes of the assimilation.
     progress : bool, optional
@@ -191,7 +201,8 @@ def run(
     ------
     InputError
         The folder holds another run, or another process is at work in it, or it cannot be written to;
-        not one profile has a place in the climate; a box without land; a full disk.
+        not one profile has a place in the climate; a box without land; places without coordinates; a full
+        disk.
     DataUnavailable
         No climate was given and "biome4" is neither here nor in reach.
     """
@@ -202,6 +213,8 @@ def run(
     folder = Path(out)
     if plan.box is not None:
         _cells(np.array([]), np.array([]), plan)  # known before the work of hours
+    if at is not None:
+        _coordinates(at)
     with Store(folder / "work") as store:
         profiles = _within_column(profiles)
         tell(profiles.summary().to_string())
@@ -222,11 +235,66 @@ def run(
         stages = _stages(store, land, sites, plan, n_jobs, progress, tell)
         result = dict(zip(GROUPS, (_account(profiles, land, sites, plan, lost), *stages)))
         write(result, folder / "proda.nc")
+        if at is not None:
+            put(_defused(_at(land, sites, plan, at)).to_csv(index=False, lineterminator="\n"), folder / "at.csv")
+            tell(f"places asked for: {folder / 'at.csv'}")
+        for sentence in verdict(result):
+            tell(sentence)
         from landcarbon.workflow.report import page
 
         put(page(result), folder / "report.html")
     tell(f"results: {folder / 'proda.nc'}, {folder / 'report.html'}")
     return result
+
+
+def expected(
+    profiles: Profiles,
+    plan: Plan | None = None,
+    *,
+    climate: xr.Dataset | None = None,
+    environment: xr.Dataset | None = None,
+    n_jobs: int = 1,
+) -> list[str]:
+    """What :func:`run` would do, and about how long it would take; nothing is written.
+
+    Parameters
+    ----------
+    profiles, plan, climate, environment, n_jobs
+        As for :func:`run`.
+
+    Returns
+    -------
+    list of str
+        Profiles, blocks, cells, time and memory, in words. The time comes from some of the profiles,
+        assimilated now, and from what learning cost on the stored run.
+    """
+    from joblib import effective_n_jobs
+
+    plan, jobs = plan or Plan(), effective_n_jobs(n_jobs)
+    profiles = _within_column(profiles)
+    land = _place(profiles, climate, environment)
+    n, lost = len(land.profiles), len(profiles) - len(land.profiles)
+    lat, lon = land.covariates["latitude"].to_numpy(), land.covariates["longitude"].to_numpy()
+    blocks = int(np.unique(block_ids(lat, lon, plan.block)).size)
+    few = np.arange(min(n, 25))
+    sites = proda.assimilate(_task(land, plan, Work())[few], n_members=plan.n_members, n_iter=plan.n_iter, n_rounds=1)
+    rounds = plan.n_rounds * min(n, proda.COMMON) + 2 * n if plan.n_rounds > 1 else n
+    each, folds = sites.seconds / few.size, plan.n_folds if blocks >= plan.n_folds else 0
+    assimilate = each * rounds * (1 + max(folds - 1, 0))
+    learn = LEARNING * n * (folds + 1) * plan.n_networks / 4
+    cells = _cells(lat, lon, plan)
+    memory = 8e-6 * max(3.0 * n * plan.n_members * 60, cells[0].size * plan.n_draws * 60.0)
+    said = [
+        profiles.summary().to_string(),
+        f"{lost} of the used profiles have {NO_CELL}; {n} go on",
+        f"{blocks} blocks of {plan.block:g}° in {plan.n_folds} folds"
+        + ("" if folds else ": too few for a cross-validation, so there would be neither skill nor map"),
+        f"a map of up to {cells[0].size} land cells of {cells[2]:g}°",
+        f"about {(assimilate / jobs + learn) / 60:.0f} minutes with {jobs} process(es), and {max(memory, 300):.0f} MB",
+    ]
+    if folds and blocks < FEW_BLOCKS:
+        said.append(f"fewer than {FEW_BLOCKS} blocks carry no interval; try --block {plan.block / 4:g}")
+    return said
 
 
 def _stages(
@@ -238,7 +306,7 @@ def _stages(
     progress: bool | None,
     tell: Callable[[str], None],
 ) -> tuple[xr.Dataset, ...]:
-    """Evaluation, both maps, control and default, each with what decides it."""
+    """Evaluation, both maps, control, default and efficiency, each with what decides it."""
     card: dict[str, Any] = {name: getattr(plan, name) for name in ("n_networks", "n_folds", "block", "n_draws")}
     folds = store.folder / f"folds-{fingerprint(card)}"
     evaluation = _stage(
@@ -256,7 +324,9 @@ def _stages(
              f"{cells.attrs['grid']:g} degrees; the others are unlike the places that were learned from")
     cells = maps[0]
     pattern = cells if "skipped" in cells.attrs else _stage(store, "control", card, lambda: _control(cells, land, plan))
-    return evaluation, *maps, pattern, _stage(store, "default", card, lambda: _default(sites, land, plan))
+    default = _stage(store, "default", card, lambda: _default(sites, land, plan))
+    efficiency = _stage(store, "efficiency", card, lambda: _efficiency(sites, land, maps, plan))
+    return evaluation, *maps, pattern, default, efficiency
 
 
 def _account(profiles: Profiles, land: _Land, sites: proda.Sites, plan: Plan, lost: int) -> xr.Dataset:
@@ -324,9 +394,13 @@ def summary(result: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
     short = sites[["account_profiles", "account_layers"]].assign(
         information=sites["information"].mean("site")
     )
-    scores = [name for name in evaluation if str(name).startswith(("score_", "gap"))]
+    scores = evaluation[[name for name in evaluation if str(name).startswith(("score_", "gap"))]]
+    if "skipped" not in evaluation.attrs:
+        scores = scores.assign(depth_bias=by_depth(evaluation))
+        most = most_explained(evaluation, sites)
+        scores = scores if most is None else scores.assign_attrs(most_explained=most)
     maps = [_of_map(result[name]) for name in ("map", "end_to_end")]
-    small = short, evaluation[scores], *maps, result["control"], result["default"]
+    small = short, scores, *maps, *(result[name] for name in GROUPS[4:])
     return {name: data.drop_vars(_unused(data)) for name, data in zip(GROUPS, small)}
 
 
@@ -452,13 +526,17 @@ def _task(land: _Land, plan: Plan, work: Work) -> Task:
 def _evaluate(
     land: _Land, sites: proda.Sites, plan: Plan, out: Path, n_jobs: int, progress: bool | None
 ) -> xr.Dataset:
-    lat, lon = land.covariates["latitude"], land.covariates["longitude"]
-    folds = blocked_folds(lat, lon, plan.block, plan.n_folds, plan.seed)
+    folds = _folds(land, plan)
     n = plan.n_networks
     few: dict[str, Rival] = {"proda": Proda(n_networks=n), "ridge": Proda("ridge", proda.ridge, n)}
     task = _task(land, plan, Work(out, n_jobs, progress)).knowing(sites)
     rivals = [few.get(name, name) for name in RIVALS]
     return evaluate(task, folds, rivals, n_draws=plan.n_draws, rng=plan.seed).to_dataset()
+
+
+def _folds(land: _Land, plan: Plan) -> Folds:
+    place = land.covariates
+    return blocked_folds(place["latitude"], place["longitude"], plan.block, plan.n_folds, plan.seed)
 
 
 def _with_gaps(data: xr.Dataset) -> xr.Dataset:
@@ -490,7 +568,7 @@ def _end_to_end(land: _Land, plan: Plan) -> Hybrid:
 def _map(make: Callable[[], proda.Network | Hybrid], land: _Land, plan: Plan) -> xr.Dataset:
     lat, lon = land.covariates["latitude"].to_numpy(), land.covariates["longitude"].to_numpy()
     try:
-        folds = blocked_folds(lat, lon, plan.block, plan.n_folds, plan.seed)
+        folds = _folds(land, plan)
     except InputError as error:
         raise InputError(f"No map, since nothing says how far from the profiles it would hold. {error}") from None
     network = make()
@@ -530,6 +608,43 @@ def _applicable(cells: xr.Dataset, area: Applicability, covariates: pd.DataFrame
     cells["dissimilarity"] = ("site", index, {"units": "1"})
     cells["dissimilarity"].attrs["long_name"] = "distance to the nearest profile's environment over the mean distance"
     return cells.assign_attrs(land=shown.size, shown=int(shown.sum()), threshold=area.threshold)
+
+
+def _coordinates(at: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Latitudes and longitudes of a table of places, longitudes from −180 on."""
+    lacking = [name for name in ("latitude", "longitude") if name not in at]
+    if lacking:
+        raise InputError(
+            f"the places have no column {lacking[0]!r}, but {', '.join(map(str, at.columns))}. Give latitude and "
+            "longitude in degrees."
+        )
+    return as_places(at["latitude"], at["longitude"])
+
+
+def _at(land: _Land, sites: proda.Sites, plan: Plan, at: pd.DataFrame) -> pd.DataFrame:
+    """The table of places, with their stock by both methods; empty, with a note, where nothing is known."""
+    lat, lon = _coordinates(at)
+    used, forcing, covariates = _surroundings(lat, lon, land.climate, land.environment)
+    if not used.any():
+        raise InputError(f"not one of the {len(at)} places can be predicted: {NO_CELL}.")
+    found = at.reset_index(drop=True)
+    note = np.where(used, "", NO_CELL).astype(object)
+    folds = _folds(land, plan)
+    for name, network in (("proda", _network(land, sites, plan)), ("end_to_end", _end_to_end(land, plan))):
+        area = Applicability.of(land.covariates, folds, network.scaling)
+        index = area.index(covariates)
+        shown = plan.everywhere | (index <= area.threshold)
+        note[np.flatnonzero(used)[index > area.threshold]] = "unlike the places that were learned from"
+        said = proda.predict(
+            network, Task(None, forcing, covariates), n_draws=plan.n_draws, depth=plan.depth, rng=plan.seed
+        )
+        for end in ("", "_lower", "_upper"):
+            column = np.full(len(at), np.nan)
+            column[used] = np.where(shown, said[f"stock{end}"].values, np.nan)
+            found[f"{name}_stock{end} [kgC m-2]"] = column
+        found["dissimilarity"] = np.nan
+        found.loc[used, "dissimilarity"] = index
+    return found.assign(note=note)
 
 
 _TOO_MANY = (
@@ -596,6 +711,37 @@ def _default(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
     default = np.broadcast_to(clm5.DEFAULT, theta.shape)
     found = compare(default, land.forcing, theta, depth=plan.depth).data
     return found.assign_attrs(sites=len(sites))
+
+
+def _efficiency(sites: proda.Sites, land: _Land, maps: tuple[xr.Dataset, ...], plan: Plan) -> xr.Dataset:
+    """Carbon use efficiency against ln stock, at the profiles and on the maps, and what a profile tells of it."""
+    import xarray as xr
+
+    rng = np.random.default_rng(plan.seed)
+    few = np.sort(rng.permutation(len(sites))[:EFFICIENCY_SITES])
+    forcing, before = expand(land.forcing[few]), sites.prior.sample(sites.draws.shape[1], rng=rng)
+    after = clm5.carbon_use_efficiency(sites.prior.from_real(sites.draws[few]), forcing)[0]
+    prior = clm5.carbon_use_efficiency(np.broadcast_to(before, (few.size, *before.shape)), forcing)[0]
+    theta = sites.prior.from_real(sites.mean)
+    found = {"at the profiles": _goes_with_carbon(theta, land.forcing, plan)}
+    for name, cells in zip(("on PRODA's map", "end to end"), maps):
+        if "skipped" not in cells.attrs:
+            flat = _flat(cells)
+            used, there, _ = _surroundings(
+                flat["latitude"].values, flat["longitude"].values, land.climate, land.environment
+            )
+            at = flat["parameters"].transpose("site", "parameter").values[used]
+            found[name] = _goes_with_carbon(at.astype(float), there, plan)
+    r = xr.DataArray(list(found.values()), {"where": list(found)}, attrs={"units": "1"})
+    told = 1.0 - float(after.var(axis=1, ddof=1).mean() / prior.var(axis=1, ddof=1).mean())
+    return xr.Dataset({"r": r}, attrs={"told": told, "sites": int(few.size)})
+
+
+def _goes_with_carbon(theta: NDArray[np.float64], forcing: clm5.Forcing, plan: Plan) -> float:
+    """Correlation of carbon use efficiency with ln stock over places."""
+    thick = np.diff(np.minimum(np.append(0.0, clm5.LAYERS.bottom), plan.depth))
+    stock = clm5.observed_values(theta, forcing) @ thick
+    return float(np.corrcoef(clm5.carbon_use_efficiency(theta, forcing)[0], np.log(stock))[0, 1])
 
 
 def _stage(store: Store, name: str, card: dict[str, Any], make: Callable[[], xr.Dataset]) -> xr.Dataset:

@@ -21,6 +21,7 @@ import numpy as np
 
 from landcarbon.course import plots
 from landcarbon.learning.evaluation import Evaluation
+from landcarbon.workflow.verdict import NAMES, by_depth, most_explained, verdict
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,19 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["html_figure", "html_page", "html_table", "page"]
 
 Groups = Mapping[str, "xr.Dataset"]
-
-NAMES = {
-    "default": "CLM5 as published",
-    "random_sampling": "random sampling",
-    "one_batch": "one batch",
-    "ridge": "PRODA, linear map",
-    "proda": "PRODA",
-    "hybrid": "end to end",
-    "forest": "random forest, no process",
-    "pure_network": "network, no process",
-    "own_profile": "own profile (not held out)",
-    "truth": "true parameters (not held out)",
-}
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
@@ -74,6 +62,7 @@ def page(result: Groups) -> str:
     if synthetic:
         parts.append("<p><strong>Every profile here is synthetic: nothing was measured.</strong></p>")
     sections: tuple[tuple[str, str, Callable[[Groups], str]], ...] = (
+        ("In short", "sites", _verdict),
         ("What went in", "sites", _account),
         ("How well places are predicted that were left out", "evaluation", _skill),
         ("The map by PRODA", "map", _map),
@@ -134,6 +123,12 @@ def html_table(head: tuple[str, ...], rows: Any) -> str:
 
 
 # --- sections ------------------------------------------------------------------------------------
+
+
+def _verdict(result: Groups) -> str:
+    return (
+        "<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict(result)) + "</ul>"
+    )
 
 
 def _account(result: Groups) -> str:
@@ -205,8 +200,33 @@ def _skill(result: Groups) -> str:
             "<p>A gap whose interval holds 0 cannot be told from nothing; both methods are scored on the "
             "same resampled blocks.</p>",
             html_table(("", "gap of R²", "95 % interval"), gaps),
+            _depths(data, result["sites"]),
             _scatter(evaluation),
         )
+    )
+
+
+def _depths(data: xr.Dataset, sites: xr.Dataset) -> str:
+    """What is too high or too low at which depth, and what no map could do better."""
+    off = by_depth(data).dropna("band", how="all")
+    rows = (
+        (
+            NAMES.get(name, name),
+            *("" if np.isnan(x) else f"{x:+.2f}" for x in off.sel(approach=name).values),
+        )
+        for name in off["approach"].values.tolist()
+    )
+    most = most_explained(data, sites)
+    words = "No two profiles lie in one half-degree cell, so nothing says how much a map can explain at most."
+    if most is not None:
+        words = (
+            f"No map on cells of half a degree can exceed R² {most:.2f} on these profiles: those of one cell differ at "
+            "the same depth, and a map says one thing for both."
+        )
+    return (
+        "<p>Predicted minus measured ln carbon by depth; one bias for all can hide two that cancel.</p>"
+        + html_table(("", *off["band"].values.tolist()), rows)
+        + f"<p>{words}</p>"
     )
 
 

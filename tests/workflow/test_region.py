@@ -133,6 +133,13 @@ def test_a_summary_is_small_and_names_no_profile(finished, tmp_path):
     assert (tmp_path / "small.nc").stat().st_size < 150_000
     xr.testing.assert_equal(small["evaluation"]["score_r2"], result["evaluation"]["score_r2"])
     assert "proda" in Evaluation.from_dataset(small["evaluation"]).table.index
+    xr.testing.assert_identical(small["efficiency"], result["efficiency"])
+    whole = result["evaluation"]
+    off = whole["predicted"].sel(approach="proda") - whole["observed"]
+    upper = off.where(whole["depth"] < 0.1).mean()
+    bias = small["evaluation"]["depth_bias"].sel(approach="proda")
+    np.testing.assert_allclose(bias.sel(band="0 to 0.1 m"), upper, rtol=1e-5)
+    assert np.isnan(bias.sel(band="2 to 10 m"))
     for name in ("map", "end_to_end"):
         for variable in ("stock", "parameters"):
             xr.testing.assert_allclose(small[name][variable], result[name][variable], rtol=1e-3)
@@ -205,6 +212,39 @@ def test_a_finished_run_is_not_done_again_and_another_grid_keeps_the_sites(
     assert after["map"].attrs["grid"] == 4.0
     assert call(files, "sound.csv", out) == 2
     assert "holds a run with profiles" in capsys.readouterr().err
+
+
+def test_places_asked_for_get_what_the_map_says(files, finished, tmp_path):
+    """In the middle of a cell the climate is another, so the middles of two cells of the map's grid are asked."""
+    result = region.read(finished / "proda.nc")
+    cells = {name: result[name]["stock"].stack(site=("latitude", "longitude")) for name in ("map", "end_to_end")}
+    shown = cells["map"].dropna("site")
+    one = shown.isel(site=3)
+    table = pd.DataFrame([("=seen", float(one.latitude), float(one.longitude)), ("sea", 0.0, 0.0)])
+    table.set_axis(["name", "latitude", "longitude"], axis=1).to_csv(tmp_path / "places.csv", index=False)
+    out = tmp_path / "copy"
+    shutil.copytree(finished, out)
+    words = ("--environment", str(files / "clay.nc"), "--grid", "2", "--at", str(tmp_path / "places.csv"))
+    assert call(files, "faulty.csv", out, *words) == 0
+    found = pd.read_csv(out / "at.csv", keep_default_na=False)
+    assert found["name"].tolist() == ["'=seen", "sea"]
+    assert found["note"].tolist() == ["", region.NO_CELL]
+    for method, group in (("proda", "map"), ("end_to_end", "end_to_end")):
+        low, said, high = (float(found[f"{method}_stock{end} [kgC m-2]"][0]) for end in ("_lower", "", "_upper"))
+        assert low < said < high
+        np.testing.assert_allclose(said, cells[group].sel(site=one.site.item()), rtol=0.2)
+        assert found[f"{method}_stock [kgC m-2]"][1] == ""
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(files, tmp_path, capsys):
+    out = tmp_path / "none"
+    assert call(files, "sound.csv", out, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert not out.exists()
+    for words in ("read", "blocks of 2° in 3 folds", "land cells of", "minutes with 1 process(es)", "MB"):
+        assert words in said
+    assert call(files, "sound.csv", out, "--dry-run", "--block", "20") == 0
+    assert "fewer than 10 blocks carry no interval; try --block 5" in capsys.readouterr().out
 
 
 def test_a_killed_run_ends_with_the_same_bits(files, finished, tmp_path, monkeypatch):
