@@ -329,6 +329,8 @@ class Fit:
     def predict(self, day: ArrayLike, rng: Random = 0) -> Array:
         """Fluxes of a new jar of each soil on days (time,), with all errors: (soil, draw, time)."""
         t = as_array("day", day, shape=(None,), lower=0.0)
+        if t.ndim != 1 or not t.size:
+            raise InputError(f"day must be a row of days, but its shape is {t.shape}.")
         data, theta = self.model.data, self._theta()
         each = np.broadcast_to(t, (len(data.soils), 1, t.size))
         return np.exp(self.model.simulate(theta, each, rng)[:, :, 0])

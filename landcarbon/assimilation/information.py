@@ -49,7 +49,15 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_kept, as_kind, as_whole
+from landcarbon.matrix.errors import (
+    InputError,
+    as_array,
+    as_broadcast,
+    as_kept,
+    as_kind,
+    as_number,
+    as_whole,
+)
 from landcarbon.matrix.frozen import keep
 
 __all__ = [
@@ -311,6 +319,7 @@ class Identifiability:
         from scipy.cluster.hierarchy import fcluster, linkage
         from scipy.spatial.distance import squareform
 
+        at_least = as_number("at_least", at_least, lower=0.0, upper=1.0)
         heard = np.array([k for k, name in enumerate(self.names) if name not in self.silent])
         if heard.size < 2:
             return ()
@@ -345,6 +354,7 @@ class Identifiability:
         """
         p = self.S.shape[-1]
         values, vectors = np.linalg.eigh(np.eye(p) - self.covariance.reshape(-1, p, p).mean(0))
+        n = as_whole("n", n, 1)
         weights = vectors.T[::-1][:n]
         largest = np.take_along_axis(weights, np.abs(weights).argmax(-1)[:, None], axis=-1)
         return np.clip(values[::-1][:n], 0.0, 1.0), weights * np.sign(largest)

@@ -50,7 +50,7 @@ from landcarbon.assimilation.chains import (
     checked_density,
 )
 from landcarbon.assimilation.streams import Streams
-from landcarbon.matrix.errors import InputError, as_share
+from landcarbon.matrix.errors import InputError, as_share, as_whole
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["DifferentialEvolution", "Metropolis"]
@@ -168,7 +168,7 @@ class DifferentialEvolution(ChainSampler):
 
     def n_start(self, p: int) -> int:
         """See `ChainSampler.n_start`."""
-        return max(self.n_chains, 10 * p)
+        return max(self.n_chains, 10 * as_whole("p", p, 1))
 
     def _kernel(
         self, log_density: Function, x: Array, archive: Array, source: Streams

@@ -50,7 +50,6 @@ __all__ = [
     "Importance",
     "TemperedSMC",
     "importance_sampling",
-    "prior_population",
     "tempered_smc",
 ]
 

@@ -509,7 +509,7 @@ class StateObservations(ObservationStream):
 class StateEstimate:
     """What a filter or a smoother says of the states.
 
-    Parameters
+    Attributes
     ----------
     t : ndarray, (time,)
     pools : tuple of str

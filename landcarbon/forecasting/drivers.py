@@ -50,6 +50,7 @@ class Drivers:
 
     def assigned(self, n_members: int, on: bool, seed: int) -> Drivers:
         """Each member's own drivers; held at the mean of the scenarios where `on` is False."""
+        n_members, seed = as_whole("n_members", n_members, 1), as_whole("seed", seed)
         series = {
             name: _assign(name, values, n_members, on, seed) for name, values in self.series.items()
         }

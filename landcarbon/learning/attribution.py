@@ -348,6 +348,7 @@ def _shapley(names: tuple[str, ...], v: Mapping[frozenset[str], Array]) -> dict[
 
 
 def _draws(theta: ArrayLike, model: Model) -> Array:
+    as_kind("model", model, "PARAMETERS", hint="Such as landcarbon.models.clm5.")
     theta = as_array("theta", theta, shape=(len(model.PARAMETERS.names),))
     if theta.ndim not in (2, 3):
         raise InputError(
@@ -370,6 +371,7 @@ def _ln_stock(theta: Array, forcing: Any, model: Model, depth: float) -> Array:
         raise InputError(
             f"depth must lie within the column, 0 to {bottom[-1]:.1f} m, but {depth!r} was given."
         )
+    as_kind("forcing", forcing, np.ndarray, "expand", hint="Such as clm5.Forcing, sites first.")
     thickness = np.diff(np.minimum(np.append(0.0, bottom), depth))
     n, draws = theta.shape[:2]
     step = max(1, COLUMNS // draws)

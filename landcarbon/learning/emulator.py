@@ -317,7 +317,7 @@ def compare(
     import pandas as pd
 
     rows = {}
-    for kind in kinds:
+    for kind in as_kind("kinds", kinds, list, tuple, str):
         made = fit(theta, outputs, prior, kind, rng=rng)
         rows[kind] = (made.r2.min(), made.r2.mean(), made.seconds)
     return pd.DataFrame(rows, index=["worst r2", "mean r2", "seconds"]).T.rename_axis("kind")
@@ -346,6 +346,8 @@ def choose(
     """
     from landcarbon.assimilation.samplers import sample
 
+    as_kind("emulator", emulator, Emulator)
+    n, candidates = as_whole("n", n), as_whole("candidates", candidates)
     if n < 1 or candidates < n:
         raise InputError(
             f"Choose at least 1 run among at least as many candidates, not {n} of {candidates}."
@@ -400,7 +402,8 @@ def refine(
         Its `judged` runs are those of all rounds.
     """
     rng = as_rng(rng)
-    judged = np.zeros(len(emulator), bool)
+    as_kind("model", model, callable)
+    judged = np.zeros(len(as_kind("emulator", emulator, Emulator)), bool)
     for k in range(rounds):
         new = choose(emulator, observations, n, candidates=candidates, rng=rng)
         theta = np.concatenate([emulator.theta, new])

@@ -261,6 +261,7 @@ class Hybrid:
 
     def sample(self, covariates: pd.DataFrame, n_draws: int, rng: Rng = 0) -> Array:
         """Draws (site, draw, p), unbounded: a network each, plus `spread`; the same ones at every site."""
+        n_draws = as_whole("n_draws", n_draws, 1)
         rng = as_rng(rng)
         z = self.parameters(covariates)
         which = rng.permutation(np.arange(n_draws) % z.shape[0])
@@ -407,6 +408,7 @@ class Directions:
 
     def table(self, most: int = 3) -> pd.DataFrame:
         """Information of each direction and the parameters that weigh most in it."""
+        most = as_whole("most", most, 1)
         import pandas as pd
 
         rows = []
@@ -442,6 +444,8 @@ def directions(
     -------
     Directions
     """
+    as_kind("task", task, Task)
+    theta = as_array("theta", theta, shape=(len(task), len(task.prior)))
     outputs = Outputs.of(task.prior, free)
     theta = np.broadcast_to(task.prior.check(theta, inside=True), (len(task), len(task.prior)))
     S = _jacobian(task, theta, prior_width(task.prior, theta))[..., outputs.free]
@@ -464,6 +468,7 @@ def recovery(seen: Directions, truth: ArrayLike, estimate: ArrayLike) -> pd.Data
         As `Directions.table`, with the correlation `r` over the sites. Where `identified` is False
         a high r is luck, or the network's prior, and a low one no fault.
     """
+    as_kind("seen", seen, Directions)
     table = seen.table()
     a, b = seen.along(truth), seen.along(estimate)
     if a.shape != b.shape or a.ndim != 2:

@@ -283,7 +283,7 @@ class Task:
         -------
         ndarray, (site, obs) or (site, draw, obs)
         """
-        theta = as_array("theta", theta)
+        theta = self._theta(theta)
         return np.concatenate(
             [
                 self.data[part].predict(self._values(self.streams[0], theta[part], self.forcing[part]))
@@ -293,13 +293,19 @@ class Task:
 
     def log_likelihood(self, theta: ArrayLike) -> Array:
         """ln L of all data of each site and draw (site, draw); theta (site, draw, p)."""
-        theta = as_array("theta", theta)
+        theta = self._theta(theta)
         total = np.zeros(theta.shape[:-1])
         for stream in self.streams:
             for part in self._parts():
                 values = self._values(stream, theta[part], self.forcing[part])
                 total[part] += stream.weight * stream.observations[part].log_likelihood(values)
         return total
+
+    def _theta(self, theta: ArrayLike) -> Array:
+        theta = as_array("theta", theta, shape=(len(self.prior),))
+        if theta.ndim not in (2, 3) or len(theta) != len(self):
+            raise InputError(f"theta has shape {theta.shape}; ({len(self)}, p) or ({len(self)}, draw, p) is needed.")
+        return theta
 
     def _parts(self) -> Iterator[slice]:
         return (slice(first, first + AT_ONCE) for first in range(0, len(self), AT_ONCE))
@@ -333,6 +339,8 @@ class Scaling:
     def of(cls, covariates: pd.DataFrame) -> Scaling:
         """Of the sites that are learnt from; warns of a covariate that is the same at all of them."""
         x = numbers(covariates)
+        if not len(x):
+            raise InputError("covariates has no rows; give one a site.")
         columns = tuple(str(c) for c in covariates.columns)
         spread = x.std(axis=0)
         still = spread <= CONSTANT * np.abs(x).max(axis=0)

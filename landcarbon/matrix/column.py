@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix import cascade, solve, typeset
 from landcarbon.matrix.cascade import Plan, Rates
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_whole
 from landcarbon.matrix.frozen import altered, keep
 from landcarbon.matrix.layers import SoilLayers, transport_matrix
 from landcarbon.matrix.model import (
@@ -202,9 +202,10 @@ class LayeredModel:
 
     def index(self, pool: str, layer: int = 1) -> int:
         """Place of a pool's layer, counted from 1, among the p·L rows of `outflow_matrix`."""
+        layer = as_whole("layer", layer)
         if not 1 <= layer <= len(self.layers):
             raise InputError(f"layer is {layer}; layers are counted from 1 to {len(self.layers)}.")
-        return find_pool(pool, self.pools) * len(self.layers) + int(layer) - 1
+        return find_pool(pool, self.pools) * len(self.layers) + layer - 1
 
     def outflow_matrix(self, xi: ArrayLike = 1.0) -> Array:
         """M (..., pL, pL) [yr-1] acting on concentrations; entry (pool i, layer l) is i·L + l."""
@@ -367,6 +368,7 @@ class LayeredModel:
 
     def chased(self, change: Array, xi: ArrayLike = 1.0) -> Array:
         """M⁻¹ r (..., p, L) [gC m-3]: what a rate of change r, of either sign, would come to in the end."""
+        change = as_array("change", change, shape=self.state_shape)
         gain, loss = np.maximum(change, 0.0), np.maximum(-change, 0.0)
         return self.steady_state(gain, xi) - self.steady_state(loss, xi)
 
@@ -376,6 +378,7 @@ class LayeredModel:
 
     def relaxed(self, b: Array, rate: float) -> Array:
         """(M + rate)⁻¹ b (..., p, L): steady state if all carbon also left at `rate` [yr-1], unused."""
+        b, rate = as_array("b", b, shape=self.state_shape), as_number("rate", rate, lower=0.0)
         X = self._one_by_one(b, rate)
         return self._solve(b, "cascade", relaxing=rate)[0] if X is None else X
 
@@ -386,7 +389,7 @@ class LayeredModel:
         """
         one = math.prod(self.shape) == 1
         plan, dz = self.plan(), self.layers.thickness[:, None, None]
-        parts = list(self.parts(plan, self.shape, "cascade", True, rate))
+        parts = list(self._parts(plan, self.shape, "cascade", True, rate))
         for part in parts:
             cascade.factorise(plan, part.rates, part.factors)
 
@@ -417,7 +420,7 @@ class LayeredModel:
         if not 0 < math.prod(lead) < FEW:
             return None
         plan, dz = self.plan(), self.layers.thickness[:, None, None]
-        [part] = self.parts(plan, lead, "banded", False, relaxing)
+        [part] = self._parts(plan, lead, "banded", False, relaxing)
         try:
             lu = Banded(*blocks_of(part.rates, self._mixed(plan)))
         except np.linalg.LinAlgError:
@@ -468,7 +471,7 @@ class LayeredModel:
         b = one_axis(b, 2, lead)
         X = np.empty(b.shape)
         parts = []
-        for part in self.parts(plan, lead, method, keep, relaxing):
+        for part in self._parts(plan, lead, method, keep, relaxing):
             Y = ordered(part.Y, b[part.columns], plan.order)
             Y *= dz
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -508,9 +511,9 @@ class LayeredModel:
                 Y *= dz
                 yield c, rates, lam, Y, lam
 
-        return self.gradient(lead, adjoints())
+        return self._gradient(lead, adjoints())
 
-    def gradient(
+    def _gradient(
         self, lead: tuple[int, ...], adjoints: Iterable[tuple[slice, Rates, Array, Array, Array]]
     ) -> LayeredGradient:
         """−λ (dM) Y and λ (dI), by the parts of the model.
@@ -549,7 +552,7 @@ class LayeredModel:
                 to["I"][c, pool] = worth[:, k].T
         return LayeredGradient(**{k: a.reshape(*lead, *a.shape[1:]) for k, a in to.items()})
 
-    def parts(
+    def _parts(
         self, plan: Plan, lead: tuple[int, ...], method: str, keep: bool, relaxing: float, most: int = solve.CHUNK
     ) -> Iterator[Part]:
         """Run through the columns, some at a time; the arrays of a part are used again unless kept."""

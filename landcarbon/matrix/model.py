@@ -97,6 +97,8 @@ class MatrixModel:
         each = f"There are {n} pools: {', '.join(pools[:8])}{', …' if n > 8 else ''}."
         A = as_kept("A", self.A, shape=(n, n), hint=each)
         K = as_kept("K", aligned("K", self.K, pools), shape=(n,), hint=each)
+        if n > 1 and K.shape[-2:] == (n, n) and np.array_equal(K * np.eye(n), K):
+            raise InputError("K is a diagonal matrix; give the rates alone, one for each pool: np.diag(K).")
         B = _allocation(aligned("B", self.B, pools), K, n, each)
         V = None if self.V is None else as_kept("V", self.V, shape=(n, n), hint=each)
         check_rates(K, pools)
@@ -244,6 +246,8 @@ class MatrixModel:
         return self.B.ndim <= self.K.ndim
 
     def _scalar(self, xi: ArrayLike) -> Array:
+        if type(xi) is not np.ndarray:
+            xi = aligned("xi", xi, self.pools)
         xi = as_array("xi", xi, lower=0.0, hint="xi multiplies the turnover rates.")
         if xi.ndim and xi.shape[-1] not in (1, self.n):
             raise InputError(

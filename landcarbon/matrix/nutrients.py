@@ -67,7 +67,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_kind
+from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_choice, as_kind
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
@@ -289,6 +289,7 @@ class State:
 
     def total(self, element: str) -> Array:
         """All of an element, organic and mineral [g m-2]."""
+        element = as_choice("element", element, self.E)
         return self.E[element].sum(axis=-1) + self.m[element].sum(axis=-1)
 
 
@@ -541,7 +542,11 @@ class NutrientModel:
         n, names = self.carbon.n, [f"C {p}" for p in self.carbon.pools]
         kappa = np.broadcast_to(self.turnover(state, xi), (n,))
         mixing = np.zeros((n, n)) if self.carbon.V is None else self.carbon.V
+        as_kind("state", state, State)
+        I = as_array("I", I, shape=self.carbon.input_shape, lower=0.0)  # noqa: E741
         grown = self.limitation(state.m) * self.carbon.input(I)
+        if grown.shape != (n,):
+            raise InputError(f"I has shape {I.shape}; the matrices are those of one place and one input.")
         sizes = [n] + [s for e in self.elements for s in (n, e.mineral.n)]
         at = np.concatenate([[0], np.cumsum(sizes)])
         M, u = np.zeros((at[-1], at[-1])), np.zeros(at[-1])
@@ -622,7 +627,8 @@ def simulate(
 
 
 def _started(model: NutrientModel, start: State) -> State:
-    n = model.carbon.n
+    n = as_kind("model", model, NutrientModel).carbon.n
+    as_kind("start", start, State, hint="Such as model.steady_state(I).")
     X = as_array("start.X", start.X, shape=(n,), lower=0.0)
     E, m = {}, {}
     for e in model.elements:

@@ -206,8 +206,7 @@ class Moves:
 
     def __call__(self, model: MatrixModel | LayeredModel, xi: ArrayLike, h: float) -> Move:
         """The step of length h [yr] of a model under the scalar xi."""
-        if not (isinstance(h, float) and 0.0 <= h < math.inf):  # asked in every step: a full look only at the odd
-            h = as_number("h", h, lower=0.0)
+        h = self._length(h)
         if not hasattr(model, "stepping"):
             as_kind("model", model, "stepping", hint="Such as a MatrixModel.")
         key, make = model.stepping(xi)
@@ -217,8 +216,16 @@ class Moves:
 
     def of_matrix(self, M: Array, h: float) -> Propagator:
         """The step of pools with the outflow matrix M."""
-        moved: Propagator = self._kept(M.tobytes(), h, lambda how, h: how.pools(M, np.asarray(h)))
+        if type(M) is not np.ndarray or M.dtype != np.float64:
+            M = as_array("M", M)
+        h = self._length(h)
+        # What is known was looked at when it was met first.
+        moved: Propagator = self._kept(M.tobytes(), h, lambda how, h: how.pools(checked_outflow(M), np.asarray(h)))
         return moved
+
+    def _length(self, h: Any) -> float:
+        """A length; asked in every step, so that only what is odd is worth a full look."""
+        return h if isinstance(h, float) and 0.0 <= h < math.inf else as_number("h", h, lower=0.0)
 
     def _kept(self, key: bytes, h: float, make: Callable[[Stepper, float], Move]) -> Any:
         if (key, h) not in self.known:

@@ -246,6 +246,7 @@ class Timeline:
 
     def interval(self, time: float) -> int:
         """The step that begins at or before `time`; the last one for the last time."""
+        _, time = _at(0, time)
         return min(max(bisect_right(self._row, time) - 1, 0), self.steps - 1)
 
     @cached_property
@@ -386,7 +387,7 @@ def _read(name: str, value: Forcing, t: Array, pools: tuple[str, ...]) -> Series
     if callable(value):
         return Series(name, None, value)
     steps = max(len(t) - 1, 1)
-    labelled = _labelled(name, value, pools)
+    labelled = _labelled(name, value, pools, t)
     if labelled is not None:
         when, rows = labelled
         rows = as_array(name, rows)
@@ -405,11 +406,25 @@ def _series(name: str, value: Forcing, t: Array, model: Any) -> Series:
     return _read(name, value, t, getattr(model, "pools", ()))
 
 
-def _labelled(name: str, value: Any, pools: tuple[str, ...]) -> tuple[Array | None, Any] | None:
+def _counted(index: Any, t: Array) -> bool:
+    """Whether an index of pandas only counts rows: from 0, or whole numbers of which no one is a time of the run."""
+    if index.dtype.kind not in "iu" or not len(index):
+        return False
+    return np.array_equal(index, np.arange(len(index))) or index.max() < t[0] or index.min() > t[-1]
+
+
+def _labelled(name: str, value: Any, pools: tuple[str, ...], t: Array) -> tuple[Array | None, Any] | None:
     """Times (None if it never changes) and values, time first, of what carries labels; else None."""
     index: Any = getattr(value, "index", None)
     if hasattr(index, "tz_localize") or hasattr(index, "to_timestamp"):  # pandas, with dates
         return as_years(f"the index of {name}", index), np.asarray(value)
+    if hasattr(value, "iloc") and index is not None and not _counted(index, t):
+        if index.dtype.kind not in "iuf":
+            raise InputError(
+                f"{name} is labelled {', '.join(map(str, index[:5]))}, which are no times: give an index of years or "
+                "dates, or a plain array with one entry for each step."
+            )
+        return as_array(f"the index of {name}", index), np.asarray(value)
     if not hasattr(value, "dims") or not hasattr(value, "coords"):
         return None
     if not hasattr(value, "transpose") or not hasattr(value, "name"):

@@ -158,7 +158,7 @@ class _Work:
         return cls(model, model.plan(), lead, one_axis(b, 2, lead), t, one_axis(F, 1, lead).T, rows, rate)
 
     def parts(self, most: int) -> Iterator[tuple[slice, Rates]]:
-        for part in self.model.parts(self.plan, self.lead, "cascade", True, 0.0, most):
+        for part in self.model._parts(self.plan, self.lead, "cascade", True, 0.0, most):
             yield part.columns, part.rates
 
     def place(self, out: Array, c: slice, Y: Array) -> None:
@@ -229,7 +229,7 @@ class _Work:
             for c, rates in self.parts(KEPT):
                 yield c, rates, *self.backward(c, rates, dY[c])
 
-        return self.model.gradient(self.lead, adjoints())
+        return self.model._gradient(self.lead, adjoints())
 
     def backward(self, c: slice, rates: Rates, dY: Array) -> tuple[Array, Array, Array]:
         """λ and stocks of every stage (stage, L, p, N), and the worth of the input (L, p, N)."""

@@ -131,7 +131,7 @@ def of_column(model: LayeredModel, part: str = "equation", digits: int = 3) -> s
 
 def card(model: MatrixModel | LayeredModel) -> str:
     """A model in five short lines."""
-    p = len(model.pools)
+    p = len(as_kind("model", model, "outflow_matrix", hint="Give a MatrixModel or a LayeredModel.").pools)
     fit = max(1, int(np.sum(np.cumsum([len(name) + 2 for name in model.pools]) <= 56)))
     names = ", ".join(model.pools[:fit]) + (f", … {model.pools[-1]}" if p > fit else "")
     lead = model.K.shape[: model.K.ndim - len(model.state_shape)]

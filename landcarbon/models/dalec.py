@@ -50,7 +50,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_kind, as_number
+from landcarbon.matrix.errors import (
+    InputError,
+    as_array,
+    as_broadcast,
+    as_kind,
+    as_number,
+    as_whole,
+)
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.response import as_celsius
@@ -192,16 +199,18 @@ class Drivers:
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Drivers:
         """Drivers from a table with their names as columns, such as the data set dalec_oregon."""
+        as_kind("table", table, "keys", hint="Give a table with a column for each driver.")
         missing = [f.name for f in fields(cls) if f.name not in table]
         if missing:
             raise InputError(f"The table has no column {missing[0]!r}; it needs those of Drivers.")
-        return cls(**{f.name: np.asarray(table[f.name], dtype=float) for f in fields(cls)})
+        return cls(**{f.name: as_array(f.name, table[f.name]) for f in fields(cls)})
 
     def __len__(self) -> int:
         return len(self.doy)
 
     def day(self, k: int) -> dict[str, Array]:
         """The drivers of day k, by name."""
+        k = as_whole("k", k, 0, len(self) - 1)
         return {f.name: getattr(self, f.name)[k] for f in fields(self)}
 
 

@@ -45,6 +45,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import as_array, as_number
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.handover import HandOver
 from landcarbon.matrix.model import MatrixModel, folded
 from landcarbon.matrix.response import as_celsius
@@ -321,6 +322,12 @@ class Field:
     clay: float
     depth_cm: float = DEPTH
     inert: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, lower in (("temperature_c", None), ("rain", 0.0), ("evaporation", None), ("plants", 0.0)):
+            keep(self, **{name: tuple(as_array(name, getattr(self, name), shape=(12,), lower=lower).tolist())})
+        for name in ("clay", "depth_cm", "inert"):
+            keep(self, **{name: as_number(name, getattr(self, name), lower=0.0)})
 
     def scalar(self) -> Array:
         """ξ of each month (12,) of a year that repeats."""

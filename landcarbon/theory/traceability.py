@@ -51,7 +51,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
+from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_kind, as_number
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.loops import Cycle
 from landcarbon.matrix.model import MatrixModel
@@ -549,7 +549,7 @@ def chain_from_outputs(
     The mean stock over a step is taken as the mean of its ends. An error of the order of the curvature
     of the stocks within one step remains.
     """
-    n = len(pools)
+    n = len(as_kind("pools", pools, tuple, list, hint="Give the names of the pools."))
     slack = as_number("tolerance", tolerance, lower=0.0)
     u, X, R, L = _outputs(npp, stocks, respiration, losses, (n,), dt)
     gap = np.abs(closure_gap(u, X, R, L, dt)) / u
@@ -642,9 +642,10 @@ def fit_response(
         Fewer than ten samples, or temperature and water that do not vary apart.
     """
     rates = as_array("K", K, lower=0.0, strict=True)
-    T, W = np.broadcast_arrays(
-        as_array("temperature", temperature, hint="In °C."),
-        as_array("water", water, lower=0.0, strict=True),
+    reference = as_number("reference", reference, hint="In °C.")
+    T, W = as_broadcast(
+        temperature=as_array("temperature", temperature, hint="In °C."),
+        water=as_array("water", water, lower=0.0, strict=True),
     )
     if rates.ndim < 2 or rates.shape[:-1] != T.shape or T.shape[-1] < 10:
         raise InputError(

@@ -19,10 +19,16 @@ MEANT = {
         "a layer without carbon has likelihood 0, whose logarithm is −inf: a sampler turns such a state down",
     ("assimilation.forest", "weather", "table", "unheard"):
         "the last column is no driver, and only drivers are read",
+    ("assimilation.forest", "observed_days", "table", "unheard"):
+        "the last column is another stream than the one that is asked for",
+    ("assimilation.stated", "StatedPrior.log_density", "theta", "not finite"):
+        "what a prior holds impossible has density 0, whose logarithm is −inf",
     ("forecasting.decision", "value_of_forecast", "actions", "unheard"):
         "actions are the caller's own things: only the caller's payoff reads them",
     ("forecasting.noise", "add_observation_error", "ensemble", "not finite"):
         "what is missing stays missing",
+    ("forecasting.projection", "Scenario.of", "rows", "unheard"):
+        "one scenario for all places has no rows to choose among",
     ("learning.hybrid", "Outputs.coordinates", "y", "not finite"):
         "a network that has run away says NaN; training sees it and stops there",
     ("matrix.steps", "Propagator.__call__", "X", "not finite"):
