@@ -118,6 +118,8 @@ class Emulator:
 
     def _each(self, theta: ArrayLike) -> Array:
         theta = as_array("theta", theta, shape=(len(self.prior),))
+        if not theta.size:
+            raise InputError("theta holds no parameters; give one row at least.")
         x = _inputs(self.prior, theta.reshape(-1, len(self.prior)))
         y = np.stack([_predict(m, x) for m in self.members]) @ self.basis
         return (self.centre + self.scale * y).reshape(len(self.members), *theta.shape[:-1], -1)
@@ -404,7 +406,7 @@ def refine(
     rng = as_rng(rng)
     as_kind("model", model, callable)
     judged = np.zeros(len(as_kind("emulator", emulator, Emulator)), bool)
-    for k in range(rounds):
+    for k in range(as_whole("rounds", rounds, 1)):
         new = choose(emulator, observations, n, candidates=candidates, rng=rng)
         theta = np.concatenate([emulator.theta, new])
         outputs = np.concatenate([emulator.outputs, np.asarray(model(new), dtype=float)])

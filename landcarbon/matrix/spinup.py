@@ -114,11 +114,11 @@ class SpinUp:
         """
         error = _relative(self.states, self.exact)
         if pool is not None:
-            place = pool if isinstance(pool, (tuple, list)) else (pool,)
-            if len(place) != error.ndim - 1:
+            given = pool if isinstance(pool, (tuple, list)) else (pool,)
+            if len(given) != error.ndim - 1:
                 raise InputError(f"pool is {pool!r}; the states have the axes {error.shape[1:]}: one position each.")
-            pool = tuple(as_whole("pool", k, 0, n - 1) for k, n in zip(place, error.shape[1:]))
-            error = error[(..., *pool) if isinstance(pool, tuple) else (..., pool)]
+            place = tuple(as_whole("pool", k, 0, n - 1) for k, n in zip(given, error.shape[1:]))
+            error = error[(slice(None), *place)]
         return error.reshape(len(error), -1).max(axis=1)
 
     def years_to(self, error: float, pool: int | tuple[int, int] | None = None) -> float:

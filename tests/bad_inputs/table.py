@@ -15,6 +15,8 @@ from .calls import calls, modules
 from .cases import HERE, MEANT, key
 from .spoil import attack
 
+PATIENCE = 20.0  # seconds a function
+
 
 def main() -> None:
     rows = []
@@ -23,7 +25,7 @@ def main() -> None:
         count: Counter[str] = Counter()
         functions = 0
         for call in calls(module):
-            found = list(attack(call))
+            found = list(attack(call, PATIENCE))
             functions += bool(found)
             for outcome in found:
                 known = outcome.fault and key(module, outcome) in MEANT
@@ -35,7 +37,9 @@ def main() -> None:
                          count["raw"], count["not finite"], count["unheard"], count["hang"]))  # fmt: skip
             print(*rows[-1], flush=True)
     columns = ["module", "functions", "calls", "sentences", "results", "raw", "not_finite", "unheard", "hangs"]
-    pd.DataFrame(rows, columns=columns).to_csv(HERE / "table.csv", index=False, lineterminator="\n")
+    table = pd.DataFrame(rows, columns=columns)
+    table.loc[len(table)] = ["all", *table[columns[1:]].sum()]
+    table.to_csv(HERE / "table.csv", index=False, lineterminator="\n")
 
 
 if __name__ == "__main__":
