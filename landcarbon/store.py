@@ -627,14 +627,14 @@ class Store:
 
     def names(self, kind: str) -> Iterator[str]:
         """Names of the results below a part of the folder, in order."""
-        for path in sorted((self.folder / kind).glob("*.nc")):
+        for path in sorted((self.folder / as_path("kind", kind)).glob("*.nc")):
             yield f"{kind}/{path.stem}"
 
     def forget(self, kind: str) -> None:
         """Remove a part of the folder, with what it holds."""
         import shutil
 
-        shutil.rmtree(self.folder / kind, ignore_errors=True)
+        shutil.rmtree(self.folder / as_path("kind", kind), ignore_errors=True)
 
 
 def _version() -> str:

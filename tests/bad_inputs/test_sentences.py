@@ -16,7 +16,6 @@ from landcarbon.assimilation import (
     sample,
 )
 from landcarbon.forecasting.cycle import observation_table
-from landcarbon.learning.task import Task
 from landcarbon.matrix import MatrixModel
 from landcarbon.matrix.errors import InputError
 from landcarbon.matrix.loops import Cycle
@@ -72,8 +71,8 @@ SAID = {
     "years that fall": (
         lambda: simulate(TWO, [2000, 2001, 2002], [1.0, 1.0], pd.Series([1.0, 2.0], [2001, 2000])), "must rise"),
     "a pool misspelt": (
-        lambda: simulate(TWO, [0, 1], pd.Series([1.0, 2.0], ["old", "yuong"]), 1.0), "labelled old, yuong, but the pools"),
-    "a task that is none": (lambda: Task("isis"), "Task|observations|text|str"),
+        lambda: simulate(TWO, [0, 1], pd.Series([1.0, 2.0], ["old", "yuong"]), 1.0),
+        "labelled old, yuong, but the pools"),
 }  # fmt: skip
 
 

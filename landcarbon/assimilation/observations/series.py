@@ -171,8 +171,10 @@ def _within(
     name: str, when: ArrayLike, times: Array, used: NDArray[np.bool_]
 ) -> Array:
     """Times of the observations; those in use must lie within the model's."""
-    if getattr(np.ma.asarray(when), "dtype", np.dtype(float)).kind in "MUSO":  # dates
-        when = as_years(name, when)
+    if not hasattr(when, "data_vars"):
+        raw = np.asarray(when)
+        if raw.size and (raw.dtype.kind in "MUS" or any(isinstance(w, str) or hasattr(w, "year") for w in raw.flat)):
+            when = as_years(name, when)
     when = one_each(name, when, used.shape, "Give times as `t` has them, years for instance.")
     when = as_array(name, np.where(used, when, times[0]))
     index, same = nearest(when, times)
