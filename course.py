@@ -1,8 +1,13 @@
 """The course from one command; needs nothing but Python 3.11 or newer.
 
     python course.py book        build the book and open it
-    python course.py test        run every test; more words go on to pytest
+    python course.py test        run every test; more words go on to pytest. --browser instead runs
+                                 every notebook in a browser
     python course.py lab         open the notebooks in JupyterLab
+    python course.py lite        build the course for a browser, beside the pages: [--pyodide FOLDER]
+    python course.py serve       show pages and course on this machine: [--port N]
+    python course.py progress    what is solved in a folder of notebooks: [exercises]
+    python course.py collect     a table of learners and exercises from handed-in notebooks: FOLDER
     python course.py execute     run notebooks again and store their outputs: [paths] [-j N]
     python course.py exercises   derive exercises/ from solutions/
     python course.py new         write the files of a new chapter: number name
@@ -83,16 +88,49 @@ def book(words: list[str]) -> int:
 
 def test(words: list[str]) -> int:
     """Run pytest: library, notebooks, exercises and the book itself."""
-    return run("-m", "pytest", *words)
+    if "--browser" not in words:
+        return run("-m", "pytest", *words)
+    if lacks("jupyterlite_core", "-r", "requirements-lite.txt"):
+        return 1
+    if code := run("tests/course/pyodide_kit.py", "_build/pyodide"):
+        return code
+    os.environ["LANDCARBON_BROWSER"] = "all"
+    words = [word for word in words if word != "--browser"]
+    return run("-m", "pytest", "-n0", "tests/course/test_lite.py", *words)
+
+
+def lacks(module: str, *packages: str) -> int:
+    """Install what only one verb needs, on its first use; 0 when it is there."""
+    if run("-c", f"import importlib.util as u; raise SystemExit(u.find_spec('{module}') is None)"):
+        print(f"Installing {packages[-1]}", flush=True)
+        return run("-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages)
+    return 0
 
 
 def lab(words: list[str]) -> int:
-    """Open JupyterLab; it is installed on first use."""
-    if run("-c", "import importlib.util as u; raise SystemExit(u.find_spec('jupyterlab') is None)"):
-        print("Installing JupyterLab", flush=True)
-        if run("-m", "pip", "install", "--quiet", "jupyterlab>=4.2,<5"):
-            return 1
-    return run("-m", "jupyterlab", *words)
+    """Open JupyterLab."""
+    return lacks("jupyterlab", "jupyterlab>=4.2,<5") or run("-m", "jupyterlab", *words)
+
+
+def lite(words: list[str]) -> int:
+    """Build the course for a browser, under the built book."""
+    ready = lacks("jupyterlite_core", "-r", "requirements-lite.txt")
+    return ready or run("-m", "landcarbon.course.lite", "lite", *words)
+
+
+def serve(words: list[str]) -> int:
+    """Show the built book on this machine."""
+    return run("-m", "landcarbon.course.lite", "serve", *words)
+
+
+def progress(words: list[str]) -> int:
+    """Grade the notebooks of one learner."""
+    return run("-m", "landcarbon.course.progress", "progress", *words)
+
+
+def collect(words: list[str]) -> int:
+    """Grade the notebooks of a group."""
+    return run("-m", "landcarbon.course.progress", "collect", *words)
 
 
 def execute(words: list[str]) -> int:
@@ -127,7 +165,10 @@ def doctor(words: list[str]) -> int:
     return run("-m", "landcarbon.course.doctor", *words)
 
 
-VERBS = {verb.__name__: verb for verb in (book, test, lab, execute, exercises, new, bench, doctor)}
+VERBS = {
+    verb.__name__: verb
+    for verb in (book, test, lab, lite, serve, progress, collect, execute, exercises, new, bench, doctor)
+}
 
 
 def main() -> int:

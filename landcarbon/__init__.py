@@ -7,6 +7,7 @@ Subpackages load when they are first used: ``import landcarbon`` stays quick.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from types import ModuleType
 
@@ -32,3 +33,7 @@ def __getattr__(name: str) -> ModuleType:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+if sys.platform == "emscripten":  # in a browser packages are fetched when something imports them
+    import_module("landcarbon.course.in_browser").begin()

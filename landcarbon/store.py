@@ -51,6 +51,7 @@ import enum
 import errno
 import functools
 import hashlib
+import io
 import json
 import os
 import socket
@@ -69,7 +70,19 @@ from landcarbon.matrix.errors import InputError, as_kind, as_path
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Shortage", "Store", "fingerprint", "fresh_folder", "put", "short", "to_netcdf"]
+__all__ = [
+    "Shortage",
+    "Store",
+    "fingerprint",
+    "fresh_folder",
+    "put",
+    "read_netcdf",
+    "short",
+    "to_netcdf",
+    "to_netcdf3",
+]
+
+IN_BROWSER = sys.platform == "emscripten"  # where netCDF 4 is not
 
 _LAST = b"\nlandcarbon "  # begins the last line of a file: checksum, mark, order of the variables
 _SHORT = {
@@ -397,11 +410,19 @@ def to_netcdf(
     ------
     Shortage
         There was no room for it in memory.
+    InputError
+        Several groups, in a browser.
     """
+    as_kind("groups", groups, Mapping)
+    if IN_BROWSER:
+        if set(groups) != {""}:
+            raise InputError(
+                "a file of several groups cannot be written in a browser; run this on a desktop."
+            )
+        return to_netcdf3(groups[""])
     import netCDF4
     from xarray.backends import NetCDF4DataStore
 
-    as_kind("groups", groups, Mapping)
     file = netCDF4.Dataset("memory", "w", format="NETCDF4", memory=65536)
     try:
         for name, data in groups.items():
@@ -419,10 +440,49 @@ def to_netcdf(
         raise
 
 
+def to_netcdf3(data: xr.Dataset) -> bytes:
+    """A Dataset as the bytes of a netCDF-3 file, which SciPy alone reads: no groups, whole numbers of 32 bits."""
+    return bytes(data.to_netcdf(engine="scipy", encoding={name: {} for name in data.variables}))
+
+
+def read_netcdf(path: str | os.PathLike[str], group: str = "", **options: Any) -> xr.Dataset:
+    """A netCDF file, or one group of it, in memory.
+
+    Parameters
+    ----------
+    path : path
+    group : str
+    **options
+        Of :func:`xarray.open_dataset`.
+
+    Raises
+    ------
+    OSError
+        No such file or group, or no netCDF.
+
+    Notes
+    -----
+    In a browser there is no HDF5. What the library brings stands there as a folder with one netCDF-3
+    file a group (`landcarbon.course.lite`).
+    """
+    import xarray as xr
+
+    if IN_BROWSER:
+        part = Path(path).with_suffix("") / f"{group}.nc"
+        with xr.open_dataset(part if part.exists() else path, engine="scipy", **options) as file:
+            return file.load()
+    with xr.open_dataset(path, group=group or None, engine="netcdf4", **options) as file:
+        return file.load()
+
+
 def _from_netcdf(content: bytes, order: list[Any]) -> xr.Dataset:
     """A Dataset, its variables in their order, which netCDF forgets of a file made in memory."""
-    import netCDF4
     import xarray as xr
+
+    if IN_BROWSER:
+        with xr.open_dataset(io.BytesIO(content), engine="scipy") as data:
+            return data.load()[order]
+    import netCDF4
     from xarray.backends import NetCDF4DataStore
 
     with xr.open_dataset(NetCDF4DataStore(netCDF4.Dataset("memory", memory=content))) as data:

@@ -22,6 +22,7 @@ from landcarbon.assimilation.information import (
 )
 from landcarbon.assimilation.joint import JointObservations, independent_share
 from landcarbon.assimilation.kalman import kalman_filter, kalman_smoother
+from landcarbon.assimilation.laplace import Laplace, find_mode
 from landcarbon.assimilation.mcmc import DifferentialEvolution, Metropolis
 from landcarbon.assimilation.observations import (
     GaussianLikelihood,
@@ -64,6 +65,7 @@ __all__ = [
     "Hamiltonian",
     "Importance",
     "JointObservations",
+    "Laplace",
     "LinearSystem",
     "Metropolis",
     "Normal",
@@ -83,6 +85,7 @@ __all__ = [
     "ensemble_update",
     "error_sd",
     "es_mda",
+    "find_mode",
     "fit",
     "gaspari_cohn",
     "greedy_design",

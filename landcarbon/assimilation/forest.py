@@ -39,6 +39,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import Ensemble
+from landcarbon.assimilation.ensemble import EnsembleSmoother
 from landcarbon.assimilation.joint import JointObservations, independent_share
 from landcarbon.assimilation.observations import GaussianLikelihood
 from landcarbon.assimilation.parameters import Prior
@@ -377,7 +378,7 @@ def fit_tower(
     for k in range(n_passes):
         posterior = tower_posterior(table, days, streams, latitude=latitude, forest=forest, **errors)
         last = k == n_passes - 1
-        draws = sample(posterior, method, source, **options) if last else sample(posterior, "es-mda", source)
+        draws = sample(posterior, method, source, **options) if last else EnsembleSmoother().sample(posterior, source)
         more, weight = errors.get("model_error", {}), errors.get("weight", {})
         found = TowerFit(draws, posterior, more, weight, days, latitude, forest)
         if not last:

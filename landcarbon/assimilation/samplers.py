@@ -9,6 +9,7 @@ hmc                    a ball that follows the gradient                  :class:
 smc                    from prior to posterior in tempered steps         :class:`.smc.TemperedSMC`
 importance             prior draws weighted by their likelihood          :class:`.smc.Importance`
 es-mda                 ensemble smoother, fast and approximate           :class:`.ensemble.EnsembleSmoother`
+laplace                a normal around the top, weighted: a first look   :class:`.laplace.Laplace`
 ====================== ================================================= =============================
 
 A sampler is a frozen dataclass: its fields are its options, and it has one method,
@@ -32,6 +33,7 @@ from typing import Any, Protocol, runtime_checkable
 from landcarbon.assimilation.draws import Draws, Ensemble, say_concerns
 from landcarbon.assimilation.ensemble import EnsembleSmoother
 from landcarbon.assimilation.hmc import Hamiltonian
+from landcarbon.assimilation.laplace import Laplace
 from landcarbon.assimilation.mcmc import DifferentialEvolution, Metropolis
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.smc import Importance, TemperedSMC
@@ -56,6 +58,7 @@ SAMPLERS: dict[str, type[Any]] = {
     "smc": TemperedSMC,
     "importance": Importance,
     "es-mda": EnsembleSmoother,
+    "laplace": Laplace,
 }
 
 
@@ -82,13 +85,14 @@ def sample(
 
         - "smc": from prior to posterior in tempered steps, with the evidence;
         - "importance": prior draws weighted by their likelihood, exact but wasteful;
-        - "es-mda": ensemble smoother, fast and approximate.
+        - "es-mda": ensemble smoother, fast and approximate;
+        - "laplace": around the top that an optimiser finds, for a first look.
     rng : Generator, int, or one Generator a site
     **options
         Fields of the sampler. metropolis: n_chains, n_warmup, n_draws, thin, start, target_accept;
         differential-evolution: the same with snooker instead of target_accept;
         hmc: as metropolis, and n_leapfrog, gradient; smc: n_draws, ess, forget, chunk;
-        importance: n_draws, chunk; es-mda: n_members, n_iter, alphas, taper.
+        importance: n_draws, chunk; es-mda: n_members, n_iter, alphas, taper; laplace: n_draws, n_starts.
 
     Returns
     -------

@@ -24,7 +24,7 @@ from landcarbon.course.say import say
 from landcarbon.matrix.errors import InputError
 
 __all__ = ["KINDS", "Exercise", "Miss", "Outcome", "check", "exercise", "expect", "find", "grade",
-           "hint"]
+           "hint", "known"]
 
 KINDS = (
     "units",
@@ -131,7 +131,22 @@ def find(key: str) -> Exercise:
     InputError
         No such chapter or exercise.
     """
-    chapter = str(key).partition(".")[0]
+    there = known(str(key).partition(".")[0])
+    if key not in there:
+        raise InputError(
+            f"There is no exercise {key!r}; chapter {str(key)[:2]} has {', '.join(there)}."
+        )
+    return _REGISTRY[key]
+
+
+def known(chapter: str) -> list[str]:
+    """Keys of the exercises of a chapter.
+
+    Raises
+    ------
+    InputError
+        No such chapter.
+    """
     try:
         import_module(f"landcarbon.course.exercises.ch{chapter}")
     except ModuleNotFoundError as error:
@@ -140,10 +155,7 @@ def find(key: str) -> Exercise:
         raise InputError(
             f"There is no chapter {chapter!r} with exercises. A key is chapter and number: '03.1'."
         ) from None
-    if key not in _REGISTRY:
-        known = sorted(k for k in _REGISTRY if k.startswith(f"{chapter}."))
-        raise InputError(f"There is no exercise {key!r}; chapter {chapter} has {', '.join(known)}.")
-    return _REGISTRY[key]
+    return sorted(key for key in _REGISTRY if key.startswith(f"{chapter}."))
 
 
 def grade(key: str, answer: Any) -> Outcome:

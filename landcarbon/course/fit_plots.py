@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation import Draws, Ensemble
+from landcarbon.assimilation.draws import tails
 from landcarbon.assimilation.replicas import Replicas
 from landcarbon.course.plots import PALETTE, band, figure
 from landcarbon.forecasting import coverage, pit
@@ -157,7 +158,7 @@ def bands(
     order = np.argsort(where, kind="stable")
     fig, ax = figure(7.0, 3.4)
     for level, name in ((0.9, "90 %"), (0.5, "50 %")):
-        low, high = np.quantile(made[:, order], [(1 - level) / 2, (1 + level) / 2], axis=0)
+        low, high = np.quantile(made[:, order], tails(level), axis=0)
         band(ax, where[order], low, high, label=f"{name} of new data")
     ax.plot(where[order], np.median(made, axis=0)[order], label="median")
     ax.plot(where, y, "o", color="black", markersize=3.5, linestyle="none", label="measured")

@@ -144,7 +144,7 @@ def read_plots_csv(
 
 def _named(file: str, raw: pd.DataFrame, columns: dict[str, str]) -> tuple[pd.DataFrame, str]:
     """The table under our names, and the unit in the header of its values."""
-    unit = ""
+    told: dict[str, str] = {}
     found: dict[str, str] = {}
     for header in raw.columns:
         parts = re.fullmatch(r"\s*(.+?)\s*(?:[\[(](.*)[\])])?\s*", header)
@@ -153,8 +153,7 @@ def _named(file: str, raw: pd.DataFrame, columns: dict[str, str]) -> tuple[pd.Da
         if name in found.values():
             raise InputError(f"{file} has two columns for {name}; keep one.")
         found[header] = name
-        if name == "value" and parts:
-            unit = parts[2] or ""
+        told[name] = (parts[2] or "") if parts else ""
     out = raw.rename(columns=found)
     for needed in (("variable",), ("value",), ("time", "year")):
         if not any(name in out for name in needed):
@@ -162,6 +161,9 @@ def _named(file: str, raw: pd.DataFrame, columns: dict[str, str]) -> tuple[pd.Da
                 f"{file} has no column {needed[0]!r}; its columns are {', '.join(raw.columns)}. Say which is which: "
                 f"columns={{'your name': {needed[0]!r}}}."
             )
+    unit = told["value"]
+    if told.get("sd", unit) not in ("", unit):
+        raise InputError(f"{file} has values in {unit!r} and errors in {told['sd']!r}; give both in one unit.")
     if not unit and "unit" not in out:
         raise InputError(f"the values of {file} have no unit; name it 'value [gC m-2]', or add a column 'unit'.")
     return out, unit

@@ -24,6 +24,7 @@ import csv
 import hashlib
 import os
 import socket
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ PROBE_VALID = 300.0  # seconds for which that answer is kept
 SILENT_SECONDS = 60  # longest silence of a server
 DOWNLOAD_SECONDS = 120.0  # longest download of a small file; a large one has more time,
 SLOWEST = 30_000.0  # at this many bytes a second
+IN_BROWSER = sys.platform == "emscripten"  # no threads, no sockets
 
 
 class DataUnavailable(RuntimeError):
@@ -111,7 +113,7 @@ def available() -> pd.DataFrame:
             "name": e.name,
             "description": e.description,
             "kB": max(1, round(e.bytes / 1000)),
-            "here": _local(e) is not None,
+            "here": local_file(e) is not None,
             "licence": e.licence,
             "citation": e.citation,
         }
@@ -142,7 +144,7 @@ def path(name: str) -> Path:
         The file is not here and cannot be fetched.
     """
     e = entry(name)
-    found = _local(e)
+    found = local_file(e)
     if found is not None:
         _verify(found, e)
         return found
@@ -165,7 +167,7 @@ def is_available(name: str) -> bool:
     bool
     """
     e = entry(name)
-    return _local(e) is not None or _reachable(e.url)
+    return local_file(e) is not None or _reachable(e.url)
 
 
 def _data_folder() -> Path | None:
@@ -179,7 +181,8 @@ def _cache_folder() -> Path:
     return Path(pooch.os_cache("landcarbon"))
 
 
-def _local(e: Entry) -> Path | None:
+def local_file(e: Entry) -> Path | None:
+    """The file of an entry on this machine, unchecked; None where it is not here."""
     for folder in (_data_folder(), _cache_folder()):
         if folder is not None and (folder / e.file).is_file():
             return folder / e.file
@@ -197,7 +200,8 @@ def _verify(file: Path, e: Entry) -> None:
 
 
 def _offline() -> bool:
-    return os.environ.get("LANDCARBON_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+    asked = os.environ.get("LANDCARBON_OFFLINE", "").strip().lower()
+    return IN_BROWSER or asked not in ("", "0", "false", "no")
 
 
 _probed: dict[tuple[str, int], tuple[float, bool]] = {}
@@ -266,7 +270,11 @@ def _fetch(e: Entry) -> Path:
 
 
 def _download(e: Entry) -> Path:
-    reason = "LANDCARBON_OFFLINE is set"
+    reason = (
+        "a page in a browser fetches no data: this needs a desktop"
+        if IN_BROWSER
+        else "LANDCARBON_OFFLINE is set"
+    )
     if not _offline():
         reason = "the server cannot be reached"
         if _reachable(e.url):

@@ -68,7 +68,17 @@ from landcarbon.models.site_climate import forcing_from_climate
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["DRIVERS", "EFFECTS", "Places", "TwinWorld", "stored_elsewhere", "stored_ladder", "twin_world"]
+__all__ = [
+    "DRIVERS",
+    "EFFECTS",
+    "Places",
+    "TwinWorld",
+    "stored_efficiency",
+    "stored_elsewhere",
+    "stored_ladder",
+    "stored_varies",
+    "twin_world",
+]
 
 Array = NDArray[np.float64]
 
@@ -108,6 +118,8 @@ HIDDEN = 0.25
 LOCAL = 0.25
 LADDER = "twin_ladder.csv"
 ELSEWHERE = "real_elsewhere.csv"
+EFFICIENCY = "twin_efficiency.csv"
+VARIES = "what_varies.csv"
 HIGHLANDS = (  # latitude, longitude, height [km], width [km]: roughly where the real ones are
     (40.0, -108.0, 2.0, 700.0), (37.0, -119.0, 1.6, 250.0), (37.0, -81.0, 0.7, 300.0),
     (33.0, 88.0, 4.5, 800.0), (-15.0, -69.0, 3.5, 500.0), (-35.0, -70.0, 3.0, 300.0),
@@ -315,6 +327,46 @@ def stored_elsewhere() -> pd.DataFrame:
     (6, 2500)
     """
     return _stored(ELSEWHERE)
+
+
+def stored_efficiency() -> pd.DataFrame:
+    """Carbon use efficiency on maps from carbon alone and with further data, as `benchmarks/efficiency.py` stored it.
+
+    ``python course.py bench efficiency -- --store`` does it again, in half an hour.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `world` (its seed), `data` ("carbon", "carbon, CO2", "carbon, 14C"), `r2` (of ln carbon at held-out
+        profiles), `map` and `truth` (correlation of efficiency with ln carbon), `known` (correlation of the
+        map's efficiency with the true one).
+
+    Examples
+    --------
+    >>> stored_efficiency().groupby("data").size().to_dict()
+    {'carbon': 10, 'carbon, 14C': 3, 'carbon, CO2': 10}
+    """
+    return _stored(EFFICIENCY)
+
+
+def stored_varies() -> pd.DataFrame:
+    """Skill where one group of parameters follows the environment, as `benchmarks/what_varies.py` stored it.
+
+    ``python course.py bench what_varies -- --store`` does it again, in half an hour.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns as of :func:`stored_elsewhere`; `test` is "real profiles" or a world, `rival` "one_batch",
+        a group of parameters, a pair of them or "all", and `truth`, in worlds, R² where the group alone has
+        its true values.
+
+    Examples
+    --------
+    >>> sorted(stored_varies()["test"].unique())
+    ['real profiles', 'world 0', 'world 1']
+    """
+    return _stored(VARIES)
 
 
 def _stored(name: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from landcarbon.forecasting.cycle import (
     Issue,
+    UnmatchedWarning,
     guard,
     known_at,
     observation_table,
@@ -9,6 +10,7 @@ from landcarbon.forecasting.cycle import (
     run_cycle,
     score,
     to_long_table,
+    treatment_effect,
 )
 from landcarbon.forecasting.decision import (
     consequences,
@@ -42,6 +44,7 @@ __all__ = [
     "Issue",
     "ProcessError",
     "Steps",
+    "UnmatchedWarning",
     "add_observation_error",
     "analogue_years",
     "climatology",
@@ -72,6 +75,7 @@ __all__ = [
     "spread_skill",
     "to_long_table",
     "tower_skill",
+    "treatment_effect",
     "value_of_forecast",
     "value_of_perfect_forecast",
 ]

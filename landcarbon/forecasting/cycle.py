@@ -62,6 +62,7 @@ from landcarbon.matrix.errors import (
     Rng,
     as_array,
     as_kind,
+    as_number,
     as_path,
     as_rng,
     as_stamps,
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Issue",
+    "UnmatchedWarning",
     "guard",
     "known_at",
     "observation_table",
@@ -82,6 +84,7 @@ __all__ = [
     "run_cycle",
     "score",
     "to_long_table",
+    "treatment_effect",
 ]
 
 Array = NDArray[np.float64]
@@ -497,8 +500,12 @@ def open_archive(path: str | os.PathLike[str]) -> xr.Dataset:
     return archive.assign_coords(time=(("issue", "lead"), time))
 
 
-def _paired(archive: Any, ensemble: Any, rows: Any) -> tuple[Array, Array, Array]:
-    """What was observed of each forecast, its sd (NaN where nothing was), and the valid times."""
+class UnmatchedWarning(UserWarning):
+    """Observations within the time of a forecast that belong to no number of it."""
+
+
+def _paired(archive: Any, ensemble: Any, rows: Any, within: float) -> tuple[Array, Array, Array, int]:
+    """What was observed of each forecast, its sd (NaN where nothing was), the valid times, and rows left over."""
     import pandas as pd
 
     variable = str(ensemble.name)
@@ -511,23 +518,44 @@ def _paired(archive: Any, ensemble: Any, rows: Any) -> tuple[Array, Array, Array
             "have no column of that name."
         )
     keys = ["time", *extra]
-    twice = rows.duplicated(keys)
-    if twice.any():
-        raise InputError(
-            f"There are two observations of {variable} at {_written(rows[twice]['time'].iloc[0])}; "
-            "average them before scoring."
-        )
     times = archive["time"].transpose("issue", "lead").values
     if len(rows) and _kind(rows["time"]) != _kind(times):
         raise InputError(
             f"The observations are stamped with {_kind(rows['time'])}, the archive with "
             f"{_kind(times)}."
         )
+    if _kind(times) == "numbers":
+        within = max(within, 1e-9 * max(1.0, float(np.abs(times).max())))  # rounding is no other time
+    if within:
+        rows = rows.assign(time=_nearest(rows["time"].to_numpy(), np.unique(times), within))
+    twice = rows.duplicated(keys)
+    if twice.any():
+        raise InputError(
+            f"There are two observations of {variable} at {_written(rows[twice]['time'].iloc[0])}; "
+            "average them before scoring."
+        )
     axes = [times.ravel(), *(ensemble[name].values for name in extra)]
     index = pd.MultiIndex.from_product(axes, names=keys) if extra else pd.Index(axes[0])
     found = rows.set_index(keys if extra else "time")[["value", "sd"]].reindex(index)
     value, sd = (found[c].to_numpy(float).reshape(ensemble.shape[1:]) for c in ("value", "sd"))
-    return value, sd, times
+    within_span = rows[(rows["time"] >= times.min()) & (rows["time"] <= times.max())]
+    known = pd.MultiIndex.from_frame(within_span[keys]) if extra else pd.Index(within_span["time"])
+    lost = within_span[~known.isin(index)]
+    if len(lost):
+        first = ", ".join(f"{k} {_written(lost[k].iloc[0]) if k == 'time' else lost[k].iloc[0]}" for k in keys)
+        warnings.warn(
+            f"{len(lost)} of {len(within_span)} observations of {variable} within the time of the forecast match no "
+            f"number of it; the first: {first}. Allow within= some days, or name treatments as the forecast does.",
+            UnmatchedWarning, stacklevel=3,
+        )  # fmt: skip
+    return value, sd, times, len(lost)
+
+
+def _nearest(stamps: NDArray[Any], valid: NDArray[Any], within: float) -> NDArray[Any]:
+    """Each stamp as the valid time nearest to it, if that is near enough; dates by the calendar."""
+    reach = within if valid.dtype.kind != "M" else np.timedelta64(round(within * 86400e9), "ns")
+    pick = np.searchsorted(valid[:-1] + np.diff(valid) / 2, stamps)
+    return np.where(np.abs(valid[pick] - stamps) <= reach, valid[pick], stamps)
 
 
 def score(
@@ -537,6 +565,7 @@ def score(
     *,
     error: bool = True,
     level: float = 0.9,
+    within: float = 0.0,
     rng: Rng = 0,
 ) -> xr.Dataset:
     """Score archived forecasts with what has been observed since.
@@ -554,6 +583,9 @@ def score(
         will be measured, which is what is compared.
     level : float
         Nominal coverage of the central interval.
+    within : float
+        Days: an observation belongs to the valid time nearest to it, if it is so near. Stocks in the
+        autumn of a year meet a forecast of its last day with 100.
     rng : Generator or int
         For the errors and for ties in the PIT.
 
@@ -561,13 +593,19 @@ def score(
     -------
     xarray.Dataset
         `observed`, `crps`, `pit`, `inside` (1 in the interval, 0 outside), `mean` and `spread` of
-        the ensemble, each (issue, lead, ...), NaN where nothing was observed.
+        the ensemble, each (issue, lead, ...), NaN where nothing was observed. The attribute `unmatched`
+        counts the rows between the first and the last valid time that belong to no number.
 
     Raises
     ------
     InputError
         A variable that was not forecast or not observed, two observations at one time, no valid
         time that was observed.
+
+    Warns
+    -----
+    UnmatchedWarning
+        Rows in the time of the forecast that match none of its dates or treatments.
     """
     import xarray as xr
 
@@ -577,7 +615,8 @@ def score(
         names = [str(n) for n, v in archive.data_vars.items() if {"member", "lead"} <= {*v.dims}]
         raise InputError(f"{variable!r} was not forecast; the archive has {', '.join(names)}.")
     ensemble = archive[variable].transpose("member", "issue", "lead", ...)
-    value, sd, times = _paired(archive, ensemble, _checked(observations))
+    within = as_number("within", within, lower=0.0)
+    value, sd, times, lost = _paired(archive, ensemble, _checked(observations), within)
     seen = np.isfinite(value)
     if not seen.any():
         raise InputError(
@@ -603,7 +642,73 @@ def score(
         whole = np.full(seen.shape, np.nan)
         whole[seen] = values
         out[name] = (ensemble.dims[1:], whole, {"units": units.get(name, unit)})
-    return out.assign_attrs(variable=variable, level=level)
+    return out.assign_attrs(variable=variable, level=level, unmatched=lost)
+
+
+def treatment_effect(
+    archive: xr.Dataset, variable: str, treated: Mapping[str, Any], control: Mapping[str, Any],
+    observations: pd.DataFrame | None = None, *, level: float = 0.9, within: float = 0.0, rng: Rng = 0,
+) -> pd.DataFrame:
+    """Treated minus control, member by member: what is common to both falls out.
+
+    Parameters
+    ----------
+    archive : xarray.Dataset
+        From :func:`run_cycle`.
+    variable : str
+    treated, control : mapping
+        Value of each further dimension: ``{"warmer": 9.0, "co2": 390}``.
+    observations : pandas.DataFrame, optional
+        As :func:`score` takes them. An effect is observed where both were; errors add in quadrature.
+    level, within, rng
+        As :func:`score`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an issue and lead: `issue`, `time`, `mean`, `lower`, `upper` of the effect that was forecast;
+        with observations also `observed`, `sd`, and `inside`: does it lie in the interval, its error added?
+
+    Raises
+    ------
+    InputError
+        A variable that was not forecast, a treatment that there is not.
+    """
+    import pandas as pd
+    import xarray as xr
+
+    if variable not in archive or "member" not in archive[variable].dims:
+        raise InputError(f"{variable!r} was not forecast; the archive has {', '.join(map(str, archive.data_vars))}.")
+    whole = archive[variable].transpose("member", "issue", "lead", ...)
+    sides = []
+    for what, side in (("treated", treated), ("control", control)):
+        as_kind(what, side, Mapping, hint="Such as {'warmer': 9.0}.")
+        if set(side) != set(map(str, whole.dims[3:])):
+            raise InputError(f"{what} must name each of {', '.join(map(str, whole.dims[3:])) or 'no treatment'}.")
+        for name, value in side.items():
+            if value not in whole[name].values:
+                raise InputError(f"there is no {name} {value!r}; there are {', '.join(map(str, whole[name].values))}.")
+        sides.append(dict(side))
+    change = (whole.sel(sides[0]) - whole.sel(sides[1])).transpose("member", "issue", "lead").values
+    times = archive["time"].transpose("issue", "lead").values
+    out = pd.DataFrame({"issue": np.repeat(archive["issue"].values, times.shape[1]), "time": times.ravel(),
+                        "mean": change.mean(0).ravel()})  # fmt: skip
+    out["lower"], out["upper"] = (x.ravel() for x in _scores.interval(change, level))
+    if observations is None:
+        return out
+    rows = _checked(observations)
+    for name in sides[0]:
+        rows = rows[rows[name].isin([side[name] for side in sides])] if name in rows else rows
+    value, sd, _, _ = _paired(archive, whole, rows, as_number("within", within, lower=0.0))
+    both = xr.Dataset({"y": (whole.dims[1:], value), "sd": (whole.dims[1:], sd)}, coords=whole.coords)
+    (y1, s1), (y0, s0) = ((part["y"].values, part["sd"].values) for part in (both.sel(side) for side in sides))
+    out["observed"], out["sd"] = (y1 - y0).ravel(), np.hypot(s1, s0).ravel()
+    seen = out["observed"].notna().to_numpy()
+    noisy = add_observation_error(change.reshape(len(change), -1)[:, seen], out["sd"].to_numpy()[seen], rng=as_rng(rng))
+    lower, upper = _scores.interval(noisy, level)
+    out["inside"] = np.nan
+    out.loc[seen, "inside"] = ((lower <= out["observed"][seen]) & (out["observed"][seen] <= upper)).astype(float)
+    return out
 
 
 def to_long_table(archive: xr.Dataset, model_id: str, site_id: str = "") -> pd.DataFrame:

@@ -174,7 +174,7 @@ class Scenario:
         )
         return warming, moisture, litter
 
-    def of(self, rows: Any) -> Scenario:
+    def _of(self, rows: Any) -> Scenario:
         """That of some of the places."""
         cut = {n: getattr(self, n)[rows] for n in ("warming", "moisture", "input") if getattr(self, n).ndim > 1}
         return dataclasses.replace(self, **cut)
@@ -357,7 +357,7 @@ def _one(theta: Array, forcing: clm5.Forcing, scenario: Scenario, clock: _Clock)
     for first in range(0, n, at_once):
         rows = np.arange(first, min(first + at_once, n))
         flat = theta[rows].reshape(rows.size, -1, p)
-        X, off = _states(flat, forcing[rows], scenario.of(rows), clock)
+        X, off = _states(flat, forcing[rows], scenario._of(rows), clock)
         soil = X[..., clm5.SOIL, :].sum(axis=-2)
         stock = (soil @ clock.dz).reshape(len(X), rows.size, *members)
         pieces.append((stock, (X @ clock.dz).mean(axis=2), soil.mean(axis=2), off))

@@ -85,7 +85,7 @@ class Prediction:
             raise InputError("This prediction is one number a measurement and has no interval.")
         sd = as_kind("observations", observations, "sd", hint="Such as ProfileObservations.").sd
         if self.draws.ndim != 3 or sd.shape != (len(self.draws), self.draws.shape[-1]):
-            raise InputError(f"draws have shape {self.draws.shape}, the errors {sd.shape}; (site, draw, obs) is needed.")
+            raise InputError(f"draws have shape {self.draws.shape}, errors {sd.shape}; (site, draw, obs) is needed.")
         noise = as_rng(rng).standard_normal(self.draws.shape)
         measured = self.draws + sd[:, None, :] * noise
         # Among n draws a new one falls below the k-th with probability k / (n + 1).

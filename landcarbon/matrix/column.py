@@ -35,7 +35,7 @@ from landcarbon.matrix import cascade, solve, typeset
 from landcarbon.matrix.cascade import Plan, Rates
 from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_whole
 from landcarbon.matrix.frozen import altered, keep
-from landcarbon.matrix.layers import SoilLayers, transport_matrix
+from landcarbon.matrix.layers import SoilLayers, exchange_rates, face_diffusivity, transport_matrix
 from landcarbon.matrix.model import (
     MatrixModel,
     check_names,
@@ -178,6 +178,33 @@ class LayeredModel:
             known = [f.name for f in dataclasses.fields(self)]
             unknown = sorted(set(changes) - set(known))
             raise InputError(f"A LayeredModel has {known}, not {unknown}.") from None
+
+    def with_mixing(self, diffusivity: ArrayLike, velocity: ArrayLike = 0.0) -> LayeredModel:
+        """A copy mixed otherwise, such as V(t) of a run in which the soil freezes and thaws.
+
+        Parameters
+        ----------
+        diffusivity : array_like (..., L)
+            Of each layer [m2 yr-1]; it is carried to the faces by `layers.face_diffusivity`.
+        velocity : array_like (..., L−1)
+            Positive downward [m yr-1].
+
+        Examples
+        --------
+        Mixed down to where it is thawed, at most 1 m in spring and not at all in autumn:
+
+        >>> from landcarbon.matrix.simulate import simulate
+        >>> soil = SoilLayers([0.2, 0.3, 0.5])
+        >>> column = LayeredModel(("soil",), soil, [[1]], [[0.1, 0.05, 0.02]], [0, 0], [0, 0])
+        >>> thaw = lambda t: 0.5 + 0.5 * np.sin(2 * np.pi * t)
+        >>> run = simulate(lambda t: column.with_mixing(1e-3 * (soil.node < thaw(t))),
+        ...                np.arange(0, 25) / 12, X0=[[1000.0, 0.0, 0.0]], I=np.zeros((1, 1, 3)))
+        >>> run.X[-1].values.round(1)
+        array([[797.4,  15. ,   0. ]])
+        """
+        faces = face_diffusivity(diffusivity, self.layers)
+        down, up = exchange_rates(faces, self.layers, velocity)
+        return self.replace(down=down, up=up)
 
     def __repr__(self) -> str:
         return typeset.card(self)

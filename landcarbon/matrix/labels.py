@@ -26,7 +26,7 @@ import numpy as np
 
 import landcarbon
 from landcarbon.matrix.errors import InputError, as_kind, as_path, as_whole
-from landcarbon.store import put, to_netcdf
+from landcarbon.store import put, read_netcdf, to_netcdf
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -133,11 +133,8 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
     ...     read(f"{folder}/x.nc")["X"].attrs
     {'units': 'gC m-2'}
     """
-    import xarray as xr
-
     try:
-        with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as file:
-            data = file.load()
+        data = read_netcdf(path, decode_timedelta=False)
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read ({type(error).__name__}); give a netCDF file of this package."

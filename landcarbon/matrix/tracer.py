@@ -53,7 +53,7 @@ _B1 = -(6.0 * GAMMA**2 - 16.0 * GAMMA + 1.0) / 4.0
 _B2 = (6.0 * GAMMA**2 - 20.0 * GAMMA + 5.0) / 4.0
 STAGES = np.array([[GAMMA, 0.0, 0.0], [0.5 * (1.0 - GAMMA), GAMMA, 0.0], [_B1, _B2, GAMMA]])
 TIMES = STAGES.sum(axis=1)
-CHUNK, KEPT = 512, 64  # columns at once; with every stage kept, for the way back
+CHUNK, KEPT = 512, 192  # columns at once; with every stage kept, for the way back
 
 
 def tracer(

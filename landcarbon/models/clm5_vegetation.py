@@ -37,15 +37,16 @@ l      litter of each pool that is cwd, litter 1, 2 and 3:  (4, 18) 1      LITTE
 [5] The three fractions as in the default parameters of FATES, the other vegetation of the same code.
 
 That vegetation and soil of CLM5 are one matrix equation: Lu et al. (2020), doi 10.1029/2020MS002105. The
-rates here are those of a mean year: what CLM5 does within weeks of spring and autumn, these pools do
-all year round, f_s of the store a year and 365/t_on of what is ready. For wood that changes little; leaves of deciduous
-trees have no summer and no winter here. Growth respiration, nitrogen, fire and harvest are left out.
+rates of `Plant.model` are those of a mean year: what CLM5 does within weeks of spring and autumn, its pools
+do all year round, f_s of the store a year and 365/t_on of what is ready. `Plant.seasons` has spring and
+autumn. Growth respiration, nitrogen, fire and harvest are left out.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,8 @@ Array = NDArray[np.float64]
 TISSUES = ("leaf", "fine root", "live stem", "dead stem", "live coarse root", "dead coarse root")
 POOLS = tuple(f"{tissue}{kind}" for kind in ("", " store", " ready") for tissue in TISSUES)
 DAYS = 365.0
+OFFSET_DAYS = 15.0
+LEFT = 1e-3  # of the leaves, when autumn is over
 
 PARAMETERS = ParameterTable(
     Parameter(*row)
@@ -154,17 +157,81 @@ class Plant:
         -------
         MatrixModel
         """
-        fall = 1.0 / self.leaf_longevity
+        return self._rates(npp, 1.0 / self.leaf_longevity, -math.log1p(-self.made_ready))
+
+    def seasons(
+        self, npp: float, step: float, spring: float = 110 / DAYS, autumn: float = 280 / DAYS
+    ) -> Callable[[float], MatrixModel]:
+        """The 18 pools of a deciduous tree through the year: buds open in spring, leaves fall in autumn.
+
+        From `spring` on, for `onset_days`, f_s of what is stored is made ready; from `autumn` on, for
+        15 days [2], leaves and fine roots fall, all but a thousandth. Outside these days neither moves,
+        and `leaf_longevity` is not used.
+
+        Parameters
+        ----------
+        npp : float
+            Of the year [gC m-2 yr-1]; when in the year it comes is said by the input of the run.
+        step : float
+            Length of the steps of the run [yr], above 0, at most 1. Rates are means over a step, so a
+            season passes on the same share whatever its length.
+        spring, autumn : float
+            When they begin [yr], as parts of a year from 0 to 1.
+
+        Returns
+        -------
+        callable
+            Time [yr] → MatrixModel, for the step with this time in its middle.
+
+        Raises
+        ------
+        InputError
+            A step or a day outside the year.
+
+        Examples
+        --------
+        >>> from landcarbon.matrix.simulate import simulate
+        >>> weeks = np.arange(0, 40 * 52 + 1) / 52
+        >>> run = simulate(DECIDUOUS.seasons(600.0, step=1 / 52), weeks, np.zeros(18), I=600.0)
+        >>> run.X.sel(pool="leaf")[-52::13].values.round(1)     # January, April, July, October
+        array([  0.6,   0.6, 123.6,  97. ])
+        """
+        step = as_number("step", step, lower=0.0, strict=True, upper=1.0, hint="In years, such as 1 / 52.")
+        spring, autumn = (
+            as_number(name, day, lower=0.0, upper=1.0, hint="A part of a year.")
+            for name, day in (("spring", spring), ("autumn", autumn))
+        )
+        opened, shed = -math.log1p(-self.made_ready), -math.log(LEFT)
+
+        def at(time: float) -> MatrixModel:
+            on = _within(time, step, spring, self.onset_days / DAYS) / step
+            off = _within(time, step, autumn, OFFSET_DAYS / DAYS) / step
+            return self._rates(npp, shed * off, opened * on)
+
+        return at
+
+    def _rates(self, npp: float, fall: float, opening: float) -> MatrixModel:
+        """The pools when leaves and fine roots fall, and stores are made ready, at these rates [yr-1]."""
         passed = np.zeros((18, 18))  # rate from pool to pool
         passed[3, 2] = passed[5, 4] = self.wood_turnover
         for k in range(6):
-            passed[12 + k, 6 + k] = -math.log1p(-self.made_ready)
+            passed[12 + k, 6 + k] = opening
             passed[k, 12 + k] = DAYS / self.onset_days
         K = passed.sum(axis=0) + self.mortality
         K[:2] += fall
         grown = self.shares(npp)
         B = np.concatenate([self.displayed * grown, (1 - self.displayed) * grown, np.zeros(6)])
         return MatrixModel(POOLS, A=np.eye(18) - passed / K, K=K, B=B)
+
+
+def _within(time: float, step: float, begin: float, length: float) -> float:
+    """How long a season that comes each year lasts within the step about `time`, as a share of it all."""
+    first, last = time - step / 2 - begin, time + step / 2 - begin
+
+    def passed(t: float) -> float:
+        return math.floor(t) + min((t % 1.0) / length, 1.0)
+
+    return passed(last) - passed(first)
 
 
 EVERGREEN = Plant()

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,13 @@ HELP = {
     "n_rounds": "most rounds by which the prior is learnt from what the sites have in common",
     "n_networks": "members of the network ensemble",
     "n_folds": "folds of the cross-validation",
-    "block": "edge of the blocks that are left out [degrees]",
+    "block": "edge of the blocks that are left out [degrees] (default: at most 2, for twenty blocks)",
     "n_draws": "parameter draws a site for predictions",
     "depth": "stocks down to this depth [m]",
     "grid": "step of the map [degrees]",
     "box": "the map: west south east north [degrees]",
     "seed": "of everything random",
+    "twin": "replace carbon by that of a synthetic world whose truth is known: what would these data find?",
     "everywhere": "show the map also where the environment is unlike any that was learned from",
 }
 
@@ -92,12 +94,14 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--dry-run", action="store_true", help="say what would be done and how long it would take")
     verb.add_argument("--summary", metavar="FILE.nc", help="also write scores, map and shares, small")
     verb.add_argument("--jobs", type=int, default=-1, help="processes; -1 for all cores (default)")
+    verb.add_argument("--scheduler", metavar="ADDRESS",
+                      help="Dask scheduler (tcp://host:8786) whose workers assimilate, instead of processes here")
     verb.add_argument("--min-layers", type=int, default=3, help="fewest layers a profile needs (default: 3)")
     verb.add_argument("--sep", help="mark between the columns of a CSV (default: found out)")
     verb.add_argument("--decimal", help="decimal mark of a CSV (default: found out)")
     for field in fields(Plan):
-        if field.name == "everywhere":
-            verb.add_argument("--everywhere", action="store_true", help=HELP["everywhere"])
+        if field.name in ("twin", "everywhere"):
+            verb.add_argument(f"--{field.name}", action="store_true", help=HELP[field.name])
             continue
         value = None if field.default is MISSING else field.default
         options: dict[str, Any] = {"default": value, "type": type(value) if value is not None else float}
@@ -156,7 +160,8 @@ def _proda(given: dict[str, Any]) -> bool:
         for line in expected(profiles, plan, **around):
             say(line)
         return True
-    result = run(profiles, given["out"], plan, at=_places(given["at"]), tell=say, **around)
+    with _cluster(given["scheduler"]):
+        result = run(profiles, given["out"], plan, at=_places(given["at"]), tell=say, **around)
     if given["summary"] is not None:
         write(summary(result), given["summary"])
     return "skipped" not in result["map"].attrs
@@ -175,6 +180,26 @@ def _profiles(name: str, given: dict[str, Any]) -> Any:
         return profiles.load_profiles(name, min_layers)
     options = {"sep": given["sep"], "decimal": given["decimal"], "min_layers": min_layers}
     return profile_files.read_profiles_csv(path, **options)
+
+
+@contextmanager
+def _cluster(scheduler: str | None) -> Iterator[None]:
+    """Chunks of sites go to the workers of a Dask cluster, if one is named."""
+    if scheduler is None:
+        yield
+        return
+    try:
+        from dask.distributed import Client
+    except ImportError:
+        raise InputError('--scheduler needs Dask: pip install "landcarbon[dask]".') from None
+    import joblib
+
+    try:
+        client = Client(scheduler, timeout="10s")
+    except (OSError, ValueError):
+        raise InputError(f"no Dask scheduler answers at {scheduler}; its log names its address.") from None
+    with client, joblib.parallel_config("dask"):
+        yield
 
 
 def _places(path: str | None) -> Any:

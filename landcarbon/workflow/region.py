@@ -14,6 +14,7 @@ map         `proda.train`, `proda.predict` on a grid     proda.nc, group "map"
 end to end  the same by networks trained through CLM5    proda.nc, group "end_to_end"
 control     `control` and `compare` of the map           proda.nc, "control" and "default"
 efficiency  carbon use efficiency against carbon         proda.nc, group "efficiency"
+truth       of a twin: what was found against what is    proda.nc, group "truth"
 report      one page with pictures, from proda.nc        report.html
 =========== ============================================ ==================================
 
@@ -40,6 +41,7 @@ from landcarbon.assimilation.runs import some_jobs
 from landcarbon.datasets.climate import covariates_at, forcing_at
 from landcarbon.datasets.outlines import inside
 from landcarbon.datasets.profiles import Profiles
+from landcarbon.datasets.twin_survey import twin_survey
 from landcarbon.geo import as_box, as_places, block_ids
 from landcarbon.learning import EndToEnd, Evaluation, Proda, Task, Work, evaluate, proda
 from landcarbon.learning.applicability import Applicability
@@ -52,7 +54,7 @@ from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep_whole
 from landcarbon.models import clm5
 from landcarbon.models.process import expand
-from landcarbon.store import Store, fingerprint, put, short, to_netcdf
+from landcarbon.store import Store, fingerprint, put, read_netcdf, short, to_netcdf
 from landcarbon.workflow.verdict import FEW_BLOCKS, by_depth, most_explained, verdict
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPS", "REAL", "Plan", "expected", "read", "run", "summary", "write"]
 
-GROUPS = ("sites", "evaluation", "map", "end_to_end", "control", "default", "efficiency")
+GROUPS = ("sites", "evaluation", "map", "end_to_end", "control", "default", "efficiency", "truth")
 REAL = Path(__file__).with_name("proda_real.nc")
 """Summary of the run over all real profiles that chapter 21 shows. It comes from this command:
 
@@ -80,6 +82,7 @@ PAIRS = (
     ("hybrid", "forest"),
 )
 GRIDS = (0.5, 1.0, 2.0, 4.0)
+BLOCKS = (2.0, 1.0, 0.5, 0.25, 0.1)
 MOST_CELLS = 5000  # of a map whose grid was not asked for
 CONTROL_CELLS = 800
 EFFICIENCY_SITES = 500
@@ -104,8 +107,9 @@ class Plan:
         Members of the network ensemble.
     n_folds : int
         Of the cross-validation.
-    block : float
-        Edge of the blocks that are left out, degrees.
+    block : float, optional
+        Edge of the blocks that are left out, degrees; if not given the largest of 2, 1, 0.5, 0.25 and 0.1 that
+        cuts the profiles into at least twenty blocks.
     n_draws : int
         Parameter draws a site for predictions.
     depth : float
@@ -116,6 +120,9 @@ class Plan:
     box : (west, south, east, north), optional
         Of the map, degrees; around the profiles if not given.
     seed : int
+    twin : bool
+        Replace the carbon of the profiles by that of a synthetic world whose truth is known
+        (:func:`landcarbon.datasets.twin_survey.twin_survey`), and hold what is found against it.
     everywhere : bool
         Show the map also where the environment is unlike any that was learned from
         (:mod:`landcarbon.learning.applicability`).
@@ -127,17 +134,19 @@ class Plan:
     n_rounds: int = 10
     n_networks: int = 8
     n_folds: int = 4
-    block: float = 2.0
+    block: float | None = None
     n_draws: int = 100
     depth: float = 1.0
     grid: float | None = None
     box: tuple[float, float, float, float] | None = None
     seed: int = 0
+    twin: bool = False
     everywhere: bool = False
 
     def __post_init__(self) -> None:
         limits = {"grid": 45.0, "depth": float(clm5.LAYERS.bottom[-1])}
-        for name in ("error", "block", "depth", *(("grid",) if self.grid is not None else ())):
+        given = (name for name in ("block", "grid") if getattr(self, name) is not None)
+        for name in ("error", "depth", *given):
             as_array(name, getattr(self, name), lower=0.0, upper=limits.get(name), strict=True)
         least = {"n_members": 10, "n_iter": 1, "n_rounds": 1, "n_networks": 2, "n_folds": 2, "n_draws": 20, "seed": 0}
         keep_whole(self, **least)
@@ -154,6 +163,7 @@ class _Land:
     covariates: pd.DataFrame
     climate: xr.Dataset
     environment: xr.Dataset | None
+    theta: NDArray[np.float64] | None = None  # true parameters, of a twin
 
 
 def run(
@@ -219,7 +229,12 @@ def run(
         profiles = _within_column(profiles)
         tell(profiles.summary().to_string())
         land = _place(profiles, climate, environment)
+        plan = _settled(plan, land)
         lost = len(profiles) - len(land.profiles)
+        if plan.twin:
+            made = twin_survey(land.profiles, land.forcing, land.covariates, error=plan.error, rng=plan.seed)
+            land = replace(land, profiles=made.profiles, theta=made.theta)
+            tell("a twin: every carbon value from here on is synthetic, and its truth is known")
         tell(f"{lost} of the used profiles have {NO_CELL}; {len(land.profiles)} go on")
         for note in profiles.notes:
             tell(f"note: {note}")
@@ -273,8 +288,10 @@ def expected(
     plan, jobs = plan or Plan(), effective_n_jobs(n_jobs)
     profiles = _within_column(profiles)
     land = _place(profiles, climate, environment)
+    plan = _settled(plan, land)
     n, lost = len(land.profiles), len(profiles) - len(land.profiles)
     lat, lon = land.covariates["latitude"].to_numpy(), land.covariates["longitude"].to_numpy()
+    assert plan.block is not None
     blocks = int(np.unique(block_ids(lat, lon, plan.block)).size)
     few = np.arange(min(n, 25))
     sites = proda.assimilate(_task(land, plan, Work())[few], n_members=plan.n_members, n_iter=plan.n_iter, n_rounds=1)
@@ -306,7 +323,7 @@ def _stages(
     progress: bool | None,
     tell: Callable[[str], None],
 ) -> tuple[xr.Dataset, ...]:
-    """Evaluation, both maps, control, default and efficiency, each with what decides it."""
+    """Evaluation, both maps, control, default, efficiency and truth, each with what decides it."""
     card: dict[str, Any] = {name: getattr(plan, name) for name in ("n_networks", "n_folds", "block", "n_draws")}
     folds = store.folder / f"folds-{fingerprint(card)}"
     evaluation = _stage(
@@ -326,7 +343,8 @@ def _stages(
     pattern = cells if "skipped" in cells.attrs else _stage(store, "control", card, lambda: _control(cells, land, plan))
     default = _stage(store, "default", card, lambda: _default(sites, land, plan))
     efficiency = _stage(store, "efficiency", card, lambda: _efficiency(sites, land, maps, plan))
-    return evaluation, *maps, pattern, default, efficiency
+    truth = _stage(store, "truth", card, lambda: _against_truth(sites, land, plan))
+    return evaluation, *maps, pattern, default, efficiency, truth
 
 
 def _account(profiles: Profiles, land: _Land, sites: proda.Sites, plan: Plan, lost: int) -> xr.Dataset:
@@ -340,7 +358,7 @@ def _account(profiles: Profiles, land: _Land, sites: proda.Sites, plan: Plan, lo
         account_layers=("reason", account["layers"].to_numpy()),
     ).assign_coords(reason=account.index.to_numpy(dtype=object))  # fmt: skip
     return found.assign_attrs(found.attrs | {
-        "plan": json.dumps(asdict(plan)), "synthetic": int(profiles.synthetic), "read": len(profiles.report),
+        "plan": json.dumps(asdict(plan)), "synthetic": int(land.profiles.synthetic), "read": len(profiles.report),
         "used": len(profiles), "without_a_cell": lost, "assimilated": len(sites),
         "failed": json.dumps({str(k): v for k, v in sites.failed.items()}),
         "notes": json.dumps([*profiles.notes, *_doubts(land.profiles)]), "seconds": sites.seconds,
@@ -366,15 +384,12 @@ def read(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
     InputError
         No such file, or a file of another kind.
     """
-    import xarray as xr
-
-    if not Path(path).is_file():
+    if not Path(path).is_file() and not Path(path).with_suffix("").is_dir():
         raise InputError(f"there is no file {path}.")
     result = {}
     for name in GROUPS:
         try:
-            with xr.open_dataset(path, group=name, engine="netcdf4") as data:
-                result[name] = data.load()
+            result[name] = read_netcdf(path, name)
         except OSError:
             raise InputError(
                 f"{Path(path).name} has no group {name!r}; is it the proda.nc of a finished run?"
@@ -498,6 +513,7 @@ def _without(land: _Land, sites: proda.Sites) -> _Land:
         land.covariates.iloc[sites.position],
         land.climate,
         land.environment,
+        None if land.theta is None else land.theta[sites.position],
     )
 
 
@@ -531,11 +547,21 @@ def _evaluate(
     few: dict[str, Rival] = {"proda": Proda(n_networks=n), "ridge": Proda("ridge", proda.ridge, n)}
     task = _task(land, plan, Work(out, n_jobs, progress)).knowing(sites)
     rivals = [few.get(name, name) for name in RIVALS]
-    return evaluate(task, folds, rivals, n_draws=plan.n_draws, rng=plan.seed).to_dataset()
+    return evaluate(task, folds, rivals, truth=land.theta, n_draws=plan.n_draws, rng=plan.seed).to_dataset()
+
+
+def _settled(plan: Plan, land: _Land) -> Plan:
+    """With blocks of a size at which the profiles fill enough of them."""
+    if plan.block is not None:
+        return plan
+    lat, lon = land.covariates["latitude"], land.covariates["longitude"]
+    fits = (size for size in BLOCKS if np.unique(block_ids(lat, lon, size)).size >= 2 * FEW_BLOCKS)
+    return replace(plan, block=next(fits, BLOCKS[-1]))
 
 
 def _folds(land: _Land, plan: Plan) -> Folds:
     place = land.covariates
+    assert plan.block is not None
     return blocked_folds(place["latitude"], place["longitude"], plan.block, plan.n_folds, plan.seed)
 
 
@@ -552,6 +578,7 @@ def _with_gaps(data: xr.Dataset) -> xr.Dataset:
 
 
 def _blocked(land: _Land, plan: Plan) -> Task:
+    assert plan.block is not None
     blocks = block_ids(land.covariates["latitude"], land.covariates["longitude"], plan.block)
     return replace(_task(land, plan, Work()), groups=blocks)
 
@@ -735,6 +762,35 @@ def _efficiency(sites: proda.Sites, land: _Land, maps: tuple[xr.Dataset, ...], p
     r = xr.DataArray(list(found.values()), {"where": list(found)}, attrs={"units": "1"})
     told = 1.0 - float(after.var(axis=1, ddof=1).mean() / prior.var(axis=1, ddof=1).mean())
     return xr.Dataset({"r": r}, attrs={"told": told, "sites": int(few.size)})
+
+
+def _against_truth(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
+    """What was found of parameters, control and efficiency at the places of a twin, against its truth."""
+    import xarray as xr
+
+    if land.theta is None:
+        raise InputError("The profiles are measured, and their truth is not known; --twin makes a world where it is.")
+    true = sites.prior.to_real(land.theta)
+    networks: dict[str, Any] = {"PRODA": _network(land, sites, plan), "end to end": _end_to_end(land, plan)}
+    z = {name: network.parameters(land.covariates) for name, network in networks.items()}
+    told = {"own profile": sites.mean, **{name: members.mean(axis=0) for name, members in z.items()}}
+    r = [[np.corrcoef(true[:, k], found[:, k])[0, 1] for k in range(true.shape[1])] for found in told.values()]
+    goes = {"truth": land.theta, **{name: sites.prior.from_real(found) for name, found in told.items()}}
+    few = np.sort(np.random.default_rng(plan.seed).permutation(len(sites))[:CONTROL_CELLS])
+    forcing = land.forcing[few]
+    right = control(land.theta[few][:, None], forcing, depth=plan.depth).data["share"].isel(draw=0)
+    members = sites.prior.from_real(np.moveaxis(z["PRODA"][:, few], 0, 1))
+    said = control(members, forcing, depth=plan.depth).data["share"]
+    return xr.Dataset(
+        {
+            "r": (("approach", "parameter"), r, {"units": "1"}),
+            "efficiency": ("who", [_goes_with_carbon(theta, land.forcing, plan) for theta in goes.values()]),
+            "share": said,
+            "true_share": ("component", right.values, {"units": "1"}),
+        },
+        coords={"approach": list(told), "parameter": list(sites.prior.names), "who": list(goes)},
+        attrs={"sites": len(sites)},
+    )
 
 
 def _goes_with_carbon(theta: NDArray[np.float64], forcing: clm5.Forcing, plan: Plan) -> float:

@@ -69,11 +69,14 @@ def page(result: Groups) -> str:
         ("The map end to end", "end_to_end", partial(_map, group="end_to_end")),
         ("What both maps say of the parameters", "map", _parameters),
         ("What the profiles know of the parameters", "sites", _information),
+        ("What was found, against the truth of this twin", "truth", _truth),
         ("Which process controls the pattern of the map", "control", _control),
         ("Why CLM5 as published holds another amount of carbon", "default", _default),
         ("How this was made", "sites", _made),
     )
     for heading, group, write in sections:
+        if group == "truth" and not synthetic:
+            continue
         parts.append(f"<h2>{heading}</h2>")
         parts.append(_section(write, result, group))
     return html_page(title, parts)
@@ -383,6 +386,30 @@ def _default(result: Groups) -> str:
         "with depth (e-folding depth 10 m, outside the prior). Swapping one component after the "
         f"other, in all orders, gives each its part of the difference of {total:+.2f} in ln stock.</p>"
     ) + figure
+
+
+def _truth(result: Groups) -> str:
+    """Parameters, control and efficiency, each beside what is true."""
+    found = result["truth"]
+    known = result["sites"]["information"].mean("site").to_series().sort_values(ascending=False)
+    methods = found["approach"].values.tolist()
+    rows = (
+        (name, f"{known[name]:.2f}", *(f"{found['r'].sel(approach=m, parameter=name).item():+.2f}" for m in methods))
+        for name in known.index.tolist()
+    )
+    low, high = np.quantile(found["share"].values, [0.05, 0.95], axis=1)
+    parts = zip(found["component"].values.tolist(), low, high, found["true_share"].values)
+    held = [(name, f"{a:+.2f} to {b:+.2f}", f"{t:+.2f}", "yes" if a <= t <= b else "no") for name, a, b, t in parts]
+    goes = ", ".join(f"{name} {r:+.2f}" for name, r in found["efficiency"].to_series().items())
+    return "\n".join((
+        f"<p>{_count(found, 'sites')} places. Correlation over them of what was found of each parameter with the "
+        "truth, and the share of its prior variance that a profile removes:</p>",
+        html_table(("", "a profile knows", *methods), rows),
+        "<p>Control of the pattern by PRODA's parameters, its interval over networks, and the truth:</p>",
+        html_table(("", "interval", "truth", "held"), held),
+        f"<p>Correlation of carbon use efficiency with ln stock: {goes}. Another --seed is another truth; what comes "
+        "out whatever the truth is, is no finding on real profiles.</p>",
+    ))  # fmt: skip
 
 
 def _made(result: Groups) -> str:

@@ -133,7 +133,7 @@ def _skill(evaluation: xr.Dataset, plan: Mapping[str, Any]) -> list[str]:
                 f"{NAMES[method]} minus {NAMES[rival]}: {gap:+.3f} ({low:+.3f} to {high:+.3f}){told}."
             )
     blocks = int(evaluation.attrs["blocks"])
-    cover = "" if np.isnan(row.coverage) else f", whose intervals of 90 % cover {row.coverage:.0%}"
+    cover = "" if np.isnan(row.coverage) else f" (its 90 % intervals hold {row.coverage:.0%})"
     said.append(
         f"The number to quote is R² {row.r2:.2f} on {blocks} left-out blocks of {plan['block']:g}°{cover}; that of a "
         "profile's own fit is no skill."
@@ -149,7 +149,7 @@ def _skill(evaluation: xr.Dataset, plan: Mapping[str, Any]) -> list[str]:
 def _efficiency(found: xr.Dataset) -> str:
     r = found["r"].to_series()
     told = float(found.attrs["told"])
-    maps = ", ".join(f"{r[name]:+.2f} {name}" for name in r.index)
+    maps = ", ".join(f"{round(r[name], 2) + 0.0:+.2f} {name}" for name in r.index)
     end = (
         "Profiles of carbon alone make such a relation whatever the truth is: this one is no evidence."
         if told < TOLD

@@ -79,14 +79,14 @@ class Page:
 
 
 class Browser:
-    """Headless Chromium that resolves no host name."""
+    """Headless Chromium that reaches this machine and no other."""
 
     def __init__(self, program: str, profile: Path) -> None:
         self.loop = asyncio.new_event_loop()
         self.process = subprocess.Popen(
             [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
              "--disable-dev-shm-usage", "--allow-file-access-from-files",
-             "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND",
+             "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
              "--remote-debugging-port=0", "--remote-allow-origins=*",
              f"--user-data-dir={profile}", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

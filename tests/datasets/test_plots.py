@@ -54,6 +54,7 @@ def test_each_row_has_its_reason_and_treatments_stay(tmp_path):
         ("date,variable,value,sd\n2016-01-01,wood,1,1\n", "have no unit"),
         ("date,variable,value [degC],sd\n2016-01-01,wood,1,1\n", "wood of plots.csv is in 'degC'"),
         ("date,variable,value,sd,unit\n2016-01-01,w,1,1,gC m-2\n2016-01-02,w,1,1,gC m-2 d-1\n", "are two variables"),
+        ("date,variable,value [kgC m-2],sd [gC m-2]\n2016-01-01,wood,1,1\n", "give both in one unit"),
         ("date,time,variable,value [gC m-2]\n", "two columns for time"),
         (HEAD + "2016-01-01,1,wood,,1,0,a\n", "no row that can be used; the first: value missing"),
     ],

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import xarray as xr
 from landcarbon.assimilation import Posterior, Prior, SeriesObservations, sample
 from landcarbon.forecasting import (
     ProcessError,
+    UnmatchedWarning,
     coverage,
     forecast,
     guard,
@@ -27,6 +29,7 @@ from landcarbon.forecasting import (
     run_cycle,
     score,
     to_long_table,
+    treatment_effect,
 )
 from landcarbon.matrix import InputError
 from landcarbon.models import Parameter, ParameterTable
@@ -271,6 +274,66 @@ def test_a_further_dimension_meets_a_column_of_its_name():
     assert set(hot[np.isfinite(hot)]) == {99.0}
     assert found["time"].values[np.isfinite(hot)].min() == DAYS[90]
     assert np.isfinite(found["observed"].sel(treatment="ambient")).all()
+
+
+def plots_archive(years=4):
+    """A stock at the end of each year in four treatments, by the calendar; +9 gains 3 a year, CO2 1."""
+
+    def stocks(now, analysis):
+        end = pd.to_datetime([f"{now.date.year + k}-12-31" for k in range(1, years + 1)])
+        year, warm, extra = np.arange(1.0, years + 1), np.array([0.0, 9.0]), np.array([0.0, 500.0])
+        common = now.rng.normal(0, 20.0, (300, 1, 1, 1))  # of a member, in all treatments
+        own = now.rng.normal(0, 1.0, (300, years, 2, 2))
+        rise = year[:, None, None] * (3.0 * (warm[:, None] > 0) + 1.0 * (extra > 0))
+        return {"wood": (("member", "lead", "warmer", "co2"), 100.0 + common + rise + own),
+                "lead": (end - now.date).days.to_numpy(float), "warmer": warm, "co2": extra}  # fmt: skip
+
+    return run_cycle(["2014-12-31"], table().assign(time=table()["time"] - pd.Timedelta("1D")), None, stocks, seed=1)
+
+
+PLOTS = pd.DataFrame({
+    "time": pd.to_datetime(["2016-12-31", "2016-12-31", "2018-12-31", "2018-12-31", "2017-09-20"]),
+    "variable": "wood", "value": [101.0, 107.0, 99.0, 111.0, 100.0], "sd": 2.0,
+    "warmer": [0.0, 9.0, 0.0, 9.0, 0.0], "co2": 0.0,
+})  # fmt: skip
+
+
+def test_dates_of_leap_years_meet_and_what_matches_nothing_is_said():
+    archive = plots_archive()
+    with pytest.warns(UnmatchedWarning, match="1 of 5 observations of wood .* the first: time 2017-09-20"):
+        found = score(archive, PLOTS, "wood")
+    assert int(found["observed"].notnull().sum()) == 4 and found.attrs["unmatched"] == 1
+    with pytest.warns(UnmatchedWarning, match=r"1 of 4 .* 2018-12-31, warmer 2\.25"):
+        score(archive, PLOTS[:4].assign(warmer=[0.0, 9.0, 0.0, 2.25]), "wood")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = score(archive, PLOTS, "wood", within=110)
+        assert int(found["observed"].notnull().sum()) == 5 and found.attrs["unmatched"] == 0
+        early = PLOTS.assign(time=PLOTS["time"].where(PLOTS.index != 4, pd.Timestamp("2013-01-01")))
+        assert score(archive, early, "wood").attrs["unmatched"] == 0  # before the forecast
+    with pytest.raises(InputError, match="two observations of wood"):
+        score(archive, pd.concat([PLOTS, PLOTS[:1].assign(time=pd.Timestamp("2016-12-30"))]), "wood", within=110)
+
+
+def test_the_effect_of_a_treatment_keeps_what_members_have_in_common():
+    archive = plots_archive()
+    plain = treatment_effect(archive, "wood", {"warmer": 9.0, "co2": 0.0}, {"warmer": 0.0, "co2": 0.0})
+    np.testing.assert_allclose(plain["mean"], [3.0, 6.0, 9.0, 12.0], atol=0.3)
+    assert (plain["upper"] - plain["lower"]).between(2 * 1.645 * 1.41 * 0.85, 2 * 1.645 * 1.41 * 1.15).all()
+    both = treatment_effect(
+        archive, "wood", {"warmer": 9.0, "co2": 0.0}, {"warmer": 0.0, "co2": 0.0}, PLOTS, within=110
+    )
+    seen = both[both["observed"].notna()]
+    assert seen["observed"].tolist() == [6.0, 12.0] and seen["sd"].tolist() == pytest.approx([8**0.5] * 2)
+    assert seen["inside"].tolist() == [1.0, 1.0]
+    wrong = treatment_effect(
+        archive, "wood", {"warmer": 9.0, "co2": 0.0}, {"warmer": 0.0, "co2": 0.0},
+        PLOTS.assign(value=[101.0, 137.0, 99.0, 111.0, 100.0]), within=110,
+    )  # fmt: skip
+    assert wrong["inside"].dropna().tolist() == [0.0, 1.0]
+    for treated, message in (({"warmer": 4.5, "co2": 0.0}, "no warmer 4.5"), ({"warmer": 9.0}, "must name each")):
+        with pytest.raises(InputError, match=message):
+            treatment_effect(archive, "wood", treated, {"warmer": 0.0, "co2": 0.0})
 
 
 def test_a_twin_cycle_with_assimilation_is_calibrated():

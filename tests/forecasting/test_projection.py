@@ -126,7 +126,7 @@ def test_users_bring_labelled_scenarios():
     own = Scenario.labelled("own", maps, [12.0, 55.0, 70.0], [20.0, 21.0, 19.0])
     np.testing.assert_allclose(own.at(2100)[0], [4.0, 2.0, 2.0])
     np.testing.assert_allclose(own.at(2200)[0], own.at(2100)[0])
-    np.testing.assert_allclose(own.of([1]).at(2057.5)[0], [1.0])
+    np.testing.assert_allclose(own._of([1]).at(2057.5)[0], [1.0])
     with pytest.raises(InputError, match="is a map"):
         Scenario.labelled("own", maps)
     maps["warming"].attrs["units"] = "mm"

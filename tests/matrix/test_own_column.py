@@ -73,6 +73,32 @@ def test_a_run_with_a_moving_thaw_depth_closes_its_balance(method):
     assert np.abs(left).max() <= 1e-9 * float(wood.X.max())
 
 
+def test_freezing_in_three_lines_is_that_of_small_explicit_steps():
+    """V(t) as a function of time, against explicit steps of a tenth and a twentieth of a day."""
+    column, t, X0 = own(strength=(1, 1, 1, 1)), np.arange(13) / 12, own().steady_state(inputs())
+
+    def depth(time):
+        return 0.75 + 0.65 * np.sin(2 * np.pi * time)
+
+    run = simulate(lambda now: column.with_mixing(5e-4 * (LAYERS.node < depth(now))), t, X0, inputs()[None])
+    still = simulate(column, t, X0, inputs()[None])
+    assert np.abs(run.X[-1] / still.X[-1] - 1).max() > 1e-3
+
+    def small(parts):
+        X = X0.copy()
+        for k in range(12):
+            model = column.with_mixing(5e-4 * (LAYERS.node < depth((k + 0.5) / 12)))
+            for _ in range(parts):
+                X = X + model.derivative(X, inputs()) / 12 / parts
+        return X
+
+    fine, coarse = small(600), small(300)
+    np.testing.assert_allclose(run.X[-1], 2 * fine - coarse, rtol=1e-7)
+    change = total(run.X, run.thickness).diff("time").values
+    gain = (total(run.input - run.respiration, run.thickness) * run.dt).values
+    assert np.all(np.abs(change - gain) <= 1e-9 * total(run.input, run.thickness).values / 12)
+
+
 @pytest.mark.parametrize("method", ["exponential", "implicit"])
 def test_the_periodic_state_of_a_moving_thaw_depth(method):
     model, I, xi = forced()

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from landcarbon.assimilation import Prior
+from landcarbon.assimilation import JointObservations, Prior, ProfileObservations
+from landcarbon.datasets import twin_world
+from landcarbon.learning import Task, hybrid
 from landcarbon.matrix import InputError
 from landcarbon.models import clm5
 from landcarbon.models import clm5_radiocarbon as model
@@ -116,3 +118,26 @@ def test_forcing_that_means_nothing(change, words):
         model.Forcing(land(), **change)
     with pytest.raises(InputError, match="Make one with clm5_radiocarbon"):
         model.observed_values(clm5.DEFAULT, land())
+
+
+def test_a_network_learns_from_both_through_it():
+    # environment → network → parameters → carbon and radiocarbon → cost, and back, against differences.
+    world = twin_world(n_sites=6, rng=3)
+    forcing = model.Forcing(world.forcing, np.full(6, 1999))
+    there = world.observations
+    ratio = ProfileObservations(
+        there.depth, np.ones(there.depth.shape), 0.05, there.node_depth, clm5.LAYERS.bottom[-1],
+        kind="absolute", mask=there.mask,
+    )  # fmt: skip
+    truth = model.observed_values(world.truth["parameters"].values, forcing)
+    ratio = ratio.with_values(ratio.simulate(truth[:, 20:], rng=1))
+    both = JointObservations({"carbon": there, "14C": ratio})
+    task = Task(both, forcing, world.covariates, model=model)
+    cost = hybrid.Cost(task, hybrid.Outputs.of(task.prior, start=clm5.PRODA_START))
+    y = 0.3 * np.random.default_rng(5).standard_normal((6, 21))
+    rows = np.arange(6)
+    _, slope = cost(y, rows)
+    for site, k in ((0, 3), (2, 8), (4, 9), (5, 19)):
+        h = 1e-4 * (rows[:, None] == site) * (np.arange(21) == k)
+        by_differences = (cost(y + h, rows)[0] - cost(y - h, rows)[0]) / 2e-4
+        assert abs(by_differences - slope[site, k]) < 1e-6 * np.abs(slope).max()

@@ -7,7 +7,9 @@ import pytest
 
 from landcarbon.matrix import InputError
 from landcarbon.matrix.from_code import matrix_from
+from landcarbon.matrix.loops import Cycle
 from landcarbon.matrix.simulate import simulate
+from landcarbon.matrix.spinup import periodic
 from landcarbon.models import clm5, clm45
 from landcarbon.models.clm5_vegetation import (
     DECIDUOUS,
@@ -122,7 +124,68 @@ def test_the_matrix_is_that_of_the_fluxes():
     assert np.abs(found.M - M).max() <= 1e-12 * np.abs(M).max()
 
 
+@pytest.mark.parametrize("n", [12, 52])
+def test_leaves_of_a_deciduous_tree_come_in_spring_and_fall_in_autumn(n):
+    t = np.arange(60 * n + 1) / n
+    trees = DECIDUOUS.seasons(NPP, step=1 / n)
+    run = simulate(trees, t, np.zeros(18), I=NPP)
+    leaf = run.X.sel(pool="leaf").values[-n - 1 :]
+    assert leaf.min() < 0.002 * leaf.max()
+    assert 110 / 365 < t[np.argmax(leaf)] < 290 / 365
+    change = np.diff(run.X.sum("pool").values)
+    gain = ((run.input - run.respiration).sum("pool") * run.dt).values
+    assert np.abs(change - gain).max() <= 1e-9 * NPP / n
+    # A year as a loop: the periodic state closes, and the store falls by half between two autumns without growth.
+    year = Cycle.from_model(trees, NPP, dt=np.full(n, 1 / n))
+    X = periodic(year).X
+    np.testing.assert_allclose(year(X), X, rtol=1e-10)
+    fasting = simulate(trees, t[: n + 1], X, I=0.0).X.values[-1]
+    np.testing.assert_allclose(fasting[6:12] / X[6:12], 0.5 * np.exp(-0.02), rtol=1e-9)
+
+
+def test_the_seasons_are_those_of_small_explicit_steps():
+    """Three months about spring, against the fluxes written out, in steps of a minute and of two."""
+    n, first = 365, 100
+    t = np.arange(first, first + 60) / n
+    trees, X0 = DECIDUOUS.seasons(NPP, step=1 / n), np.linspace(50.0, 900.0, 18)
+    exact = simulate(trees, t, X0, I=NPP).X.values[-1]
+
+    def small(parts):
+        X, grown = X0.copy(), DECIDUOUS.shares(NPP) * NPP
+        for k in range(first, first + 59):
+            open_ = np.log(2) * 365 / 30 if 110 <= k < 140 else 0.0
+            for _ in range(parts):
+                dX = -0.02 * X
+                for live, dead in ((2, 3), (4, 5)):
+                    dX[live] -= 0.7 * X[live]
+                    dX[dead] += 0.7 * X[live]
+                dX[6:12] += grown - open_ * X[6:12]
+                dX[12:] += open_ * X[6:12] - 365 / 30 * X[12:]
+                dX[:6] += 365 / 30 * X[12:]
+                X = X + dX / n / parts
+        return X
+
+    fine, coarse = small(200), small(100)
+    np.testing.assert_allclose(exact, 2 * fine - coarse, rtol=1e-7)
+
+
+def test_plants_with_seasons_stand_on_the_soil_column():
+    soil, b = column()
+    seasons, t = DECIDUOUS.seasons(NPP, step=1 / 26), np.arange(27) / 26
+    land = ecosystem(DECIDUOUS.model(NPP), soil, b)
+    run = simulate(lambda time: ecosystem(seasons(time), soil, b), t, land.steady_state(NPP), I=NPP)
+    change = np.diff(run.X.sum("pool").values)
+    gain = ((run.input - run.respiration).sum("pool") * run.dt).values
+    assert np.abs(change - gain).max() <= 1e-9 * NPP
+    litter = run.respiration.isel(pool=slice(0, 18)).sum("pool")
+    assert float(np.abs(litter).max()) < 1e-8  # all of it goes to the soil
+
+
 def test_sentences():
+    with pytest.raises(InputError, match="step must be at most 1"):
+        DECIDUOUS.seasons(NPP, step=7.0)
+    with pytest.raises(InputError, match="autumn must be at most 1"):
+        DECIDUOUS.seasons(NPP, step=1 / 52, autumn=280)
     soil, b = column()
     with pytest.raises(InputError, match="18 pools of Plant"):
         ecosystem(EVERGREEN.model(NPP).replace(pools=[f"p{k}" for k in range(18)]), soil, b)

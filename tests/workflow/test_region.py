@@ -102,6 +102,7 @@ def test_every_profile_is_accounted_for(finished):
 def test_the_result_is_labelled_and_finite(finished):
     result = region.read(finished / "proda.nc")
     assert set(result) == set(region.GROUPS)
+    assert "truth is not known" in result["truth"].attrs["skipped"]
     sites, cells = result["sites"], result["map"]
     assert sites.sizes["parameter"] == 21
     assert sites["latitude"].attrs["units"] == "degrees_north"
@@ -247,6 +248,18 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(files, tmp_path, c
     assert "fewer than 10 blocks carry no interval; try --block 5" in capsys.readouterr().out
 
 
+def test_a_cluster_gives_the_same_bits(files, finished, tmp_path, capsys):
+    distributed = pytest.importorskip("distributed", reason="dask[distributed] is not installed")
+    words = ("--environment", str(files / "clay.nc"), "--grid", "2", "--jobs", "-1")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        assert call(files, "faulty.csv", tmp_path / "out", *words, "--scheduler", cluster.scheduler_address) == 0
+    there, here = (region.read(folder / "proda.nc") for folder in (tmp_path / "out", finished))
+    for group in ("sites", "map"):
+        xr.testing.assert_equal(there[group], here[group])
+    assert call(files, "sound.csv", tmp_path / "no", "--scheduler", "tcp://127.0.0.1:1") == 2
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
+
+
 def test_a_killed_run_ends_with_the_same_bits(files, finished, tmp_path, monkeypatch):
     """Killed between the second round of the sites and that of the folds, then in the map."""
     out = tmp_path / "killed"
@@ -280,6 +293,17 @@ def test_fewer_blocks_than_folds_leave_out_skill_and_map(files, tmp_path, capsys
     assert np.isfinite(result["default"]["total"]).all()
     assert "Left out:" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "folds" in capsys.readouterr().out
+
+
+def test_blocks_are_as_large_as_the_spread_of_the_places_allows(files, tmp_path, capsys):
+    one_farm = pd.read_csv(files / "sound.csv")
+    one_farm["latitude"] = 40.0 + (one_farm["latitude"] - 38.5) / 20
+    one_farm["longitude"] = -100.0 + (one_farm["longitude"] + 98.0) / 20
+    one_farm.to_csv(tmp_path / "farm.csv", index=False)
+    for table, size in ((files / "sound.csv", "2"), (tmp_path / "farm.csv", "0.1")):
+        words = ["proda", "--profiles", str(table), "--out", str(tmp_path / "out"), "--dry-run", *SMALL]
+        assert main([*words, "--climate", str(files / "climate.nc")]) == 0
+        assert f"blocks of {size}° in 3 folds" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -473,6 +497,27 @@ def test_a_file_that_is_no_result_is_named(tmp_path):
     xr.Dataset({"a": 1}).to_netcdf(tmp_path / "other.nc")
     with pytest.raises(InputError, match="no group 'sites'"):
         region.read(tmp_path / "other.nc")
+
+
+def test_a_twin_of_the_survey_is_held_against_its_truth(files, tmp_path):
+    out = tmp_path / "twin"
+    assert call(files, "sound.csv", out, "--twin") == 0
+    result = region.read(out / "proda.nc")
+    assert result["sites"].attrs["synthetic"] == 1
+    found, scores = result["truth"], result["evaluation"]
+    assert found["approach"].values.tolist() == ["own profile", "PRODA", "end to end"]
+    assert "truth" in scores["approach"].values, "the ceiling is a row of the ladder"
+    measured = np.isfinite(scores["observed"].values)
+    left = (scores["predicted"].sel(approach="truth").values - scores["observed"].values)[measured]
+    assert left.std() == pytest.approx(0.6, rel=0.15)
+    # What a profile knows most of is found best at its own place.
+    order = np.argsort(result["sites"]["information"].mean("site").values)
+    own = found["r"].sel(approach="own profile").values[order]
+    assert own[-5:].mean() > own[:5].mean() + 0.1
+    np.testing.assert_allclose(found["true_share"].sum(), 1.0, rtol=1e-6)
+    page = _Page((out / "report.html").read_text(encoding="utf-8")).text
+    assert "synthetic" in page and "What was found, against the truth of this twin" in page
+    assert call(files, "sound.csv", out) == 2, "the measured survey is another run"
 
 
 def test_a_synthetic_world_is_called_synthetic(files, tmp_path):

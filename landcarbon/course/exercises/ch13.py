@@ -105,3 +105,35 @@ def wrong_reason(answer: Callable[..., Any]) -> None:
            "At 8 °C the two must hold the same carbon, to one per cent.")
     loss = np.sort(now - later)
     expect(loss[1] >= 3 * loss[0], "value", "Their losses under 4 °C of warming must differ at least threefold.")
+
+
+@exercise(
+    "13.4",
+    level=1,
+    title="What three ranges tell",
+    hints=(
+        "A stock is input times turnover time. What are logarithms of products?",
+        "Between the fullest and the emptiest model ln stock differs by ln of its factor, and input can bring at most "
+        "its own. What is left for turnover? And at most?",
+        "s, n, t = np.log([stock, inputs, turnover]); least = (s − …) / s; most = … / s.",
+    ),
+)
+def part_of_turnover(answer: Callable[..., Any]) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        n, t = np.exp(rng.uniform(0.3, 1.5, 2))
+        s = float(np.exp(rng.uniform(max(np.log(n), np.log(t)) + 0.05, np.log(n * t))))
+        found = answer(s, float(n), float(t))
+        expect(isinstance(found, (tuple, list)) and len(found) == 2, "shape", "Return two shares: at least, at most.")
+        least, most = (float(share) for share in found)
+        expect(np.isfinite(least) and np.isfinite(most), "not finite", "A share is NaN or infinite.")
+        expect(not (np.isclose(least, 1 - n / s) or np.isclose(most, t / s)), "units",
+               "Factors multiply, so their parts do not add: take logarithms first.")
+        expect(not np.isclose(most, np.log(t)), "units",
+               "A share has no unit of its own: divide by the logarithm of the stocks' factor.")
+        expect(least <= most + 1e-12, "sign", "The first is the least share, the second the most.")
+        expect(not np.isclose(most, np.log(n) / np.log(s)), "identity",
+               "These are the shares of input: the least of turnover is what input cannot bring.")
+        expect(np.isclose(most, np.log(t) / np.log(s)), "limit", "Turnover brings at most its own range.")
+        expect(np.isclose(least, 1 - np.log(n) / np.log(s)), "limit",
+               "What input cannot bring, even with all of its range, turnover must.")

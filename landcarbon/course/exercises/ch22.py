@@ -258,3 +258,33 @@ def chain_efficiency(answer: Callable[..., Any]) -> None:
     expect(np.isclose(float(answer(B, one)), 1 - 1 / np.linalg.solve(B, one).sum()), "value",
            "With four pools and one input it is off.")
     expect(np.isclose(float(answer(np.eye(2), np.ones(2))), 0.0), "limit", "Pools that pass nothing on: 0.")
+
+
+@exercise(
+    "22.5",
+    level=1,
+    title="alike today, apart in 2100",
+    hints=(
+        "Where does the pool end when its rate has become q k for good? And where does it begin?",
+        "What is left of the way closes at the new rate: the distance to the end shrinks like e^(−q k t).",
+        "`end = 1 / q`, and then `end + (1 - end) * np.exp(…)`.",
+    ),
+)
+def stock_ratio(answer: Callable[..., Any]) -> None:
+    """Beginning, end, direction, and the pace in between."""
+    t = np.array([0.0, 10.0, 85.0, 1e6])
+    k, q = 0.02, 1.5
+    found = np.asarray(answer(t, k, q), dtype=float)
+    expect(found.shape == t.shape, "shape", "Return one number for each time.")
+    expect(np.isfinite(found), "not finite", "A number is not finite.")
+    expect(np.isclose(found[0], 1.0), "limit", "At the beginning nothing has changed yet: X(0)/X(0).")
+    expect(found[1] < found[0], "sign", "A faster rate must lower the carbon, year after year.")
+    expect(np.isclose(found[3], 1 / q), "limit", "In the end input equals outflow at the new rate, q k.")
+    expect(
+        np.allclose(np.asarray(answer(t, k, 1.0), dtype=float), 1.0), "identity",
+        "Where the rate does not change (q is 1) neither does the carbon.",
+    )
+    old_pace = 1 / q + (1 - 1 / q) * np.exp(-k * t)
+    expect(not np.allclose(found, old_pace), "value", "It moves at the rate of before; from now on the rate is q k.")
+    right = 1 / q + (1 - 1 / q) * np.exp(-q * k * t)
+    expect(np.allclose(found, right), "value", "Beginning and end are right, what lies between is not yet.")

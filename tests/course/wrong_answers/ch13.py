@@ -35,4 +35,11 @@ WRONG = {
         (lambda: ((-0.05, 1.5), (0.05, 2.5)), "sign"),
         (lambda: (1.5, 2.5), "shape"),
     ],
+    "13.4": [
+        (lambda s, n, t: (1 - n / s, t / s), "units", "logarithms first"),
+        (lambda s, n, t: (np.log(s) - np.log(n), np.log(t)), "units", "no unit"),
+        (lambda s, n, t: (np.log(t) / np.log(s), 1 - np.log(n) / np.log(s)), "sign"),
+        (lambda s, n, t: (1 - np.log(t) / np.log(s), np.log(n) / np.log(s)), "identity"),
+        (lambda s, n, t: (0.0, np.log(t) / np.log(s)), "limit"),
+    ],
 }

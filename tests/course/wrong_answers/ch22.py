@@ -54,4 +54,11 @@ WRONG = {
         (lambda A, u: 1 - A.sum(axis=0), "shape"),
         (lambda A, u: 1 - u.sum() / np.linalg.solve(A.T, u).sum(), "value"),
     ],
+    "22.5": [
+        (lambda t, k, q: 1 / q + (1 - 1 / q) * np.exp(-q * k * t.sum()), "shape"),
+        (lambda t, k, q: np.exp(-q * k * t), "limit"),
+        (lambda t, k, q: q + (1 - q) * np.exp(-q * k * t), "sign"),
+        (lambda t, k, q: 1 / q + (1 - 1 / q) * np.exp(-k * t), "value", "the rate of before"),
+        (lambda t, k, q: 1 / q + (1 - 1 / q) * 0.5 ** (q * k * t), "value", "what lies between"),
+    ],
 }

@@ -1,0 +1,155 @@
+"""Age beside amount: what Δ14C adds at real profiles, alone and end to end, and what it costs.
+
+    python course.py bench radiocarbon                       a few minutes
+    python course.py bench radiocarbon -- --profiles 100
+
+1. Real profiles of He et al. (2016) with four dated layers at least: how many directions carbon, Δ14C and
+   both know; which parameters both move; what becomes of turnover times and ages; how far the sets of
+   a profile part by 2100.
+2. A twin world: networks trained end to end on carbon, and on both.
+
+Needs "he2016", "graven2017" and "biome4" for the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from _timing import heading  # first: it holds BLAS to one thread
+
+import numpy as np
+
+from landcarbon import datasets
+from landcarbon.assimilation import (
+    JointObservations,
+    Posterior,
+    Prior,
+    ProfileObservations,
+    identify,
+    sample,
+)
+from landcarbon.datasets.radiocarbon import load_radiocarbon, observations, radiocarbon_forcing
+from landcarbon.datasets.twin import twin_world
+from landcarbon.forecasting.projection import project, ramp
+from landcarbon.learning import Task, blocked_folds, hybrid
+from landcarbon.learning.skill import scores
+from landcarbon.models import clm5
+from landcarbon.models import clm5_radiocarbon as c14
+
+PRIOR = Prior(clm5.PARAMETERS)
+MOVED = ("q10", "efolding", "w_scaling", "beta", "tau_s1", "tau_s2", "tau_s3", "fs1s2", "fs2s3")
+DZ = np.diff(np.minimum(np.append(0.0, clm5.LAYERS.bottom), 1.0))
+FUTURES = (ramp("a fifth more litter", input=1.2), ramp("warmer by 4 K", warming=4.0))
+
+
+def real(n: int) -> tuple[Any, Any, clm5.Forcing]:
+    """Some profiles with enough dates: both streams, forcing with the air, climate alone."""
+    pits = load_radiocarbon("he2016")
+    at = datasets.forcing_at(pits.sites["latitude"], pits.sites["longitude"])
+    pits, land = pits.select(at.used), at.forcing
+    dated, layers = (
+        pits.layers.groupby("profile_id")[c].count().loc[pits.ids].to_numpy() for c in ("delta_14c", "organic_carbon")
+    )
+    enough = np.flatnonzero((dated >= 4) & (layers <= 9) & (land.active_layer_depth > 2))
+    few = np.sort(np.random.default_rng(0).permutation(enough)[:n])
+    pits, land = pits.select(few), land[few]
+    return observations(pits), radiocarbon_forcing(pits, land), land
+
+
+def age_and_turnover(theta: np.ndarray, land: clm5.Forcing) -> tuple[np.ndarray, np.ndarray]:
+    """Mean age of soil carbon to 1 m, and all carbon to 1 m over the input [yr]."""
+    column, b = clm5.column(theta, land)
+    X = column.steady_state(b, method="cascade")
+    XA = column.steady_state(X, method="cascade")
+    stock, aged = ((a[..., clm5.SOIL, :] @ DZ).sum(axis=-1) for a in (X, XA))
+    return aged / stock, stock / (b @ clm5.LAYERS.thickness).sum(axis=-1)
+
+
+def profiles(n: int) -> None:
+    """The first part."""
+    data, dated, land = real(n)
+    print(f"{len(dated.year)} profiles: {data.parts['carbon'].mask.sum()} layers with carbon, "
+          f"{data.parts['radiocarbon'].mask.sum()} with Δ14C")  # fmt: skip
+    asked = {
+        "carbon": Posterior(PRIOR, lambda z: clm5.observed_values(z, land.expand()), data.parts["carbon"]),
+        "14C": Posterior(PRIOR, lambda z: c14.observed_values(z, dated.expand())[..., 20:], data.parts["radiocarbon"]),
+        "both": Posterior(PRIOR, lambda z: c14.observed_values(z, dated.expand()), data),
+    }
+    places = np.tile(PRIOR.sample(6, rng=1), (len(dated.year), 1, 1))
+    for name, posterior in asked.items():
+        print(f"\n{name}\n{identify(posterior, at=places)}")
+    draws = {}
+    for name in ("carbon", "both"):
+        began = time.perf_counter()
+        draws[name] = sample(asked[name], "es-mda", rng=2, n_members=100).draws
+        print(f"{name}: assimilated in {time.perf_counter() - began:.0f} s")
+    print("\nmedian over profiles   " + "  ".join(f"{p:>9s}" for p in MOVED))
+    for name, theta in draws.items():
+        print(f"{name:22s} " + "  ".join(f"{np.median(theta[..., clm5.PARAMETERS.index(p)]):9.3g}" for p in MOVED))
+    print("\n                       mean age to 1 m   spread in a profile   carbon over input   spread")
+    alone = np.broadcast_to(clm5.DEFAULT, (len(dated.year), 1, 21))
+    for name, theta in (draws | {"CLM5 as published": alone}).items():
+        age, turnover = age_and_turnover(theta, land.expand())
+        print(f"{name:22s} {np.median(age):11.0f} yr {np.log(age).std(axis=1).mean():17.2f} ln "
+              f"{np.median(turnover):16.0f} yr {np.log(turnover).std(axis=1).mean():8.2f} ln")  # fmt: skip
+    run = project(draws, land, FUTURES, every=85)
+    change = 100 * (run.stock.isel(time=-1) / run.stock.isel(time=0) - 1)
+    spread = change.std("draw").mean("place").squeeze()
+    print("\nby 2100: spread within a profile, % of the stock")
+    print(spread.to_pandas().round(2).to_string())
+
+
+def end_to_end(n: int) -> None:
+    """The second part."""
+    world = twin_world(n_sites=n, rng=3)
+    truth = world.truth["parameters"].values
+    dated = c14.Forcing(world.forcing, np.full(n, 2000))
+    there = world.observations
+    dates = ProfileObservations(
+        there.depth, np.ones(there.depth.shape), 0.03, there.node_depth, clm5.LAYERS.bottom[-1],
+        kind="absolute", mask=there.mask,
+    )  # fmt: skip
+    dates = dates.with_values(dates.simulate(c14.observed_values(truth, dated)[:, 20:], rng=7))
+    folds = blocked_folds(world.covariates["latitude"], world.covariates["longitude"], 3.0, 4, rng=1)
+    learn, test = next(iter(folds))
+    common = {"covariates": world.covariates, "groups": folds.group}
+    tasks = {
+        "carbon": Task(there, world.forcing, **common),
+        "both": Task(JointObservations({"carbon": there, "14C": dates}), dated, model=c14, **common),
+    }
+    z = PRIOR.to_real(truth[test])
+    print(f"\n{len(learn)} synthetic profiles, {len(test)} held out")
+    for name, task in tasks.items():
+        began = time.perf_counter()
+        net = hybrid.fit(task[learn], n_networks=2, network=(16,), epochs=40, rng=1)
+        seconds = time.perf_counter() - began
+        theta = net.predict(world.covariates.iloc[test])
+        values = c14.observed_values(theta, dated[test])
+        m = there[test].mask
+        found = PRIOR.to_real(theta)
+        r = [np.corrcoef(found[:, k], z[:, k])[0, 1] for k in range(21)]
+        carbon, ratio = (
+            scores(o.data[m], o.predict(part)[m]).r2
+            for o, part in ((there[test], values[:, :20]), (dates[test], values[:, 20:]))
+        )
+        print(f"{name:7s} {seconds:5.0f} s   R² of ln carbon {carbon:.2f}, of Δ14C {ratio:.2f}   "
+              f"r of parameters with the truth: median {np.median(r):.2f}")  # fmt: skip
+
+
+def main() -> int:
+    """Both parts."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--profiles", type=int, default=40)
+    options.add_argument("--sites", type=int, default=200, help="of the twin world")
+    given = options.parse_args()
+    heading("age beside amount")
+    if all(map(datasets.is_available, ("he2016", "graven2017", "biome4"))):
+        profiles(given.profiles)
+    end_to_end(given.sites)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

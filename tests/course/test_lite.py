@@ -1,0 +1,232 @@
+"""The course in a browser: what is built, and whether Python runs in a tab that reaches no other host.
+
+The tests in the browser need JupyterLite and a Pyodide distribution in the folder ``_build/pyodide``;
+``python course.py test --browser`` fetches both and runs every chapter and every set of exercises.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from landcarbon import store
+from landcarbon.course import in_browser, lite, quizzes
+from landcarbon.datasets import registry
+from landcarbon.matrix.errors import InputError
+from landcarbon.workflow import region
+
+ROOT = Path(__file__).parents[2]
+PYODIDE = ROOT / "_build" / "pyodide"
+CHAPTERS = sorted(ROOT.glob("book/module*/*.ipynb"))
+SOLUTIONS = sorted(ROOT.glob("solutions/*.ipynb"))
+ALL = os.environ.get("LANDCARBON_BROWSER") == "all"
+
+
+# without a browser
+
+
+def test_only_data_that_may_be_given_on_are_shipped() -> None:
+    shipped = set(lite.freely_given())
+    assert {"isis", "afsp", "co2_monthly", "haddix2011", "biome4"} <= shipped
+    for name, entry in registry.entries().items():
+        if "never redistribute" in entry.licence or entry.licence == "cite":
+            assert name not in shipped
+
+
+def test_a_wheel_can_be_imported(tmp_path: Path, monkeypatch) -> None:
+    path = lite.wheel(tmp_path, "tiny_thing", "1.2", {"tiny_thing/__init__.py": b"x = 3\n"})
+    monkeypatch.syspath_prepend(str(path))
+    assert importlib.import_module("tiny_thing").x == 3
+    assert importlib.metadata.version("tiny_thing") == "1.2"
+    with zipfile.ZipFile(path) as file:
+        assert "tiny_thing-1.2.dist-info/RECORD" in file.namelist()
+
+
+def test_own_wheels_hold_what_a_browser_can_read(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(registry, "local_file", lambda entry: None)
+    monkeypatch.setattr(lite, "local_file", lambda entry: None)
+    library, _ = lite._own_wheels(ROOT, tmp_path)
+    with zipfile.ZipFile(library) as file:
+        names = set(file.namelist())
+        file.extractall(tmp_path / "site")
+    assert "landcarbon/course/quiz_files/03.json" in names
+    assert not any(name.endswith((".pyc", "proda_real.nc")) for name in names)
+    monkeypatch.setattr(store, "IN_BROWSER", True)
+    there = region.read(tmp_path / "site/landcarbon/workflow/proda_real.nc")
+    monkeypatch.setattr(store, "IN_BROWSER", False)
+    for name, data in region.read(region.REAL).items():
+        xr.testing.assert_equal(there[name], data)
+
+
+def test_work_is_kept_without_netcdf4(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(store, "IN_BROWSER", True)
+    monkeypatch.setitem(sys.modules, "netCDF4", None)
+    data = xr.Dataset(
+        {"x": ("site", [1.5, np.nan]), "n": ("site", [1, 2]), "good": ("site", [True, False])},
+        {"site": ["a", "bé"]},
+        {"note": "kept"},
+    )
+    with store.Store(tmp_path / "run") as kept:
+        first = kept.once("x", {"seed": 1}, lambda: data)
+        again = kept.once("x", {"seed": 1}, lambda: pytest.fail("made twice"))
+    xr.testing.assert_identical(first, again)
+    xr.testing.assert_equal(first, data)
+    with pytest.raises(InputError, match="desktop"):
+        store.to_netcdf({"a": data, "b": data})
+
+
+def test_data_that_need_a_desktop_say_so(monkeypatch) -> None:
+    monkeypatch.setattr(registry, "IN_BROWSER", True)
+    monkeypatch.setattr(registry, "local_file", lambda entry: None)
+    assert not registry.is_available("spruce_obs")
+    with pytest.raises(registry.DataUnavailable, match="desktop"):
+        registry.path("spruce_obs")
+
+
+def test_quiz_is_found_beside_the_library(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError):
+        quizzes._folder(None)
+    monkeypatch.setattr(quizzes, "SHIPPED", tmp_path)
+    assert quizzes._folder(None) == tmp_path
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_packages_come_when_they_are_imported(waits: bool, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def fetch(package: str) -> None:
+        (tmp_path / "rare_words.py").write_text(f"package = {package!r}\n", encoding="utf-8")
+
+    finder = in_browser.Finder({"rare_words": "rare-words"}, fetch, lambda: waits)
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    if waits:
+        assert importlib.import_module("rare_words").package == "rare-words"
+        del sys.modules["rare_words"]
+        return
+    with pytest.raises(ModuleNotFoundError, match="a cell with the one line `import rare_words`"):
+        importlib.import_module("rare_words")
+    fetch("rare-words")  # as the kernel does for that line
+    assert importlib.import_module("rare_words").package == "rare-words"
+    del sys.modules["rare_words"]
+
+
+def test_a_distribution_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--pyodide FOLDER"):
+        lite.build(tmp_path, tmp_path / "out", str(tmp_path / "nothing"))
+    with pytest.raises(InputError, match=r"course\.py book"):
+        lite.serve(tmp_path)
+
+
+# in a browser
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a site built for these tests."""
+    if importlib.util.find_spec("jupyterlite_core") is None:
+        pytest.skip("JupyterLite is not installed: python course.py test --browser")
+    if not (PYODIDE / "pyodide-lock.json").is_file():
+        pytest.skip("no Pyodide distribution in _build/pyodide: python course.py test --browser")
+    folder = tmp_path_factory.mktemp("html")
+    (folder / "index.html").touch()
+    lite.build(ROOT, folder / "lite", str(PYODIDE))
+    server = lite.serve(folder, port=0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/lite"
+    server.shutdown()
+
+
+class Lab:
+    """JupyterLab in a page."""
+
+    def __init__(self, page, address: str, path: str) -> None:
+        self.page = page
+        page.open(f"{address}/lab/index.html?path={path}")
+        self.widget = "window.jupyterapp?.shell.currentWidget"
+        assert page.wait(f"{self.widget}?.context?.isReady", 60), "no notebook"
+        assert page.wait(f"{self.widget}.sessionContext.session?.kernel?.status === 'idle'", 120), (
+            "no kernel"
+        )
+
+    def run(self, seconds: float = 900) -> SimpleNamespace:
+        """Run all cells; what was printed, and the errors."""
+        self.page.evaluate(
+            "window.done = false; jupyterapp.commands.execute('notebook:run-all-cells')"
+            ".finally(() => { window.done = true; }); 0"
+        )
+        begin = time.perf_counter()
+        ended = self.page.wait("window.done", seconds)
+        cells = json.loads(
+            self.page.evaluate(f"JSON.stringify({self.widget}.content.model.toJSON().cells)")
+        )
+        outputs = [o for c in cells if c["cell_type"] == "code" for o in c["outputs"]]
+        text = "".join("".join(o["text"]) for o in outputs if o["output_type"] == "stream")
+        errors = [f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"]
+        return SimpleNamespace(
+            text=text,
+            errors=errors if ended else [*errors, "not at its end in time"],
+            seconds=time.perf_counter() - begin,
+        )
+
+    def write(self, cell: str, source: str) -> None:
+        """Put another source into the cell that begins with these words."""
+        self.page.evaluate(
+            f"[...{self.widget}.content.model.cells].find(c => c.sharedModel.getSource().startsWith("
+            f"{json.dumps(cell)})).sharedModel.setSource({json.dumps(source)})"
+        )
+
+
+def outside(page) -> list[str]:
+    local = ("http://127.0.0.1:", "data:", "blob:", "about:")
+    return [u for u in page.requests if not u.startswith(local)]
+
+
+def test_a_learner_answers_in_the_browser(site: str, browser) -> None:
+    page = browser.page()
+    lab = Lab(page, site, "exercises/00_first_run.ipynb")
+    assert "… 00.1 not answered yet" in lab.run().text
+    lab.write("def steady_state", "def steady_state(I, k):\n    return I * k")
+    assert "✘ 00.1 [" in lab.run().text
+    lab.write("def steady_state", "def steady_state(I, k):\n    return I / k")
+    assert "✔ 00.1 " in lab.run().text
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    again = Lab(browser.page(), site, "exercises/00_first_run.ipynb")
+    assert "✔ 00.1 " in again.run().text, "the answer did not survive"
+    assert not outside(page)
+
+
+@pytest.mark.skipif(
+    not ALL, reason="every notebook takes half an hour: python course.py test --browser"
+)
+@pytest.mark.parametrize(
+    "source", [*SOLUTIONS, *CHAPTERS], ids=lambda p: f"{p.parent.name}/{p.stem}"
+)
+def test_notebook_runs_in_the_browser(source: Path, site: str, browser) -> None:
+    page = browser.page()
+    lab = Lab(page, site, source.relative_to(ROOT).as_posix())
+    ran = lab.run()
+    page.call("Page.navigate", url="about:blank")
+    with (ROOT / "_build" / "in_browser.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{source.parent.name}/{source.stem}: {ran.seconds:.0f} s {ran.errors}\n")
+    assert not ran.errors
+    assert "✘" not in ran.text
+    assert not outside(page)
+    if source.parent.name == "solutions":
+        stored = json.loads(source.read_text(encoding="utf-8"))
+        before = "".join(
+            "".join(o.get("text", "")) for c in stored["cells"] for o in c.get("outputs", [])
+        )
+        assert ran.text.count("✔") == before.count("✔") > 0
