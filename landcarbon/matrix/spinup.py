@@ -118,7 +118,7 @@ class SpinUp:
             if len(given) != error.ndim - 1:
                 raise InputError(f"pool is {pool!r}; the states have the axes {error.shape[1:]}: one position each.")
             place = tuple(as_whole("pool", k, 0, n - 1) for k, n in zip(given, error.shape[1:]))
-            error = error[(slice(None), *place)]
+            error = error[(..., *place)]
         return error.reshape(len(error), -1).max(axis=1)
 
     def years_to(self, error: float, pool: int | tuple[int, int] | None = None) -> float:
