@@ -35,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -118,7 +118,8 @@ class SpinUp:
             if len(given) != error.ndim - 1:
                 raise InputError(f"pool is {pool!r}; the states have the axes {error.shape[1:]}: one position each.")
             place = tuple(as_whole("pool", k, 0, n - 1) for k, n in zip(given, error.shape[1:]))
-            error = error[(..., *place)]
+            at: Any = (..., *place)
+            error = error[at]
         return error.reshape(len(error), -1).max(axis=1)
 
     def years_to(self, error: float, pool: int | tuple[int, int] | None = None) -> float:
