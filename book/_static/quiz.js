@@ -80,6 +80,11 @@
       const done = questions.filter((q) => q.done()).length;
       const missed = questions.filter((q) => !q.first()).map((q) => q.concept);
       again.hidden = !Object.keys(tries).length;
+      // For the page "My progress".
+      if (done === questions.length) {
+        store(`landcarbon.score.${quiz.dataset.quiz}`,
+          { questions: done, first: done - missed.length, missed });
+      }
       score.textContent = done < questions.length
         ? `${done} of ${questions.length} questions answered.`
         : `${questions.length - missed.length} of ${questions.length} right at the first try.`

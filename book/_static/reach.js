@@ -39,6 +39,46 @@
   });
   window.addEventListener("load", scrollers);
   window.addEventListener("resize", scrollers);
+  // Roles and names that the theme and its lists of references leave wrong or out.
+  function names() {
+    document.querySelectorAll(".citation-list, .citation-list [role]").forEach((part) => part.removeAttribute("role"));
+    document.querySelectorAll(".bd-links details > summary").forEach((part) => {
+      const link = part.closest("li")?.querySelector("a");
+      if (link) part.setAttribute("aria-label", `Pages under ${link.textContent.trim()}`);
+    });
+  }
+  document.addEventListener("DOMContentLoaded", names);
+  // A figure opens as large as the window; Escape, the button or another tap closes it.
+  function large(picture, opener) {
+    const box = document.createElement("dialog");
+    box.className = "figure-large";
+    box.setAttribute("aria-label", "Figure");
+    const close = Object.assign(document.createElement("button"), { type: "button", textContent: "Close" });
+    const copy = Object.assign(document.createElement("img"), { src: picture.src, alt: picture.alt });
+    box.append(close, copy);
+    box.addEventListener("click", () => box.close());
+    box.addEventListener("close", () => { box.remove(); opener.focus({ preventScroll: true }); });
+    document.body.append(box);
+    box.showModal();
+  }
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll(".cell_output img, .bd-article figure img").forEach((picture) => {
+      if (picture.closest(".jupyter-widgets")) return;
+      const link = picture.closest("a.image-reference"); // takes the focus and the keys already
+      picture.classList.add("opens");
+      if (!link) {
+        picture.tabIndex = 0;
+        picture.setAttribute("role", "button");
+        picture.addEventListener("keydown", (event) => {
+          if (event.key === "Enter") large(picture, picture);
+        });
+      }
+      (link || picture).addEventListener("click", (event) => {
+        event.preventDefault();
+        large(picture, link || picture);
+      });
+    });
+  });
   // Print shows what is folded away, and folds it again afterwards.
   let opened = [];
   window.addEventListener("beforeprint", () => {

@@ -13,6 +13,7 @@ from landcarbon.assimilation.ensemble import (
 )
 from landcarbon.assimilation.error_models import error_sd
 from landcarbon.assimilation.fitting import Fit, fit, pools
+from landcarbon.assimilation.free_errors import FreeErrors
 from landcarbon.assimilation.hmc import Hamiltonian
 from landcarbon.assimilation.information import (
     greedy_design,
@@ -61,6 +62,7 @@ __all__ = [
     "Ensemble",
     "EnsembleSmoother",
     "Fit",
+    "FreeErrors",
     "GaussianLikelihood",
     "Hamiltonian",
     "Importance",

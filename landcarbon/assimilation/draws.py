@@ -197,6 +197,13 @@ class _Statistics:
                 bound = row.lower if side == "lower" else row.upper
                 if bound == 0 or (row.lower, bound) == (0, 1):
                     continue  # nothing at all, or a whole share: a finding, no bound of ours
+                if not np.isfinite(bound):
+                    told.append(
+                        f"{most:.0%} of the posterior of {row.name!r} lies in the {side} hundredth of its prior"
+                        f"{_of_sites(share[..., k] > LEANS)}: prior and data disagree. Check the unit, or state a "
+                        "wider prior."
+                    )
+                    continue
                 told.append(
                     f"{most:.0%} of the posterior of {row.name!r} lies in the last hundredth of its prior before the "
                     f"{side} bound, {bound:g} {row.unit}{_of_sites(share[..., k] > LEANS)}: the bound decides, not the "

@@ -90,7 +90,7 @@ def build(root: Path, out: Path, pyodide: str = PYODIDE) -> None:
     """
     work = root / "_build" / "lite"
     shutil.rmtree(work, ignore_errors=True)
-    static = work / "static" / "pyodide"
+    static = work / "pyodide"
     static.mkdir(parents=True)
     local = Path(pyodide) if "://" not in pyodide else None
     lock = _lock(local, pyodide)
@@ -114,6 +114,7 @@ def build(root: Path, out: Path, pyodide: str = PYODIDE) -> None:
                "--apps", "lab", "--apps", "notebooks", "--apps", "tree"]  # fmt: skip
     if subprocess.call(command, cwd=work):
         raise InputError("JupyterLite could not be built; the lines above say why.")
+    shutil.copytree(static, work / "site" / "static" / "pyodide")
     shutil.rmtree(out, ignore_errors=True)
     shutil.move(work / "site", out)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

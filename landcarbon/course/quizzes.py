@@ -43,8 +43,8 @@ def read_quiz(path: Path) -> list[Question]:
     """
     questions: list[Question] = json.loads(path.read_text(encoding="utf-8"))
     earlier = [q["from"] for q in questions if "from" in q]
-    if not 3 <= len(questions) - len(earlier) <= 5:
-        raise InputError(f"{path.name} has {len(questions)} questions; a quiz has 3 to 5 of its own.")
+    if not 3 <= len(questions) - len(earlier) <= 6:
+        raise InputError(f"{path.name} has {len(questions)} questions; a quiz has 3 to 6 of its own.")
     if len(earlier) != (path.stem > "00") or not all(chapter < path.stem for chapter in earlier):
         raise InputError(
             f"{path.name} needs one question from an earlier chapter, marked with \"from\"; it has "

@@ -8,8 +8,10 @@ tables of the page, the equations stay as they stand.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
+from html import escape
 from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent, indent
@@ -163,10 +165,61 @@ def _first_page(app: Any, error: Exception | None) -> None:
     )
 
 
+def _not_found(app: Any, error: Exception | None) -> None:
+    """A page for addresses that lead nowhere, and a map of the site where its address is known.
+
+    A server shows it at any depth, so it finds the first page by what stands before ``/book/``.
+    """
+    if error or app.builder.name != "html":
+        return
+    title = app.config.html_title
+    Path(app.outdir, "404.html").write_text(
+        f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Not found: {title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head>
+<body><main><h1>There is no such page</h1>
+<p>It may have another name now. <a id="first" href="/">The first page of the course</a> has the list of all.</p>
+</main><script>
+const root = window.location.pathname.split(/\\/(?:book|lite|_static)\\//)[0].replace(/[^/]*\\.html$/, "");
+document.getElementById("first").href = root.replace(/\\/?$/, "/") + "index.html";
+</script></body></html>
+""",
+        encoding="utf-8",
+    )
+    if base := app.config.html_baseurl:
+        lines = "".join(
+            f"<url><loc>{base.rstrip('/')}/{name}.html</loc></url>\n" for name in sorted(app.env.found_docs)
+        )
+        Path(app.outdir, "sitemap.xml").write_text(
+            '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+            f"{lines}</urlset>\n",
+            encoding="utf-8",
+        )
+
+
+def _previews(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """What a messenger or a search engine shows of a link; the picture needs the address of the site."""
+    about = escape(app.config.myst_html_meta["description"])
+    title = escape(re.sub("<[^>]+>", "", context.get("title", "")) or app.config.html_title)
+    tags = {"og:title": title, "og:description": about, "og:type": "article", "og:site_name": app.config.html_title}
+    if base := app.config.html_baseurl:
+        tags |= {"og:image": f"{base.rstrip('/')}/_static/page.png", "og:url": f"{base.rstrip('/')}/{page}.html"}
+    lines = "".join(f'<meta property="{name}" content="{value}">\n' for name, value in tags.items())
+    context["metatags"] = context.get("metatags", "") + lines
+
+
+def _address(app: Any, config: Any) -> None:
+    """The site's address comes from whoever publishes it: LANDCARBON_SITE."""
+    config.html_baseurl = config.html_baseurl or os.environ.get("LANDCARBON_SITE", "")
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Entry point of Sphinx."""
     app.connect("autodoc-process-docstring", _docstring, priority=900)
     app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _alias)
+    app.connect("config-inited", _address)
+    app.connect("html-page-context", _previews)
     app.connect("build-finished", _first_page)
+    app.connect("build-finished", _not_found)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -141,6 +141,8 @@ def _pictures(parts: list[_Part], whole: Replicas, jars: bool) -> Iterator[str]:
         yield html_figure(fig, caption, caption)
     for fig, told in (fit_plots.ranks(whole), fit_plots.residuals(whole, **axis)):
         yield html_figure(fig, told, told)
+    if jars:
+        yield "<p>The bands are those of a new jar; jars that were fitted lie well inside them.</p>"
     yield (
         "<p>These data were used for the fit. The judge is data that were not: leave a jar, a year or a plot out, and "
         "ask for its coverage.</p>"

@@ -159,3 +159,12 @@ def test_r_hat_of_many_sites_is_the_split_one():
     far[:, 0] += 3.0
     walks = Draws(("a", "b"), far, far[..., 0], np.ones((120, 4)))
     assert "at 120 of 120 sites" in walks.concerns()[0]  # and not one by one, which would take long
+
+
+def test_a_prior_without_bounds_disagrees_with_data_in_words_of_its_own():
+    from landcarbon.assimilation import StatedPrior, log_normal
+
+    far = Ensemble(("k",), np.full((500, 1), 50.0) + np.random.default_rng(1).normal(size=(500, 1)))
+    told = far.concerns(StatedPrior({"k": log_normal(0.1, 2.0)}))
+    assert len(told) == 1 and "upper hundredth of its prior: prior and data disagree" in told[0]
+    assert "inf" not in told[0]

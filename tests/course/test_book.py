@@ -125,6 +125,30 @@ def test_first_page_leads_on(html: Path) -> None:
     assert '<a href="book/intro.html">' in text
 
 
+def test_links_have_a_preview_and_wrong_addresses_a_page(html: Path) -> None:
+    text = (html / "book/module1/03_one_matrix_equation.html").read_text(encoding="utf-8")
+    assert re.search('<meta property="og:title" content="[^"]*One matrix equation[^"]*"', text)
+    assert re.search('<meta property="og:description" content="[^"]{50,}"', text)
+    assert "There is no such page" in (html / "404.html").read_text(encoding="utf-8")
+
+
+def test_a_figure_opens_large(html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / "book/module1/03_one_matrix_equation.html").as_uri())
+    page.evaluate("document.querySelector('img.opens').click()")
+    assert page.evaluate("document.querySelector('.figure-large img').getBoundingClientRect().width") > 1000
+    page.evaluate("document.querySelector('.figure-large button').click()")
+    assert page.wait("!document.querySelector('.figure-large')")
+
+
+def test_search_shows_chapters_first(html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / "search.html").as_uri() + "?q=spin-up")
+    found = "[...document.querySelectorAll('#search-results li a')].map(a => a.getAttribute('href'))"
+    assert page.wait(f"({found}).length > 5")
+    assert all("book/module" in link for link in page.evaluate(found)[:3])
+
+
 def answer_the_quiz(page) -> None:
     """Nothing is told before a choice; the choice is kept; the end has a score and what was missed."""
     questions = page.evaluate("document.querySelectorAll('.quiz-question').length")
@@ -239,3 +263,28 @@ def test_page_fits_a_phone(source: Path, html: Path, browser) -> None:
 def json_of(value: object) -> str:
     """The value as a JavaScript string that holds its JSON."""
     return json.dumps(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def test_what_a_reader_did_is_kept_and_shown(html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / "book/module1/03_one_matrix_equation.html").as_uri())
+    assert page.evaluate("document.querySelector('.done-box input').checked") is False
+    page.evaluate("document.querySelector('.done-box input').click()")
+    assert page.evaluate("document.querySelectorAll('.bd-sidebar-primary .done-mark').length") == 1
+    page.open((html / "book/appendix/progress.html").as_uri())
+    assert page.wait("document.querySelector('#my-progress table')")
+    rows = "[...document.querySelectorAll('#my-progress tbody tr')]"
+    assert page.evaluate(f"{rows}.length") == len(CHAPTERS)
+    assert page.evaluate(f"{rows}.filter(r => r.textContent.includes('✔')).length") == 1
+    assert "Last read: " in page.evaluate("document.querySelector('#my-progress').textContent")
+    page.open((html / "book/intro.html").as_uri())
+    assert "One matrix equation" in page.evaluate("document.querySelector('#go-on').textContent")
+
+
+def test_menu_says_what_a_page_from_a_disk_needs(html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / "book/module1/03_one_matrix_equation.html").as_uri())
+    assert page.wait("document.querySelector('.lite-list').textContent.includes('course.py serve')")
+    page.evaluate("document.querySelector('.lite-menu > summary').click()")
+    assert page.evaluate("document.querySelector('.lite-list').checkVisibility()")
+    assert page.evaluate("document.querySelectorAll('.lite-list a').length") == 0
