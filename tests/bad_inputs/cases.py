@@ -27,8 +27,6 @@ MEANT = {
         "actions are the caller's own things: only the caller's payoff reads them",
     ("forecasting.noise", "add_observation_error", "ensemble", "not finite"):
         "what is missing stays missing",
-    ("forecasting.projection", "Scenario.of", "rows", "unheard"):
-        "one scenario for all places has no rows to choose among",
     ("learning.hybrid", "Outputs.coordinates", "y", "not finite"):
         "a network that has run away says NaN; training sees it and stops there",
     ("matrix.steps", "Propagator.__call__", "X", "not finite"):
