@@ -8,6 +8,13 @@
    a profile part by 2100.
 2. A twin world: networks trained end to end on carbon, and on both.
 
+At 40 profiles (60 % error of carbon, 100 per mil of Δ14C) a profile knows 1.3 of 21 parameters by carbon, 1.2 by
+Δ14C, 2.1 by both; 3.1, 2.7 and 4.5 bits. The new direction is the way into slow carbon and how long it stays
+(tau_s2, fs1s2, fl3s2). tau_s3 moves from 433 to 393 years, tau_s2 from 17 to 18; carbon over input stays at 35
+years, with CLM5 as published 19; the mean age to 1 m becomes 3,300 years (by carbon alone 4,100, as published 670)
+and its spread within a profile falls from 1.8 to 1.1 in ln. By 2100 the sets of a profile part by 0.9 % of the
+stock under a fifth more litter instead of 1.1 %, under 4 K of warming by 1.9 % as before.
+
 Needs "he2016", "graven2017" and "biome4" for the first.
 """
 

@@ -32,7 +32,7 @@ from landcarbon.assimilation.parameters import Prior
 from landcarbon.datasets.profiles import Profiles
 from landcarbon.datasets.twin import HIDDEN, LOCAL, SHIFT
 from landcarbon.geo import EARTH_RADIUS, unit_vectors
-from landcarbon.matrix.errors import InputError, Rng, as_kind, as_number, as_rng
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_kind, as_number, as_rng
 from landcarbon.models import clm5
 
 __all__ = ["TwinSurvey", "twin_survey"]
@@ -96,6 +96,7 @@ def twin_survey(
     """
     as_kind("profiles", profiles, Profiles)
     as_kind("covariates", covariates, pd.DataFrame)
+    as_kind("forcing", forcing, clm5.Forcing)
     error, rng = as_number("error", error, lower=0.0, strict=True), as_rng(rng)
     n = len(profiles)
     if not n == len(covariates) == forcing.shape[0]:
@@ -130,7 +131,8 @@ def twin_survey(
 
 def _follow(covariates: pd.DataFrame, p: int, rng: np.random.Generator) -> Array:
     """What follows the environment (site, p), mean 0 and sd 1: tanh of its leading patterns, mixed."""
-    x = covariates.drop(columns=["latitude", "longitude"]).to_numpy(float)
+    table = covariates.drop(columns=["latitude", "longitude"])
+    x = np.column_stack([as_array(f"covariate {name!r}", table[name]) for name in table])
     spread = x.std(axis=0)
     x = (x - x.mean(axis=0))[:, spread > 0] / spread[spread > 0]
     leading = np.linalg.svd(x, full_matrices=False)[0][:, :PATTERNS] * np.sqrt(len(x))
