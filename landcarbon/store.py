@@ -65,7 +65,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcarbon.matrix.errors import InputError, as_kind
+from landcarbon.matrix.errors import InputError, as_kind, as_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -354,7 +354,7 @@ def fresh_folder(path: str | os.PathLike[str]) -> Path:
     path = as_kind("path", path, str, os.PathLike)
     if not os.fspath(path):
         raise InputError("out is empty; give the folder of this run.")
-    folder = Path(path)
+    folder = as_path("path", path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -533,7 +533,7 @@ class Store:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         folder = as_kind("folder", folder, str, os.PathLike)
-        self.folder = Path(folder)
+        self.folder = as_path("folder", folder)
         self._depth = 0
         self._lock: int | None = None
         self._new: list[Path] = []
@@ -687,14 +687,14 @@ class Store:
 
     def names(self, kind: str) -> Iterator[str]:
         """Names of the results below a part of the folder, in order."""
-        for path in sorted((self.folder / kind).glob("*.nc")):
+        for path in sorted((self.folder / as_path("kind", kind)).glob("*.nc")):
             yield f"{kind}/{path.stem}"
 
     def forget(self, kind: str) -> None:
         """Remove a part of the folder, with what it holds."""
         import shutil
 
-        shutil.rmtree(self.folder / kind, ignore_errors=True)
+        shutil.rmtree(self.folder / as_path("kind", kind), ignore_errors=True)
 
 
 def _version() -> str:

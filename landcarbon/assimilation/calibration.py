@@ -45,6 +45,7 @@ from landcarbon.matrix.errors import (
     as_rng,
     as_whole,
 )
+from landcarbon.matrix.frozen import keep, keep_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -63,11 +64,23 @@ class Calibration:
         0 ... n_draws.
     n_draws : int
         Draws a rank counts over.
+
+    Raises
+    ------
+    InputError
+        Ranks that are not whole, or not between 0 and `n_draws`.
     """
 
     names: tuple[str, ...]
     ranks: NDArray[np.int_]
     n_draws: int
+
+    def __post_init__(self) -> None:
+        keep_whole(self, n_draws=1)
+        ranks = as_array("ranks", self.ranks, shape=(None, None), lower=0.0, upper=self.n_draws)
+        if (ranks % 1 != 0).any():
+            raise InputError("ranks must be whole numbers: how many draws lie below each truth.")
+        keep(self, ranks=ranks.astype(int))
 
     def counts(self, bins: int = 20) -> NDArray[np.int_]:
         """Ranks in bins of equal width (p, bins).

@@ -19,7 +19,7 @@ ordinary Metropolis chain. A rejected proposal repeats the state it came from: l
 would weight states wrongly.
 
 A sampler of one's own is a frozen dataclass beside :class:`landcarbon.assimilation.mcmc.Metropolis`: its
-fields are its options, `kernel` makes the step.
+fields are its options, `_kernel` makes the step.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from landcarbon.assimilation.draws import Draws, parameter_names
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.smc import prior_population
 from landcarbon.assimilation.streams import Random, Streams, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_whole
 from landcarbon.matrix.frozen import keep_whole
 
 __all__ = [
@@ -45,11 +45,6 @@ __all__ = [
     "Kernel",
     "Move",
     "State",
-    "accept",
-    "checked_density",
-    "draws_of",
-    "taken",
-    "walk",
 ]
 
 Array = NDArray[np.float64]
@@ -182,17 +177,19 @@ class ChainSampler(ABC):
             raise InputError(f"n_warmup is {self.n_warmup}; the step takes at least 100 steps to learn.")
 
     @abstractmethod
-    def kernel(
+    def _kernel(
         self, log_density: Callable[[Array], Any], x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
         """The step, and the state of chains that begin at x; `archive` holds all known states."""
 
     def density(self, posterior: Posterior) -> Callable[[Array], Any]:
-        """What `kernel` walks on, in real coordinates."""
+        """What the chains walk on, in real coordinates."""
+        as_kind("posterior", posterior, "log_density_real", hint="Give a Posterior.")
         return posterior.log_density_real
 
     def n_start(self, p: int) -> int:
         """Number of states to begin with; those beyond n_chains are in the archive only."""
+        as_whole("p", p, 1)
         return self.n_chains
 
     def chains(
@@ -228,9 +225,10 @@ class ChainSampler(ABC):
         InputError
             A start where the density is zero, a density that is NaN or has the wrong shape.
         """
+        as_kind("log_density", log_density, callable)
         x = as_array("start", start, shape=(None, None)).copy()
         known = x if archive is None else as_array("archive", archive, shape=(None, x.shape[-1]))
-        kernel, state = self.kernel(log_density, x, known, streams(rng, x.shape[:-2]))
+        kernel, state = self._kernel(log_density, x, known, streams(rng, x.shape[:-2]))
         nowhere = np.isneginf(state.lp)
         if nowhere.any():
             at = tuple(int(i) for i in np.argwhere(nowhere)[0])
@@ -242,6 +240,7 @@ class ChainSampler(ABC):
 
     def sample(self, posterior: Posterior, rng: Random = 0) -> Draws:
         """Walk on a posterior; results are physical."""
+        as_kind("posterior", posterior, "log_density_real", hint="Give a Posterior.")
         source = streams(rng, posterior.sites)
         density = self.density(posterior)
         n = self.n_start(len(posterior.prior))

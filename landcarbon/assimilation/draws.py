@@ -35,14 +35,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.replicas import Replicating, inference_data
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_share, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_choice, as_kind, as_share, as_whole
 from landcarbon.matrix.labels import OF_EACH, labelled, read, write
 
 if TYPE_CHECKING:
     import pandas
     import xarray
 
-__all__ = ["ConvergenceWarning", "Draws", "Ensemble", "parameter_names", "say_concerns", "systematic", "tails"]
+__all__ = ["ConvergenceWarning", "Draws", "Ensemble", "parameter_names", "systematic", "tails"]
 
 
 RHAT, EFFECTIVE = 1.01, 400.0  # limits of Vehtari et al. 2021
@@ -285,6 +285,11 @@ class Ensemble(_Statistics):
         What the draws predict for the observations, in data space.
     stuck : ndarray, (sites...), optional
         Share of the particles of `tempered_smc` that hardly move at its end.
+
+    Raises
+    ------
+    InputError
+        Draws that are not finite, or not one for each name.
     """
 
     _DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -303,6 +308,11 @@ class Ensemble(_Statistics):
     log_evidence_error: NDArray[np.float64] | None = None
     prediction: NDArray[np.float64] | None = None
     stuck: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        names = as_kind("names", self.names, tuple, list, hint="One a parameter.")
+        draws = as_array("draws", self.draws, shape=(None, len(names)))
+        object.__setattr__(self, "draws", draws)
 
     def __getitem__(self, index: Any) -> Ensemble:
         """Select sites."""
@@ -407,6 +417,16 @@ class Draws(_Statistics):
     accept_rate: NDArray[np.float64]
     diverging: NDArray[np.bool_] | None = None
 
+    def __post_init__(self) -> None:
+        names = as_kind("names", self.names, tuple, list, hint="One a parameter.")
+        draws = as_array("draws", self.draws, shape=(None, None, len(names)))
+        for name, value in (
+            ("draws", draws),
+            ("log_density", as_array("log_density", self.log_density, shape=draws.shape[-3:-1])),
+            ("accept_rate", as_array("accept_rate", self.accept_rate, lower=0.0, upper=1.0, shape=draws.shape[-3:-2])),
+        ):
+            object.__setattr__(self, name, value)
+
     def __getitem__(self, index: Any) -> Draws:
         """Select sites."""
         _needs_site_axis(self.draws.shape[:-3])
@@ -454,6 +474,7 @@ class Draws(_Statistics):
         The tail's is the smaller of those of the 5 % and the 95 % quantile. Zero where a parameter
         never moved: such a chain has told nothing.
         """
+        kind = as_choice("kind", kind, ("bulk", "tail", "mean", "sd", "median", "mad"))
         quantiles = {"prob": (0.05, 0.95)} if kind == "tail" else {}  # ArviZ 1 would take 5.5 % and 94.5 %
         return np.where(self._still, 0.0, self._diagnose("ess", method=kind, **quantiles))
 

@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_gappy
+from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_kind, as_whole
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["ExponentialCorrelation", "error_sd"]
@@ -194,7 +194,11 @@ class ExponentialCorrelation:
 
     def broadcast(self, shape: tuple[int, ...]) -> ExponentialCorrelation:
         """The same for data of another shape (more leading axes)."""
-        return _correlation(np.broadcast_to(self.order, shape), np.broadcast_to(self.rho, shape))
+        shape = tuple(as_whole("shape", n) for n in as_kind("shape", shape, tuple, list))
+        try:
+            return _correlation(np.broadcast_to(self.order, shape), np.broadcast_to(self.rho, shape))
+        except ValueError:
+            raise InputError(f"shape is {shape}; data of shape {self.rho.shape} cannot be repeated to it.") from None
 
     @staticmethod
     def joined(parts: list[tuple[ExponentialCorrelation | None, tuple[int, ...]]]) -> Any:
@@ -227,7 +231,7 @@ class ExponentialCorrelation:
 
     def whiten_transposed(self, u: ArrayLike) -> Array:
         """Derivative of Σ u_i whiten(e)_i by e, (sites..., any..., obs)."""
-        u = np.asarray(u, dtype=float)
+        u = as_array("u", u, shape=(*(None,) * (self.rho.ndim - 1), self.rho.shape[-1]))
         rho, scale, order, back = self._lifted(u.ndim)
         s = np.take_along_axis(u, order, axis=-1) / scale
         behind = rho * s
@@ -243,7 +247,7 @@ class ExponentialCorrelation:
 
     def colour(self, noise: ArrayLike) -> Array:
         """Correlated errors from independent ones: the way back from `whiten`."""
-        xi = np.asarray(noise, dtype=float)
+        xi = as_array("noise", noise, shape=(*(None,) * (self.rho.ndim - 1), self.rho.shape[-1]))
         rho, scale, order, back = self._lifted(xi.ndim)
         s = scale * np.take_along_axis(xi, order, axis=-1)
         for k in range(1, s.shape[-1]):

@@ -54,7 +54,7 @@ from landcarbon.assimilation.stated import (
     uniform,
 )
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,7 @@ class PoolFlux:
         >>> pools(2).flux([0.1, 0.001, 5.0, 2.0], [0.0, 10.0, 100.0]).round(3)
         array([7.   , 3.819, 1.81 ])
         """
-        theta, t = as_array("theta", theta, shape=(len(self.names),)), np.asarray(day, dtype=float)
+        theta, t = as_array("theta", theta, shape=(len(self.names),)), as_array("day", day, lower=0.0, shape=(None,))
         n = self.n
         k, F = theta[..., :n], theta[..., n : 2 * n]
         if self.kind == "parallel":
@@ -104,8 +104,12 @@ class PoolFlux:
         weight = (A.sum(-2)[..., None, :] @ V)[..., 0, :] * start
         return np.real((weight[..., None, :] * np.exp(-values[..., None, :] * t[..., None])).sum(-1))
 
-    def priors(self, day: Array, flux: Array) -> dict[Any, Any]:
+    def priors(self, day: ArrayLike, flux: ArrayLike) -> dict[Any, Any]:
         """Wide priors from the length of the series and the size of its fluxes alone."""
+        day = as_array("day", day, lower=0.0, shape=(None,))
+        flux = as_array("flux", flux, lower=0.0, strict=True, shape=(None,))
+        if not flux.size or not (day > 0).any():
+            raise InputError("priors need a flux, and a day after the start; the series holds none.")
         longest, shortest = float(day.max()), float(day[day > 0].min())
         edges = np.geomspace(3.0 / shortest, 0.03 / longest, self.n + 1)  # one span of rates for each pool
         out: dict[Any, Any] = {
@@ -144,7 +148,7 @@ def pools(n: int, kind: str = "parallel") -> PoolFlux:
 class JarData:
     """Fluxes by soil and jar, padded to one shape; ln flux is what is compared.
 
-    Parameters
+    Attributes
     ----------
     soils : tuple of str
     jars : tuple of tuple of str
@@ -171,12 +175,15 @@ class JarData:
         InputError
             A missing column, a day before the start, two fluxes of a jar on one day, a flux not above 0.
         """
+        as_kind("table", table, "columns", hint="Give a table of jars, as datasets.read_jars_csv reads it.")
         lacking = [name for name in ("soil", "jar", "day", "flux") if name not in table]
         if lacking:
             raise InputError(
                 f"the table of jars has no column {lacking[0]!r}; soil, jar, day and flux are expected, as "
                 "datasets.read_jars_csv gives them."
             )
+        if not len(table):
+            raise InputError("the table of jars has no rows.")
         as_array("day", table["day"], lower=0.0)
         as_array("flux", table["flux"], lower=0.0, strict=True, hint="Logarithms are compared; leave such rows out.")
         table = table.sort_values(["soil", "jar", "day"], kind="stable")
@@ -322,6 +329,8 @@ class Fit:
     def predict(self, day: ArrayLike, rng: Random = 0) -> Array:
         """Fluxes of a new jar of each soil on days (time,), with all errors: (soil, draw, time)."""
         t = as_array("day", day, shape=(None,), lower=0.0)
+        if t.ndim != 1 or not t.size:
+            raise InputError(f"day must be a row of days, but its shape is {t.shape}.")
         data, theta = self.model.data, self._theta()
         each = np.broadcast_to(t, (len(data.soils), 1, t.size))
         return np.exp(self.model.simulate(theta, each, rng)[:, :, 0])
@@ -424,9 +433,9 @@ def fit(
     >>> bool(found.summary().loc[("a", "F_2")].between(3.5, 6.5).all())
     True
     """
+    as_kind("model", model, PoolFlux, hint="Make one: pools(2).")
+    as_kind("priors", priors, dict, type(None), hint="One a name: {'k_1': log_normal(0.1, 2.0)}.")
     table = getattr(data, "table", data)
-    if not hasattr(table, "columns"):
-        raise InputError(f"data is a {type(data).__name__}; give a table of jars, as datasets.read_jars_csv reads it.")
     held = JarData.of(table, getattr(data, "unit", ""))
     stated = model.priors(held.day[held.mask], np.exp(held.log_flux[held.mask]))
     stated["sigma"] = half_normal(0.5)

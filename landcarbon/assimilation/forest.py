@@ -189,12 +189,19 @@ def forest_series(
     {'nee': -0.0, 'rt': 2.7, 'cw': 770.4}
     """
     as_kind("drivers", drivers, dalec.Drivers)
+    as_kind("forest", forest, Forest)
     names = forest.prior.names
     theta = as_array("theta", theta, shape=(len(names),), hint=f"In the order of the prior: {', '.join(names)}.")
     run = forest.run(drivers, theta, latitude)
     out = {"gpp": run.gpp, "nee": run.nee, "rt": run.autotrophic + run.heterotrophic}
     out |= {name: run.X[1:, ..., k] for k, name in enumerate(POOLS)}
     return {name: np.moveaxis(values, 0, -1) for name, values in out.items()}
+
+
+def _column(table: Mapping[str, Any], name: str) -> Array:
+    if name not in table:
+        raise InputError(f"the table has no column {name!r}; it has {', '.join(map(str, table)) or 'none'}.")
+    return as_gappy(name, table[name])
 
 
 def observed_days(
@@ -210,7 +217,7 @@ def observed_days(
     as_kind("table", table, "keys", hint="Give a table with a column for each stream.")
     begin, until = as_whole("begin", begin), until if until is None else as_whole("until", until)
     as_choice("stream", stream, STREAMS)
-    seen = np.flatnonzero(np.isfinite(np.asarray(table[stream], dtype=float)))
+    seen = np.flatnonzero(np.isfinite(_column(table, stream)))
     return seen[(seen >= begin) & (seen < (np.inf if until is None else until))]
 
 
@@ -264,6 +271,7 @@ def tower_posterior(
     as_kind("table", table, "keys", hint="Give a table with a column for each stream.")
     latitude = as_number("latitude", latitude, lower=-90.0, upper=90.0)
     as_kind("streams", streams, list, tuple)
+    as_kind("forest", forest, Forest)
     as_kind("weight", weight or {}, Mapping, hint="Give a number for each stream by its name.")
     extra, weight = dict(model_error or {}), dict(weight or {})
     days = {name: observed_days(table, name, 0, until) for name in streams}
@@ -278,10 +286,8 @@ def tower_posterior(
     parts = {}
     for name, at in days.items():
         more = as_array(f"model_error of {name!r}", extra.get(name, 0.0), shape=(), lower=0.0)
-        sd = np.asarray(table[f"{name}_sd"], dtype=float)[at]
-        parts[name] = GaussianLikelihood(
-            np.asarray(table[name], dtype=float)[at], np.hypot(sd, more)
-        )
+        sd = _column(table, f"{name}_sd")[at]
+        parts[name] = GaussianLikelihood(_column(table, name)[at], np.hypot(sd, more))
     observations = JointObservations(parts, {k: w for k, w in weight.items() if k in parts})
     last = 1 + max(int(at[-1]) for at in days.values())
     drivers = weather(table, last)
@@ -297,7 +303,7 @@ def tower_posterior(
 class TowerFit:
     """DALEC fitted to a tower, with what it cannot follow.
 
-    Parameters
+    Attributes
     ----------
     draws : Draws or Ensemble
     posterior : Posterior
@@ -361,7 +367,8 @@ def fit_tower(
     """
     n_passes = as_whole("n_passes", n_passes, 2)
     as_kind("table", table, "keys", hint="Give a table with a column for each stream.")
-    days = int(len(np.asarray(table["doy"])) if until is None else until)
+    days = len(_column(table, "doy")) if until is None else as_whole("until", until, 1)
+    streams = as_kind("streams", streams, tuple, list)
     streams = tuple(name for name in streams if name in table and observed_days(table, name, 0, until).size)
     if not streams:
         raise InputError(f"the table has no data before day {days} of the streams; there are {', '.join(STREAMS)}.")
@@ -390,7 +397,7 @@ def weather(table: Mapping[str, Any], n_days: int | None = None) -> dalec.Driver
     for name in ("doy", "max_temperature", "min_temperature", "radiation"):
         if name not in names:
             raise InputError(f"the table has no column {name!r}, which the forest needs each day.")
-    return dalec.Drivers(**{name: np.asarray(table[name], dtype=float)[:n_days] for name in names})
+    return dalec.Drivers(**{name: _column(table, name)[:n_days] for name in names})
 
 
 def synthetic_tower(rng: Rng = 0, n_days: int = 1096, model_error: float = 0.4) -> pd.DataFrame:
@@ -469,11 +476,12 @@ def unexplained(misfit: ArrayLike, sd: ArrayLike) -> float:
 
     Examples
     --------
-    >>> round(unexplained([1.0, -1.0, float("nan")], [0.6, 0.6, 0.6]), 2)
-    0.8
+    >>> round(unexplained([1.0, -1.2, float("nan")], [0.6, 0.6, 0.6]), 2)
+    0.93
     """
     off, sd = as_broadcast(misfit=as_gappy("misfit", misfit), sd=as_gappy("sd", sd))
-    seen = np.isfinite(off)
+    seen = ~np.isnan(off)
+    as_array("misfit", off[seen])
     if not seen.any():
         raise InputError("the misfit holds no number; nothing was observed.")
     as_array("sd", sd[seen], lower=0.0, hint="Each value that was observed needs its error.")

@@ -41,7 +41,7 @@ from landcarbon.assimilation.chains import ChainSampler, Kernel, Move, State, ch
 from landcarbon.assimilation.mcmc import REFRESH, factor, pooled, start_covariance
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.streams import Streams
-from landcarbon.matrix.errors import InputError, as_share
+from landcarbon.matrix.errors import InputError, as_kind, as_share
 from landcarbon.matrix.frozen import keep, keep_whole
 
 __all__ = ["Hamiltonian"]
@@ -99,16 +99,17 @@ class Hamiltonian(ChainSampler):
 
     def density(self, posterior: Posterior) -> WithGradient:
         """See `ChainSampler.density`."""
+        as_kind("posterior", posterior, "gradient_real", hint="Give a Posterior.")
         if self.gradient not in ("adjoint", "numerical"):
             raise InputError(f"gradient is {self.gradient!r}; use 'adjoint' or 'numerical'.")
         if self.gradient == "adjoint":
             return posterior.gradient_real
         return posterior.numerical_gradient_real
 
-    def kernel(
+    def _kernel(
         self, log_density: WithGradient, x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
-        """See `ChainSampler.kernel`."""
+        """See `ChainSampler._kernel`."""
         ball = _Ball(log_density, x, source, self)
         return ball, ball.at(x)
 

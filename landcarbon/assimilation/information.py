@@ -49,7 +49,16 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.draws import Draws, Ensemble
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.posterior import Posterior
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_whole
+from landcarbon.matrix.errors import (
+    InputError,
+    as_array,
+    as_broadcast,
+    as_kept,
+    as_kind,
+    as_number,
+    as_whole,
+)
+from landcarbon.matrix.frozen import keep
 
 __all__ = [
     "Design",
@@ -168,6 +177,8 @@ def scaled_jacobian(posterior: Posterior, theta: ArrayLike, width: ArrayLike) ->
     """
     as_kind("posterior", posterior, Posterior)
     width = as_array("width", width, shape=(len(posterior.prior),), lower=0.0)
+    theta = as_array("theta", theta)
+    as_broadcast(theta=theta, width=width)
     J = jacobian(posterior, theta) * width[..., None, :]
     sites = len(posterior.sites)
     by_parameter = np.moveaxis(J, -1, sites)  # (sites..., p, any..., obs)
@@ -222,10 +233,19 @@ class Identifiability:
     names : tuple of str
     S : ndarray, (..., obs, p)
         Jacobian in units of data errors and prior widths; leading axes are places.
+
+    Raises
+    ------
+    InputError
+        An S that is not finite, or has not one column for each name.
     """
 
     names: tuple[str, ...]
     S: Array
+
+    def __post_init__(self) -> None:
+        names = as_kind("names", self.names, tuple, list, hint="One a parameter.")
+        keep(self, S=as_kept("S", self.S, shape=(None, len(names))))
 
     @cached_property
     def singular_values(self) -> Array:
@@ -299,6 +319,7 @@ class Identifiability:
         from scipy.cluster.hierarchy import fcluster, linkage
         from scipy.spatial.distance import squareform
 
+        at_least = as_number("at_least", at_least, lower=0.0, upper=1.0)
         heard = np.array([k for k, name in enumerate(self.names) if name not in self.silent])
         if heard.size < 2:
             return ()
@@ -333,6 +354,7 @@ class Identifiability:
         """
         p = self.S.shape[-1]
         values, vectors = np.linalg.eigh(np.eye(p) - self.covariance.reshape(-1, p, p).mean(0))
+        n = as_whole("n", n, 1)
         weights = vectors.T[::-1][:n]
         largest = np.take_along_axis(weights, np.abs(weights).argmax(-1)[:, None], axis=-1)
         return np.clip(values[::-1][:n], 0.0, 1.0), weights * np.sign(largest)
@@ -381,7 +403,7 @@ def _wrapped(label: str, text: str) -> str:
 class Design:
     """Measurements in the order in which to make them.
 
-    Parameters
+    Attributes
     ----------
     order : tuple of int
         Positions among the candidates.

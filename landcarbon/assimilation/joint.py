@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.error_models import ExponentialCorrelation
 from landcarbon.assimilation.observations import GaussianLikelihood, ObservationStream
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_kind, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_kind, as_number, as_whole
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["JointObservations", "independent_share"]
@@ -95,8 +95,7 @@ class JointObservations(ObservationStream):
                 )
         hint = "Leave a stream out instead of giving it no weight."
         claimed = {
-            name: float(as_array(f"weight of {name!r}", weight.get(name, 1.0), shape=(), lower=0.0,
-                                 strict=True, hint=hint))
+            name: as_number(f"weight of {name!r}", weight.get(name, 1.0), lower=0.0, strict=True, hint=hint)
             for name in parts
         }  # fmt: skip
         first = next(iter(parts))
@@ -183,7 +182,7 @@ class JointObservations(ObservationStream):
 
     def with_values(self, values: ArrayLike) -> JointObservations:
         """Other values (sites..., obs), stream after stream, with the same errors and weights."""
-        values = as_gappy("values", values)
+        values = as_gappy("values", values, shape=self.data.shape[-1:])
         return JointObservations(
             {name: part.with_values(values[..., self.where[name]])
              for name, part in self.parts.items()},
@@ -199,7 +198,7 @@ class JointObservations(ObservationStream):
 
     def pull(self, model_values: ArrayLike, g: ArrayLike) -> Array:
         """The derivative of sum_i g_i h_i with respect to `model_values`, g (sites..., any..., obs)."""
-        values, g = self.split(model_values), np.asarray(g, dtype=float)
+        values, g = self.split(model_values), as_array("g", g, shape=self.data.shape[-1:])
         return np.concatenate(
             [part.pull(values[name], g[..., self.where[name]])
              for name, part in self.parts.items()],

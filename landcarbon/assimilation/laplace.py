@@ -36,7 +36,7 @@ from landcarbon.assimilation.chains import keep_whole
 from landcarbon.assimilation.draws import Ensemble
 from landcarbon.assimilation.posterior import Posterior
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_kind
+from landcarbon.matrix.errors import InputError, as_kind, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ LONGEST, FLAT, MOST, STEP, FLOOR = 4.0, 1e-4, 300, 1e-3, 0.02
 class Mode:
     """The top of a posterior.
 
-    Parameters
+    Attributes
     ----------
     posterior : Posterior
     z : ndarray, (sites..., p)
@@ -122,6 +122,7 @@ def find_mode(posterior: Posterior, rng: Random = 0, n_starts: int = 4, n_tried:
     >>> find_mode(posterior).theta.round(2)
     array([0.2])
     """
+    n_starts, n_tried = as_whole("n_starts", n_starts, 1), as_whole("n_tried", n_tried, 1)
     as_kind("posterior", posterior, Posterior)
     sites = posterior.sites
     z = posterior.prior.to_real(posterior.prior.sample(n_tried, streams(rng, sites), sites=sites))
@@ -202,6 +203,7 @@ class Laplace:
 
     def sample(self, posterior: Posterior, rng: Random = 0) -> Ensemble:
         """Weighted draws, physical, with ln Z."""
+        as_kind("posterior", posterior, Posterior)
         source = streams(rng, posterior.sites)
         mode = find_mode(posterior, source, self.n_starts)
         p, n = mode.z.shape[-1], self.n_draws

@@ -50,7 +50,7 @@ from landcarbon.assimilation.chains import (
     checked_density,
 )
 from landcarbon.assimilation.streams import Streams
-from landcarbon.matrix.errors import InputError, as_share
+from landcarbon.matrix.errors import InputError, as_share, as_whole
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["DifferentialEvolution", "Metropolis"]
@@ -92,10 +92,10 @@ class Metropolis(ChainSampler):
         super().__post_init__()
         keep(self, target_accept=as_share("target_accept", self.target_accept))
 
-    def kernel(
+    def _kernel(
         self, log_density: Function, x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
-        """See `ChainSampler.kernel`."""
+        """See `ChainSampler._kernel`."""
         step = _LearnedStep(log_density, x, source, self)
         return step, State(x, step.density(x))
 
@@ -168,12 +168,12 @@ class DifferentialEvolution(ChainSampler):
 
     def n_start(self, p: int) -> int:
         """See `ChainSampler.n_start`."""
-        return max(self.n_chains, 10 * p)
+        return max(self.n_chains, 10 * as_whole("p", p, 1))
 
-    def kernel(
+    def _kernel(
         self, log_density: Function, x: Array, archive: Array, source: Streams
     ) -> tuple[Kernel, State]:
-        """See `ChainSampler.kernel`."""
+        """See `ChainSampler._kernel`."""
         *sites, _, p = x.shape
         if archive.shape[:-2] != tuple(sites) or archive.shape[-2] <= p:
             raise InputError(

@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from landcarbon.assimilation.parameters import Prior, a_prior
 from landcarbon.assimilation.replicas import Replicas
 from landcarbon.assimilation.streams import Random
-from landcarbon.matrix.errors import InputError, as_array, as_kind
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["Posterior"]
@@ -111,7 +111,10 @@ class Posterior:
         """Some of the sites, for a model that is the same everywhere (no forcing by site)."""
         if self.observations is None or not self.sites:
             raise InputError("at() selects sites, but this Posterior has no observations by site.")
-        return replace(self, observations=self.observations[index], sites=())
+        try:
+            return replace(self, observations=self.observations[index], sites=())
+        except (IndexError, TypeError) as error:
+            raise InputError(f"index {index!r:.60} selects none of the sites {self.sites}: {error}.") from None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -257,7 +260,7 @@ class Posterior:
 
         Zero in a direction that leads into the impossible within one step.
         """
-        z = as_array("z", z)
+        z, step = as_array("z", z, shape=(len(self.prior),)), as_number("step", step, lower=0.0, strict=True)
         moves = step * np.eye(len(self.prior))
         apart = z[..., None, :] + np.concatenate([np.zeros_like(moves[:1]), moves, -moves])
         flat = apart.reshape(*z.shape[: len(self.sites)], -1, len(self.prior))

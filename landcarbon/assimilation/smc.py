@@ -50,7 +50,6 @@ __all__ = [
     "Importance",
     "TemperedSMC",
     "importance_sampling",
-    "prior_population",
     "tempered_smc",
 ]
 
@@ -206,6 +205,8 @@ def _population(
     ess, forget = shares
     z = as_array("start", start, shape=(None, None)).copy()
     *lead, n, p = z.shape
+    if p < 1:
+        raise InputError(f"start has shape {z.shape}: it needs a parameter at least, on its last axis.")
     sites = tuple(lead)
     if n < 20:
         raise InputError(f"tempered_smc needs at least 20 particles, but {n} were given.")

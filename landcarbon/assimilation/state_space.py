@@ -39,7 +39,7 @@ from landcarbon.assimilation.draws import Ensemble, parameter_names
 from landcarbon.assimilation.error_models import ExponentialCorrelation
 from landcarbon.assimilation.observations import GaussianLikelihood, ObservationStream
 from landcarbon.assimilation.streams import Random, Streams, streams
-from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_whole
+from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_kind, as_whole
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
@@ -200,10 +200,13 @@ class LinearSystem:
 
     def step(self, k: int) -> tuple[Array, Array, Array]:
         """Φ, c and Q of step k."""
+        k = as_whole("k", k)
         return tuple(a[k % len(a)] for a in (self.Phi, self.c, self.Q))  # type: ignore[return-value]
 
     def advance(self, X: Array, k: int, source: Streams | None = None) -> Array:
         """Members (sites..., member, n) after step k, with noise drawn from `source` if given."""
+        X = as_array("X", X, shape=(None, self.n))
+        as_kind("source", source, Streams, type(None), hint="Make it with streams(1).")
         Phi, c, Q = self.step(k)
         after = X @ np.swapaxes(Phi, -1, -2) + c[..., None, :]
         return after if source is None else noisy(after, Q, source)
@@ -307,7 +310,7 @@ def accumulated(M: Array, h: float, noise: Array) -> Array:
 class Measured:
     """The measurements of one time, as filters take them.
 
-    Parameters
+    Attributes
     ----------
     data, sd, mask : ndarray, (sites..., m)
     read : callable
@@ -506,7 +509,7 @@ class StateObservations(ObservationStream):
 class StateEstimate:
     """What a filter or a smoother says of the states.
 
-    Parameters
+    Attributes
     ----------
     t : ndarray, (time,)
     pools : tuple of str

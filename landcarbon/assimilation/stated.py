@@ -35,7 +35,7 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_whole
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["StatedPrior", "beta", "dirichlet", "half_normal", "log_normal", "log_uniform", "normal", "uniform"]
@@ -89,9 +89,9 @@ class StatedPrior:
     --------
     >>> prior = StatedPrior({"k": log_normal(0.02, 2.0), "sigma": half_normal(0.2),
     ...                      ("fast", "slow"): dirichlet(1, 1, 1)})
-    >>> theta = prior.sample(1000, rng=1)
+    >>> theta = prior.sample(100, rng=1)
     >>> prior.names, theta.shape, bool((theta[:, 2:].sum(-1) < 1).all())
-    (('k', 'sigma', 'fast', 'slow'), (1000, 4), True)
+    (('k', 'sigma', 'fast', 'slow'), (100, 4), True)
     >>> prior.from_real(prior.to_real([0.02, 0.1, 0.3, 0.3])).round(12)
     array([0.02, 0.1 , 0.3 , 0.3 ])
     """
@@ -101,6 +101,7 @@ class StatedPrior:
     rest: tuple[int, ...]
 
     def __init__(self, stated: Mapping[str | tuple[str, ...], Any]) -> None:
+        as_kind("stated", stated, Mapping, hint="A distribution a name: {'k': log_normal(0.02, 2.0)}.")
         names: list[str] = []
         parts: list[Distribution] = []
         rest: list[int] = []  # of how many parameters before it a share is a part of what they leave
@@ -210,7 +211,7 @@ class StatedPrior:
         self, size: int | tuple[int, ...] = (), rng: Random = 0, *, sites: tuple[int, ...] = ()
     ) -> Array:
         """Draws (sites..., size..., p)."""
-        shape = (size,) if isinstance(size, (int, np.integer)) else tuple(size)
+        shape = tuple(as_whole("size", n) for n in (size if isinstance(size, (tuple, list)) else (size,)))
         return self.from_unit(streams(rng, sites).uniform((*shape, len(self))))
 
 
@@ -227,8 +228,8 @@ def log_normal(median: float, factor: float) -> Distribution:
     >>> log_normal(0.02, 2.0).cdf([0.01, 0.04]).round(3)
     array([0.159, 0.841])
     """
-    if not factor > 1:
-        raise InputError(f"factor is {factor!r}; a factor above 1 is expected: 2 says from half to double.")
+    hint = "A factor above 1 is expected: 2 says from half to double."
+    factor = as_number("factor", factor, lower=1.0, strict=True, hint=hint)
     return stats.lognorm(s=np.log(factor), scale=_positive("median", median))
 
 
@@ -263,11 +264,11 @@ def dirichlet(*concentration: float) -> Shares:
 
 
 def _number(name: str, value: float) -> float:
-    return float(as_array(name, value, shape=()))
+    return as_number(name, value)
 
 
 def _positive(name: str, value: float) -> float:
-    return float(as_array(name, value, shape=(), lower=0.0, strict=True))
+    return as_number(name, value, lower=0.0, strict=True)
 
 
 def _rising(lower: float, upper: float) -> tuple[float, float]:

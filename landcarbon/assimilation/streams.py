@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from landcarbon.matrix.errors import InputError, Rng, as_kind, as_rng, as_whole
 
-__all__ = ["Random", "Streams", "site_generator", "streams"]
+__all__ = ["Random", "site_generator", "streams"]
 
 
 @dataclass(frozen=True)
@@ -76,4 +76,5 @@ def streams(rng: Random, sites: tuple[int, ...] = ()) -> Streams:
 
 def site_generator(seed: int, index: int) -> np.random.Generator:
     """The generator of the site at position `index` in a run with this seed."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
+    key = (as_whole("index", index),)
+    return np.random.default_rng(np.random.SeedSequence(as_whole("seed", seed), spawn_key=key))

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_kind
 
 __all__ = ["AFSP_FIT", "BulkDensityFit", "carbon_density", "fit_bulk_density"]
 
@@ -71,7 +71,7 @@ def carbon_density(
 class BulkDensityFit:
     """ln(bulk density in kg m-3) = intercept + slope · √(organic carbon in g kg-1).
 
-    Parameters
+    Attributes
     ----------
     intercept, slope : float
         Coefficients, by least squares.
@@ -128,7 +128,11 @@ def fit_bulk_density(layers: pd.DataFrame, source: str = "") -> BulkDensityFit:
     InputError
         Fewer than 50 such layers.
     """
-    c, rho = layers["organic_carbon"].to_numpy(float), layers["bulk_density"].to_numpy(float)
+    as_kind("layers", layers, "columns", hint="Give a table of layers.")
+    for name in ("organic_carbon", "bulk_density"):
+        if name not in layers:
+            raise InputError(f"the table of layers has no column {name!r}; organic_carbon and bulk_density are needed.")
+    c, rho = (as_gappy(name, layers[name]) for name in ("organic_carbon", "bulk_density"))
     with np.errstate(invalid="ignore"):
         use = (c >= 0) & (c <= 1000) & (rho >= LOWEST_DENSITY) & (rho <= HIGHEST_DENSITY)
     n = int(use.sum())

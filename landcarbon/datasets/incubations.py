@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from landcarbon.matrix.errors import InputError, as_dates, convert
+from landcarbon.matrix.errors import InputError, as_choice, as_dates, as_kind, as_path, convert
 
 __all__ = ["Jars", "read_jars_csv", "read_sidb"]
 
@@ -49,7 +49,7 @@ MISSING = ("", "na", "n/a", "nan", "nd", "n.d.", "-", "-9999", "-999", "null")
 class Jars:
     """Fluxes of jars, checked.
 
-    Parameters
+    Attributes
     ----------
     table : pandas.DataFrame
         Columns `soil`, `jar`, `day`, `flux`; the rows that are used.
@@ -137,7 +137,8 @@ def read_jars_csv(
     2 fluxes [ugC g-1 d-1] of 2 jars, 1 soil(s), day 1 to 1
     not used: 1 row(s), flux not above 0
     """
-    path = Path(path)
+    path = as_path("path", path)
+    sep, decimal = as_kind("sep", sep, str), as_choice("decimal", decimal, (".", ","))
     if not path.is_file():
         raise InputError(f"there is no file {path}.")
     try:
@@ -212,7 +213,7 @@ def read_sidb(
 
     Schädel et al. 2020: doi:10.5194/essd-12-1511-2020.
     """
-    path = Path(path)
+    path = as_path("path", path)
     table = path / "timeSeries.csv" if path.is_dir() else path
     if not table.is_file():
         raise InputError(f"there is no file {table}.")

@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 
 from landcarbon.datasets.incubations import MISSING
-from landcarbon.matrix.errors import InputError, as_dates, convert
+from landcarbon.matrix.errors import InputError, as_dates, as_path, convert
 
 __all__ = ["Plots", "read_plots_csv"]
 
@@ -48,7 +48,7 @@ STOCK, FLUX = "gC m-2", "gC m-2 d-1"
 class Plots:
     """Measurements of plots, checked.
 
-    Parameters
+    Attributes
     ----------
     table : pandas.DataFrame
         Columns `time`, `variable`, `value`, `sd`, and the others of the file; the rows that are used.
@@ -109,7 +109,7 @@ def read_plots_csv(
     1 measurements, 2016 to 2016: wood 1 [gC m-2]
     not used: 1 row(s), value missing
     """
-    path = Path(path)
+    path = as_path("path", path)
     if not path.is_file():
         raise InputError(f"there is no file {path}.")
     raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from landcarbon.datasets.profiles import REQUIRED, Profiles, make_profiles
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_path
 
 __all__ = ["read_israd_csv", "read_profiles_csv", "read_wosis_2019", "read_wosis_2023"]
 
@@ -143,7 +143,7 @@ def read_profiles_csv(
         No such file, a missing column, two columns for one quantity, a column without a unit or with
         one that is not known, or not one profile that can be used.
     """
-    path = Path(path)
+    path = as_path("path", path)
     raw, notes, sep = _table(path, sep)
     known, ignored = _columns(path.name, list(raw.columns), dict(units or {}), dict(columns or {}))
     if raw.empty:
@@ -213,7 +213,7 @@ def read_israd_csv(path: str | Path, *, min_layers: int = 3) -> Profiles:
     negative or zero tops there (`lyr_all_org_neg`): layers above the mineral soil are dropped by the rules
     of `Profiles`, with their reason.
     """
-    path = Path(path)
+    path = as_path("path", path)
     if not path.is_file():
         raise InputError(f"there is no file {path}.")
     raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -229,7 +229,7 @@ def read_israd_csv(path: str | Path, *, min_layers: int = 3) -> Profiles:
         if name in raw:
             tidy[f"{ours} [{unit}]"] = raw[name]
     with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / path.name
+        whole = as_path("folder", folder) / path.name
         tidy.to_csv(whole, index=False)
         return read_profiles_csv(whole, min_layers=min_layers, sep=",", decimal=".")
 
@@ -479,7 +479,7 @@ def read_wosis_2019(folder: str | Path, min_layers: int = 3) -> Profiles:
     InputError
         A file or a column is missing.
     """
-    folder = Path(folder)
+    folder = as_path("folder", folder)
     sites = _tsv(folder, "wosis_201909_profiles.tsv", ["profile_id", "latitude", "longitude"])
     key = ["profile_id", "profile_layer_id"]
     chemical = _tsv(
@@ -518,7 +518,7 @@ def read_wosis_2023(folder: str | Path, min_layers: int = 3) -> Profiles:
     InputError
         A file or a column is missing.
     """
-    folder = Path(folder)
+    folder = as_path("folder", folder)
     place, depth = ["latitude", "longitude"], ["upper_depth", "lower_depth"]
     if (folder / "wosis_202312_layers.tsv").is_file() or not (folder / "wosis_202312_orgc.tsv").is_file():
         sites = _tsv(folder, "wosis_202312_sites.tsv", ["site_id", *place])

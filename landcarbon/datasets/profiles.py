@@ -38,7 +38,7 @@ from landcarbon.datasets.bulk_density import (
     fit_bulk_density,
 )
 from landcarbon.datasets.readers import load
-from landcarbon.matrix.errors import InputError, as_array, as_whole, is_mark
+from landcarbon.matrix.errors import InputError, as_array, as_choice, as_kind, as_whole, is_mark
 from landcarbon.models.process import HIGHEST_CARBON
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ class Profiles:
         The report keeps all rows; those not selected carry `reason`, one for all or one a name.
         """
         ids = np.array(self.ids, dtype=object)
-        which = np.asarray(which)
+        as_kind("reason", reason, str, Mapping)
+        which = np.atleast_1d(np.asarray(as_kind("which", which, "__iter__", hint="Give a mask, positions or names.")))
         if which.dtype.kind in "OUS":
             known = set(ids)
             unknown = [name for name in which if name not in known]
@@ -147,7 +148,10 @@ class Profiles:
                 raise InputError(f"there is no used profile {str(unknown[0])!r}; see Profiles.ids.")
             chosen = list(which)
         else:
-            chosen = list(ids[which])
+            try:
+                chosen = list(ids[which])
+            except IndexError as error:
+                raise InputError(f"which cannot choose among {len(ids)} profiles: {error}.") from None
         if not chosen:
             raise InputError("no profile was selected; the mask or list is empty.")
         report = self.report.copy()
@@ -171,6 +175,7 @@ class Profiles:
         column = self.layers.groupby("profile_id", sort=False).cumcount().to_numpy()
         arrays = []
         for name in columns:
+            as_choice("column", name, self.layers.columns)
             array = np.full((len(self), int(column.max()) + 1), np.nan)
             array[row, column] = self.layers[name].to_numpy(float)
             arrays.append(array)
@@ -275,7 +280,9 @@ def make_profiles(
     InputError
         A column is missing, or not one profile can be used.
     """
-    frame, extra = _as_frame(layers, source)
+    as_kind("layers", layers, "columns", hint="Give a table with a row for each layer.")
+    notes = as_kind("notes", notes, tuple)
+    frame, extra = _as_frame(layers, as_kind("source", source, str))
     as_whole("min_layers", min_layers, 1)
     frame, moved = _to_the_west(frame)
     names = pd.Index(frame["profile_id"].unique(), name="profile_id")
@@ -523,6 +530,8 @@ def join_profiles(*collections: Profiles) -> Profiles:
     """
     if not collections:
         raise InputError("join_profiles needs at least one collection.")
+    for one in collections:
+        as_kind("a collection", one, Profiles, hint="Such as make_profiles returns.")
     if len(collections) == 1:
         return collections[0]
     if len({c.synthetic for c in collections}) > 1:

@@ -84,7 +84,7 @@ def entries() -> dict[str, Entry]:
 def entry(name: str) -> Entry:
     """The entry called `name`; an unknown name is answered with the nearest known ones."""
     known = entries()
-    if name in known:
+    if isinstance(name, str) and name in known:
         return known[name]
     near = get_close_matches(str(name).lower(), known, n=3, cutoff=0.4)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."

@@ -43,7 +43,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from landcarbon.matrix.errors import InputError, as_dates, as_number, as_share
+from landcarbon.matrix.errors import InputError, as_dates, as_number, as_path, as_share
 from landcarbon.models import teco
 
 __all__ = ["Tower", "read_fluxnet"]
@@ -178,7 +178,7 @@ def read_fluxnet(
         No such file, a file of another step, a missing column, times that are no dates or come twice, an
         error or a range of temperature that nobody told, not one row of net exchange that can be used.
     """
-    path, good = Path(path), as_share("good", good)
+    path, good = as_path("path", path), as_share("good", good)
     raw = _raw(path)
     date, step = _dates(path.name, raw["TIMESTAMP"])
     number = raw.apply(pd.to_numeric, errors="coerce").astype(float)

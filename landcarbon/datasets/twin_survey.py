@@ -32,8 +32,7 @@ from landcarbon.assimilation.parameters import Prior
 from landcarbon.datasets.profiles import Profiles
 from landcarbon.datasets.twin import HIDDEN, LOCAL, SHIFT
 from landcarbon.geo import EARTH_RADIUS, unit_vectors
-from landcarbon.learning.task import numbers
-from landcarbon.matrix.errors import InputError, Rng, as_kind, as_number, as_rng
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_kind, as_number, as_rng
 from landcarbon.models import clm5
 
 __all__ = ["TwinSurvey", "twin_survey"]
@@ -98,6 +97,7 @@ def twin_survey(
     """
     as_kind("profiles", profiles, Profiles)
     as_kind("covariates", covariates, pd.DataFrame)
+    as_kind("forcing", forcing, clm5.Forcing)
     error, rng = as_number("error", error, lower=0.0, strict=True), as_rng(rng)
     n = len(profiles)
     if not n == len(covariates) == forcing.shape[0]:
@@ -108,7 +108,6 @@ def twin_survey(
     lacking = [name for name in ("latitude", "longitude") if name not in covariates]
     if lacking:
         raise InputError(f"the covariates have no column {lacking[0]!r}, by which places differ.")
-    numbers(covariates, n=n)
     prior = Prior(clm5.PARAMETERS)
     z = np.tile(prior.to_real(clm5.PRODA_START), (n, 1))
     for name, shift in SHIFT.items():
@@ -134,7 +133,8 @@ def twin_survey(
 
 def _follow(covariates: pd.DataFrame, p: int, rng: np.random.Generator) -> Array:
     """What follows the environment (site, p), mean 0 and sd 1: tanh of its leading patterns, mixed."""
-    x = covariates.drop(columns=["latitude", "longitude"]).to_numpy(float)
+    table = covariates.drop(columns=["latitude", "longitude"])
+    x = np.column_stack([as_array(f"covariate {name!r}", table[name]) for name in table])
     spread = x.std(axis=0)
     x = (x - x.mean(axis=0))[:, spread > 0] / spread[spread > 0]
     u, _, v = np.linalg.svd(x, full_matrices=False)

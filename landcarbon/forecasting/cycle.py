@@ -61,10 +61,11 @@ from landcarbon.matrix.errors import (
     InputError,
     Rng,
     as_array,
-    as_dates,
     as_kind,
     as_number,
+    as_path,
     as_rng,
+    as_stamps,
     as_whole,
 )
 from landcarbon.store import Store, fingerprint
@@ -178,8 +179,8 @@ def observation_table(
                 {
                     "time": _stamps(time, frame.loc[seen, time]),
                     "variable": variable,
-                    "value": frame.loc[seen, variable].to_numpy(float),
-                    "sd": frame.loc[seen, f"{variable}_sd"].to_numpy(float),
+                    "value": as_array(str(variable), frame.loc[seen, variable]),
+                    "sd": as_array(f"{variable}_sd", frame.loc[seen, f"{variable}_sd"], lower=0.0),
                 }
             )
         )
@@ -335,7 +336,7 @@ def run_cycle(
     weather = None if drivers is None else _checked(drivers, ("time",))
     if out is None:
         with tempfile.TemporaryDirectory() as folder:
-            return _run(dates, ingest, assimilate, forecast, weather, Path(folder), seed, progress)
+            return _run(dates, ingest, assimilate, forecast, weather, as_path("folder", folder), seed, progress)
     return _run(dates, ingest, assimilate, forecast, weather, Path(out), seed, progress)
 
 
@@ -432,14 +433,27 @@ def _issue(
 
     analysis = None
     if assimilate is not None:
-        analysis = _labelled("assimilate", assimilate(now(0)))
-    ahead = _labelled("forecast", forecast(now(1), analysis))
+        analysis = _labelled("assimilate", _asked("assimilate", assimilate, now(0)))
+    ahead = _labelled("forecast", _asked("forecast", forecast, now(1), analysis))
     _check_forecast(ahead)
     found = ahead if analysis is None else _merged(analysis, ahead)
     found = found.assign(n_known=len(known), fingerprint=_fingerprint(known, past))
     found = found.expand_dims(issue=np.atleast_1d(date))
     found["lead"].attrs["units"] = "d" if _kind(date) == "dates" else "as the issue dates"
     return found.assign_attrs(analysis=",".join(map(str, analysis or ())))
+
+
+def _asked(stage: str, function: Callable[..., Any], issue: Issue, *more: Any) -> Any:
+    """What a function of the caller returns; where it stops, which issue that was and what it knew."""
+    try:
+        return function(issue, *more)
+    except InputError:
+        raise
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
+        raise InputError(
+            f"{stage} stopped at the issue of {_written(issue.date)}, which knew {len(issue.known)} "
+            f"observation(s), with {type(error).__name__}: {error}"
+        ) from error
 
 
 class _Table:
@@ -469,7 +483,7 @@ def open_archive(path: str | os.PathLike[str]) -> xr.Dataset:
     InputError
         No archive there.
     """
-    file = Path(path)
+    file = as_path("path", path)
     file = file / "archive.nc" if file.is_dir() else file
     if not file.exists():
         raise InputError(
@@ -778,8 +792,7 @@ def _checked(table: pd.DataFrame, columns: Sequence[str] = COLUMNS) -> pd.DataFr
 
 def _stamps(name: str, values: Any) -> NDArray[Any]:
     """Dates as datetime64[ns], numbers as float."""
-    array = np.asarray(values)
-    return as_array(name, array) if array.dtype.kind in "iuf" else as_dates(name, values)
+    return as_stamps(name, values)
 
 
 def _stamp(date: Any) -> Any:

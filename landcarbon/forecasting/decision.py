@@ -86,7 +86,7 @@ def consequences(
         raise InputError("There is no action to choose from; give at least one.")
     rows = []
     for action in actions:
-        row = as_array(f"the payoff of {action!r}", payoff(action, y))
+        row = as_array(f"the payoff of {action!r}", _paid(payoff, action, y))
         if row.shape != y.shape:
             raise InputError(
                 f"The payoff of {action!r} has shape {row.shape}, but there are outcomes of shape "
@@ -94,6 +94,16 @@ def consequences(
             )
         rows.append(row)
     return np.stack(rows)
+
+
+def _paid(payoff: Callable[[Any, Array], ArrayLike], action: Any, y: Array) -> ArrayLike:
+    try:
+        return payoff(action, y)
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise InputError(
+            f"payoff stopped at the action {action!r:.60} and outcomes of shape {y.shape} with "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def value_of_perfect_forecast(table: ArrayLike) -> float:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
+from landcarbon.matrix.frozen import keep_whole
 
 __all__ = ["Drivers", "analogue_years", "read_drivers"]
 
@@ -44,8 +45,12 @@ class Drivers:
     n_steps: int
     single: bool = False
 
+    def __post_init__(self) -> None:
+        keep_whole(self, n_steps=1)
+
     def assigned(self, n_members: int, on: bool, seed: int) -> Drivers:
         """Each member's own drivers; held at the mean of the scenarios where `on` is False."""
+        n_members, seed = as_whole("n_members", n_members, 1), as_whole("seed", seed)
         series = {
             name: _assign(name, values, n_members, on, seed) for name, values in self.series.items()
         }
@@ -173,6 +178,8 @@ def analogue_years(
     n_steps, n_members = as_whole("n_steps", n_steps, 1), as_whole("n_members", n_members, 1)
     named = history if isinstance(history, Mapping) else {"history": history}
     past = {name: as_array(name, values) for name, values in named.items()}
+    if any(not values.ndim for values in past.values()):
+        raise InputError("history is one number; give values through time, whole years of them.")
     if len({len(values) for values in past.values()}) != 1:
         raise InputError("All series of history must cover the same times.")
     n_years = len(next(iter(past.values()))) // steps_per_year

@@ -115,7 +115,7 @@ def add_observation_error(
     >>> bool(1.9 < x.std() < 2.1)
     True
     """
-    if not hasattr(ensemble, "dims"):
+    if not hasattr(ensemble, "dims") or hasattr(ensemble, "data_vars"):
         ensemble = as_gappy("ensemble", ensemble)
     sd = as_array("sd", sd, lower=0.0)
     as_broadcast(ensemble=ensemble, sd=sd)

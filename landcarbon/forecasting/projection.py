@@ -302,7 +302,7 @@ def project(
     as_kind("forcing", forcing, clm5.Forcing)
     found = {"parameters": theta} if not isinstance(theta, Mapping) else dict(theta)
     sets = {name: _draws(name, value, forcing.shape) for name, value in found.items()}
-    names = [as_kind("scenarios", s, Scenario).name for s in scenarios]
+    names = [as_kind("scenarios", s, Scenario).name for s in as_kind("scenarios", scenarios, list, tuple)]
     if not names or len(set(names)) < len(names):
         raise InputError(f"scenarios are {', '.join(names) or 'none'}; give one at least, each name once.")
     start, until = as_whole("start", start), as_whole("until", until, start + 1)

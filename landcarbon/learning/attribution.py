@@ -45,7 +45,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import tails
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_share
+from landcarbon.matrix.errors import (
+    InputError,
+    as_array,
+    as_broadcast,
+    as_kind,
+    as_number,
+    as_share,
+)
 from landcarbon.models import clm5
 from landcarbon.models.process import Model, expand, leading, observed_values
 
@@ -118,8 +125,12 @@ def swap(
     other = as_array("other_theta", other_theta, shape=(len(names),))
     members = [member for name in chosen for member in known[name]]
     columns = [names.index(member) for member in members if member in names]
-    out = np.broadcast_to(theta, np.broadcast_shapes(theta.shape, other.shape)).copy()
+    out = as_broadcast(theta=theta, other_theta=other)[0].copy()
     out[..., columns] = other[..., columns]
+    for member in members:
+        if member not in names:
+            as_kind("forcing", forcing, member)
+            as_kind("other_forcing", other_forcing, member)
     fields = {m: getattr(other_forcing, m) for m in members if m not in names}
     return out, replace(forcing, **fields) if fields else forcing
 
@@ -337,6 +348,7 @@ def _shapley(names: tuple[str, ...], v: Mapping[frozenset[str], Array]) -> dict[
 
 
 def _draws(theta: ArrayLike, model: Model) -> Array:
+    as_kind("model", model, "PARAMETERS", hint="Such as landcarbon.models.clm5.")
     theta = as_array("theta", theta, shape=(len(model.PARAMETERS.names),))
     if theta.ndim not in (2, 3):
         raise InputError(
@@ -359,6 +371,7 @@ def _ln_stock(theta: Array, forcing: Any, model: Model, depth: float) -> Array:
         raise InputError(
             f"depth must lie within the column, 0 to {bottom[-1]:.1f} m, but {depth!r} was given."
         )
+    as_kind("forcing", forcing, np.ndarray, "expand", hint="Such as clm5.Forcing, sites first.")
     thickness = np.diff(np.minimum(np.append(0.0, bottom), depth))
     n, draws = theta.shape[:2]
     step = max(1, COLUMNS // draws)

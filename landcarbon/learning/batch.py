@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.learning.task import Task
-from landcarbon.matrix.errors import Rng, as_number, as_rng, as_whole
+from landcarbon.matrix.errors import Rng, as_kind, as_number, as_rng, as_whole
 
 __all__ = ["OneBatch", "one_batch"]
 
@@ -94,7 +94,8 @@ def one_batch(
     from scipy.optimize import minimize
 
     began = time.perf_counter()
-    rng = as_rng(rng)
+    rng, n_starts = as_rng(rng), as_whole("n_starts", n_starts, 1)
+    as_kind("task", task, Task)
     max_iter, tolerance = as_whole("max_iter", max_iter, 1), as_number("tolerance", tolerance, lower=0.0)
     prior, n = task.prior, len(task)
     cost = batch_cost(task)

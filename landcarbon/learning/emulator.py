@@ -118,6 +118,8 @@ class Emulator:
 
     def _each(self, theta: ArrayLike) -> Array:
         theta = as_array("theta", theta, shape=(len(self.prior),))
+        if not theta.size:
+            raise InputError("theta holds no parameters; give one row at least.")
         x = _inputs(self.prior, theta.reshape(-1, len(self.prior)))
         y = np.stack([_predict(m, x) for m in self.members]) @ self.basis
         return (self.centre + self.scale * y).reshape(len(self.members), *theta.shape[:-1], -1)
@@ -317,7 +319,7 @@ def compare(
     import pandas as pd
 
     rows = {}
-    for kind in kinds:
+    for kind in as_kind("kinds", kinds, list, tuple, str):
         made = fit(theta, outputs, prior, kind, rng=rng)
         rows[kind] = (made.r2.min(), made.r2.mean(), made.seconds)
     return pd.DataFrame(rows, index=["worst r2", "mean r2", "seconds"]).T.rename_axis("kind")
@@ -346,6 +348,8 @@ def choose(
     """
     from landcarbon.assimilation.samplers import sample
 
+    as_kind("emulator", emulator, Emulator)
+    n, candidates = as_whole("n", n), as_whole("candidates", candidates)
     if n < 1 or candidates < n:
         raise InputError(
             f"Choose at least 1 run among at least as many candidates, not {n} of {candidates}."
@@ -400,8 +404,9 @@ def refine(
         Its `judged` runs are those of all rounds.
     """
     rng = as_rng(rng)
-    judged = np.zeros(len(emulator), bool)
-    for k in range(rounds):
+    as_kind("model", model, callable)
+    judged = np.zeros(len(as_kind("emulator", emulator, Emulator)), bool)
+    for k in range(as_whole("rounds", rounds, 1)):
         new = choose(emulator, observations, n, candidates=candidates, rng=rng)
         theta = np.concatenate([emulator.theta, new])
         outputs = np.concatenate([emulator.outputs, np.asarray(model(new), dtype=float)])

@@ -28,7 +28,7 @@ from landcarbon.learning.rivals import RIVALS, chosen
 from landcarbon.learning.skill import Difference, bootstrap_score, scores
 from landcarbon.learning.task import Task
 from landcarbon.learning.validation import Held, Prediction, Rival, generator, held_out
-from landcarbon.matrix.errors import InputError, Rng, as_array, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_kind, as_rng, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,6 +186,8 @@ def evaluate(
     InputError
         Unknown method, folds over other sites, covariates missing at a site.
     """
+    as_kind("task", task, Task)
+    as_kind("folds", folds, Folds)
     rng = as_rng(rng)
     seed = int(rng.integers(2**63))
     asked = chosen(rivals)

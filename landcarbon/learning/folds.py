@@ -25,7 +25,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.geo import as_places, block_ids, nearest
 from landcarbon.learning.skill import same_length
-from landcarbon.matrix.errors import InputError, Rng, as_kind, as_number, as_rng, as_whole
+from landcarbon.matrix.errors import (
+    InputError,
+    Rng,
+    as_kind,
+    as_labels,
+    as_number,
+    as_rng,
+    as_whole,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,16 +151,8 @@ def group_folds(groups: ArrayLike, n_folds: int | None = None, rng: Rng = 0) -> 
     >>> [test.tolist() for train, test in group_folds(["tundra", "steppe", "tundra"])]
     [[1], [0, 2]]
     """
-    labels = np.asarray(groups)
-    if labels.ndim != 1 or labels.size == 0:
-        raise InputError(f"groups must be one label a site, but its shape is {labels.shape}.")
-    missing = np.array([v is None or v != v or v == "" for v in labels.tolist()])
-    if missing.any():
-        raise InputError(
-            f"groups has no label at {int(missing.sum())} site(s), the first at index "
-            f"{int(missing.argmax())}. "
-            "Drop these sites or give them a group of their own."
-        )
+    labels = as_labels("groups", groups, hint="Drop these sites or give them a group of their own.")
+    rng = as_rng(rng)
     group = np.unique(labels.astype(str), return_inverse=True)[1].ravel()
     if n_folds is None:
         n = int(group.max()) + 1

@@ -56,7 +56,7 @@ from landcarbon.learning.folds import group_folds, random_folds
 from landcarbon.learning.mlp import MLP, Net, Training, train
 from landcarbon.learning.proda import MARKED, prior_variance, stretched
 from landcarbon.learning.task import Scaling, Stream, Task
-from landcarbon.matrix.errors import InputError, Rng, as_gappy, as_kind, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_array, as_gappy, as_kind, as_rng, as_whole
 from landcarbon.models import clm5
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Outputs:
 
     def coordinates(self, y: ArrayLike) -> Array:
         """Unbounded coordinates z (..., p) for outputs y (..., q)."""
-        y = as_gappy("y", y)
+        y = as_gappy("y", y, shape=(self.free.size,))
         z = np.broadcast_to(self.start, (*y.shape[:-1], self.start.size)).copy()
         z[..., self.free] += self.scale * y
         return z
@@ -188,7 +188,10 @@ class Cost:
 
     def __call__(self, y: Array, rows: Rows) -> tuple[float, Array]:
         """Mean cost of the sites `rows`, minus ln L or a loss, and its derivative by y (rows, q)."""
-        prior, z = self.outputs.prior, self.outputs.coordinates(y)
+        rows = np.asarray(as_kind("rows", rows, np.ndarray, list))
+        if rows.dtype.kind not in "iu" or rows.ndim != 1 or not rows.size:
+            raise InputError("rows are the positions of sites, whole numbers in a row; none else can be chosen.")
+        prior, z = self.outputs.prior, self.outputs.coordinates(as_gappy("y", y, shape=(len(rows), None)))
         theta, forcing = prior.from_real(z), self.task.forcing[rows]
         J, dtheta = 0.0, np.zeros_like(z)
         for stream in self.task.streams:
@@ -258,6 +261,7 @@ class Hybrid:
 
     def sample(self, covariates: pd.DataFrame, n_draws: int, rng: Rng = 0) -> Array:
         """Draws (site, draw, p), unbounded: a network each, plus `spread`; the same ones at every site."""
+        n_draws = as_whole("n_draws", n_draws, 1)
         rng = as_rng(rng)
         z = self.parameters(covariates)
         which = rng.permutation(np.arange(n_draws) % z.shape[0])
@@ -341,6 +345,7 @@ def fit(
     n, q = len(task), outputs.free.size
     schedule = {"batch": 256, "rate": 1e-2, "decay": 0.3, "epochs": 60, "patience": 10} | schedule
     rng = as_rng(rng)
+    hidden = () if callable(network) else as_array("network", network, shape=(None,), hint="Try (32, 32).").tolist()
     share = _shares(n, n_networks, task.groups, rng)
     trained = []
     for k in range(n_networks):
@@ -348,7 +353,7 @@ def fit(
         if callable(network):
             net = network(x.shape[1], q, own)
         else:
-            net = MLP.start((x.shape[1], *network, q), own)
+            net = MLP.start((x.shape[1], *hidden, q), own)
         each = None if tell is None else lambda epoch, *_, k=k: tell(k, epoch)
         trained.append(train(net, x, cost, share == k, rng=own, tell=each, **schedule))
     held = np.empty((n, q))
@@ -403,6 +408,7 @@ class Directions:
 
     def table(self, most: int = 3) -> pd.DataFrame:
         """Information of each direction and the parameters that weigh most in it."""
+        most = as_whole("most", most, 1)
         import pandas as pd
 
         rows = []
@@ -438,6 +444,8 @@ def directions(
     -------
     Directions
     """
+    as_kind("task", task, Task)
+    theta = as_array("theta", theta, shape=(len(task), len(task.prior)))
     outputs = Outputs.of(task.prior, free)
     theta = np.broadcast_to(task.prior.check(theta, inside=True), (len(task), len(task.prior)))
     S = _jacobian(task, theta, prior_width(task.prior, theta))[..., outputs.free]
@@ -460,6 +468,7 @@ def recovery(seen: Directions, truth: ArrayLike, estimate: ArrayLike) -> pd.Data
         As `Directions.table`, with the correlation `r` over the sites. Where `identified` is False
         a high r is luck, or the network's prior, and a low one no fault.
     """
+    as_kind("seen", seen, Directions)
     table = seen.table()
     a, b = seen.along(truth), seen.along(estimate)
     if a.shape != b.shape or a.ndim != 2:

@@ -88,12 +88,13 @@ class MLP:
             Fewer than two widths, or a width below 1.
         """
         last = as_number("last", last)
-        if np.ndim(sizes) != 1 or len(sizes) < 2:
+        given = as_array("sizes", sizes, shape=(None,), hint="Try (5, 32, 1).")
+        if given.ndim != 1 or len(given) < 2:
             raise InputError(
                 f"sizes are the widths of the layers from input to output, but {sizes!r} was given. "
                 "Try (5, 32, 1)."
             )
-        sizes = [as_whole("the width of a layer", n, 1) for n in sizes]
+        sizes = [as_whole("the width of a layer", n, 1) for n in given]
         rng = as_rng(rng)
         pairs = list(pairwise(sizes))
         weights = [rng.standard_normal(pair) / np.sqrt(pair[0]) for pair in pairs]
@@ -200,12 +201,23 @@ class FromFunction:
 
     def __call__(self, x: ArrayLike) -> Array:
         """Output (row, out) for inputs (row, in)."""
-        return np.asarray(self.function(self.weights, as_array("x", x))[0], dtype=float)
+        return self._run(x)[0]
 
     def forward_and_vjp(self, x: ArrayLike) -> tuple[Array, Callable[[ArrayLike], FromFunction]]:
         """Output, and a function from ∂J/∂output to ∂J/∂weights in the shape of a network."""
-        y, pull = self.function(self.weights, as_array("x", x))
-        return np.asarray(y, dtype=float), lambda dy: self.with_vector(pull(np.asarray(dy, float)))
+        y, pull = self._run(x)
+        return y, lambda dy: self.with_vector(pull(np.asarray(dy, float)))
+
+    def _run(self, x: ArrayLike) -> tuple[Array, Callable[[Array], Array]]:
+        x = as_array("x", x, shape=(None, None))
+        try:
+            y, pull = self.function(self.weights, x)
+            return np.asarray(y, dtype=float), pull
+        except (TypeError, ValueError, IndexError) as error:
+            raise InputError(
+                f"the function of the network stopped at x of shape {x.shape}, (row, in), with "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     def vector(self) -> Array:
         """All weights in a row."""
@@ -288,6 +300,7 @@ class Schedule:
 
     def pace(self, epoch: int) -> float:
         """Step length in an epoch."""
+        epoch = as_whole("epoch", epoch)
         return float(self.rate * (0.55 + 0.45 * np.cos(np.pi * epoch / self.epochs)))
 
 

@@ -97,9 +97,10 @@ def categories(z: ArrayLike, names: Sequence[str], alike: float = 0.7) -> Catego
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
+    as_kind("names", names, list, tuple, hint="One a parameter.")
     z = as_array("z", z, shape=(None, len(names)), hint="One row a site, one column a parameter.")
     alike = as_share("alike", alike)
-    if len(z) < 3 or len(names) < 2:
+    if z.ndim != 2 or len(z) < 3 or len(names) < 2:
         raise InputError(f"z has shape {z.shape}: patterns need at least three sites and two parameters.")
     flat = np.ptp(z, axis=0) <= 1e-12 * np.abs(z).max(axis=0)
     if flat.any():

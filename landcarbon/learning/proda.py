@@ -56,7 +56,7 @@ from landcarbon.assimilation.streams import site_generator
 from landcarbon.learning.folds import group_folds
 from landcarbon.learning.task import Scaling, Task, Work
 from landcarbon.learning.validation import Prediction
-from landcarbon.matrix.errors import InputError, Rng, as_number, as_rng, as_share, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_kind, as_number, as_rng, as_share, as_whole
 from landcarbon.models.parameters import ParameterTable
 from landcarbon.models.process import HIGHEST_CARBON, Model, expand, observed_values
 from landcarbon.store import Shortage, Store
@@ -73,7 +73,6 @@ __all__ = [
     "perceptron",
     "predict",
     "ridge",
-    "stretched",
     "train",
 ]
 
@@ -146,9 +145,13 @@ class Sites:
 
     def select(self, index: Any) -> Sites:
         """Some of the sites."""
+        try:
+            draws = self.draws[index]
+        except (IndexError, TypeError) as error:
+            raise InputError(f"index {index!r:.60} selects none of {len(self.draws)} sites: {error}.") from None
         return replace(
             self,
-            draws=self.draws[index],
+            draws=draws,
             prediction=self.prediction[index],
             site=self.site[index],
             position=None if self.position is None else self.position[index],
@@ -451,6 +454,8 @@ class Network:
     def parameters(self, covariates: pd.DataFrame) -> Array:
         """Predictions of every member, (member, site, p), unbounded coordinates."""
         x = self.scaling(covariates)
+        if not len(x):
+            raise InputError("covariates has no rows; give one a place.")
         y = np.stack([np.reshape(m.predict(x), (x.shape[0], -1)) for m in self.networks])
         return self.z_centre + y * self.z_scale
 
@@ -494,6 +499,7 @@ def perceptron(
     """
     from sklearn.neural_network import MLPRegressor
 
+    n, hidden = as_whole("n", n, 1), tuple(as_whole("hidden", h, 1) for h in as_kind("hidden", hidden, tuple, list))
     learn = int(n * (1 - VALIDATION))  # what is left of the sites to learn from
     if n - learn < 2:
         raise InputError(
@@ -563,6 +569,9 @@ def train(
     InputError
         A task without covariates or known sites; fewer sites than members.
     """
+    as_kind("task", task, Task)
+    as_kind("regressor", regressor, "fit", callable, hint="An estimator of scikit-learn, or a function that makes one.")
+    n_scatter = as_whole("n_scatter", n_scatter, 1)
     start, rng = time.perf_counter(), as_rng(rng)
     network, held_out = _learn(task, regressor, n_networks, weights, n_scatter, rng)
     few = np.sort(rng.permutation(len(task))[:MARKED])
@@ -752,6 +761,8 @@ def predict(
     rng = as_rng(rng)
     n_draws, chunk = as_whole("n_draws", n_draws, 20), as_whole("chunk", chunk, 1)
     level = as_share("level", level)
+    as_kind("network", network, "sample", hint="What proda.train or hybrid.fit returned.")
+    as_kind("places", places, Task)
     bottom = np.asarray(places.model.LAYERS.bottom, float)
     depth = as_number(
         "depth", depth, lower=0.0, upper=float(bottom[-1]), strict=True, unit="m", hint="It lies within the column."
@@ -845,7 +856,7 @@ def _labelled(places: Task, prior: Prior, bands: Mapping[str, Array], stock: str
 
 def logarithmic(task: Task) -> None:
     """Refuse profiles that are not compared as logarithms."""
-    if getattr(task.data, "kind", "log") != "log":
+    if getattr(as_kind("task", task, Task).data, "kind", "log") != "log":
         raise InputError(
             "Profiles are compared as logarithms here: make the observations with kind='log'."
         )

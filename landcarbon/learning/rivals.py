@@ -47,7 +47,7 @@ from landcarbon.learning import hybrid, proda
 from landcarbon.learning.batch import one_batch
 from landcarbon.learning.task import Loss, Scaling, Task, numbers, smooth_l1
 from landcarbon.learning.validation import Prediction, Rival, baselines
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_kind, as_rng, as_whole
 from landcarbon.models.process import published
 
 __all__ = [
@@ -243,6 +243,7 @@ class WithoutProcess:
 
     def learn(self, task: Task, rng: Generator) -> Regressed:
         """Fit it to all layers of the training sites."""
+        task, rng = as_kind("task", task, Task), as_rng(rng)
         scaling, data = Scaling.of(task.environment), task.data
         # One that is the same everywhere would send a network astray where it is another.
         columns = tuple(c for c, scale in zip(scaling.columns, scaling.scale) if np.isfinite(scale))
@@ -261,6 +262,7 @@ class Regressed:
 
     def predict(self, task: Task, rng: Generator, n_draws: int = 100) -> Prediction:
         """One number a measurement."""
+        as_rng(rng), as_whole("n_draws", n_draws, 1)
         rows = _rows(task, self.columns)
         said = self.regressor.predict(rows.reshape(-1, rows.shape[-1]))
         return Prediction(np.reshape(said, rows.shape[:-1]))
@@ -310,6 +312,7 @@ def chosen(rivals: Any) -> dict[str, Rival]:
     InputError
         An unknown name, no rival at all, two of the same name.
     """
+    as_kind("rivals", rivals, "learn", "__iter__", hint=f"Choose among {', '.join(RIVALS)}.")
     listed = [rivals] if isinstance(rivals, str) or hasattr(rivals, "learn") else list(rivals)
     found: dict[str, Rival] = {}
     for given in listed:
@@ -329,7 +332,7 @@ def _known(task: Task, rng: Generator) -> proda.Sites:
 
 def _rows(task: Task, columns: tuple[str, ...]) -> Array:
     """Covariates and depth of every measurement (site, obs, covariate + 1)."""
-    data = task.data
+    data = as_kind("task", task, Task).data
     x = numbers(task.environment, columns=columns) if columns else np.empty((len(task), 0))
     x = np.broadcast_to(x[:, None], (*data.mask.shape, len(columns)))
     if not hasattr(data, "depth"):

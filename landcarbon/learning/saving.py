@@ -24,10 +24,9 @@ import os
 import pickle
 import warnings
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-from landcarbon.matrix.errors import InputError
+from landcarbon.matrix.errors import InputError, as_path
 from landcarbon.store import put
 
 __all__ = ["load", "save"]
@@ -68,7 +67,7 @@ def save(result: Any, path: str | os.PathLike[str]) -> None:
             "a file, not on the spot."
         ) from None
     head = [_MAGIC, *_versions(), hashlib.sha256(content).hexdigest()]
-    put(" ".join(head).encode() + b"\n" + content, Path(path))
+    put(" ".join(head).encode() + b"\n" + content, as_path("path", path))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -84,7 +83,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     InputError
         No such file, another kind of file, or one that was damaged.
     """
-    path = Path(path)
+    path = as_path("path", path)
     try:
         head, _, content = path.read_bytes().partition(b"\n")
     except OSError as error:

@@ -28,7 +28,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import tails
-from landcarbon.matrix.errors import InputError, Rng, as_array, as_choice, as_kind, as_rng, as_whole
+from landcarbon.matrix.errors import (
+    InputError,
+    Rng,
+    as_array,
+    as_choice,
+    as_kind,
+    as_labels,
+    as_rng,
+    as_whole,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,7 +217,7 @@ def bootstrap_score(
     n_draws = as_whole("n_draws", n_draws, 1)
     o, p = _pair(observed, predicted)
     both = (p,) if rival is None else (p, _pair(observed, rival)[1])
-    group = np.unique(np.asarray(blocks), return_inverse=True)[1].ravel()
+    group = np.unique(as_labels("blocks", blocks), return_inverse=True)[1].ravel()
     same_length("blocks", group.size, "observed", o.size)
     n = int(group.max()) + 1
     if n < 2:

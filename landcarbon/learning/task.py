@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.runs import some_jobs
-from landcarbon.matrix.errors import InputError, as_array, as_gappy, as_kind
+from landcarbon.matrix.errors import InputError, as_array, as_kind
 from landcarbon.matrix.frozen import keep, keep_whole
 from landcarbon.models import clm5
 from landcarbon.models.process import Model, expand, leading, observed_values
@@ -71,7 +71,7 @@ def smooth_l1(e: Array) -> tuple[Array, Array]:
     >>> smooth_l1(np.array([0.5, -3.0]))
     (array([0.125, 2.5  ]), array([ 0.5, -1. ]))
     """
-    e = as_gappy("e", e)
+    e = as_array("e", e)
     far = np.abs(e)
     return np.where(far < 1.0, 0.5 * e * e, far - 0.5), np.clip(e, -1.0, 1.0)
 
@@ -283,7 +283,7 @@ class Task:
         -------
         ndarray, (site, obs) or (site, draw, obs)
         """
-        theta = as_array("theta", theta)
+        theta = self._theta(theta)
         return np.concatenate(
             [
                 self.data[part].predict(self._values(self.streams[0], theta[part], self.forcing[part]))
@@ -293,13 +293,19 @@ class Task:
 
     def log_likelihood(self, theta: ArrayLike) -> Array:
         """ln L of all data of each site and draw (site, draw); theta (site, draw, p)."""
-        theta = as_array("theta", theta)
+        theta = self._theta(theta)
         total = np.zeros(theta.shape[:-1])
         for stream in self.streams:
             for part in self._parts():
                 values = self._values(stream, theta[part], self.forcing[part])
                 total[part] += stream.weight * stream.observations[part].log_likelihood(values)
         return total
+
+    def _theta(self, theta: ArrayLike) -> Array:
+        theta = as_array("theta", theta, shape=(len(self.prior),))
+        if theta.ndim not in (2, 3) or len(theta) != len(self):
+            raise InputError(f"theta has shape {theta.shape}; ({len(self)}, p) or ({len(self)}, draw, p) is needed.")
+        return theta
 
     def _parts(self) -> Iterator[slice]:
         return (slice(first, first + AT_ONCE) for first in range(0, len(self), AT_ONCE))
@@ -333,6 +339,8 @@ class Scaling:
     def of(cls, covariates: pd.DataFrame) -> Scaling:
         """Of the sites that are learnt from; warns of a covariate that is the same at all of them."""
         x = numbers(covariates)
+        if not len(x):
+            raise InputError("covariates has no rows; give one a site.")
         columns = tuple(str(c) for c in covariates.columns)
         spread = x.std(axis=0)
         still = spread <= CONSTANT * np.abs(x).max(axis=0)

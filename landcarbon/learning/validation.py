@@ -83,8 +83,11 @@ class Prediction:
         """
         if self.draws is None:
             raise InputError("This prediction is one number a measurement and has no interval.")
+        sd = as_kind("observations", observations, "sd", hint="Such as ProfileObservations.").sd
+        if self.draws.ndim != 3 or sd.shape != (len(self.draws), self.draws.shape[-1]):
+            raise InputError(f"draws have shape {self.draws.shape}, errors {sd.shape}; (site, draw, obs) is needed.")
         noise = as_rng(rng).standard_normal(self.draws.shape)
-        measured = self.draws + observations.sd[:, None, :] * noise
+        measured = self.draws + sd[:, None, :] * noise
         # Among n draws a new one falls below the k-th with probability k / (n + 1).
         low, high = np.quantile(measured, tails(level), axis=1, method="weibull")
         return low, high
@@ -178,6 +181,8 @@ def held_out(
     """
     as_kind("rivals", rivals, Mapping)
     as_kind("folds", folds, Folds)
+    if isinstance(task, str):
+        raise InputError("task is a text; give a Task, or what the rivals learn from, site by site.")
     as_kind("task", task, "__getitem__")
     seed = as_whole("seed", seed)
     for k, (train, test) in enumerate(folds):
@@ -273,6 +278,8 @@ def cross_predict(
     as_kind("estimator", estimator, "fit", hint="Give an estimator of scikit-learn.")
     as_kind("folds", folds, Folds)
     x = as_array("covariates", covariates, shape=(None, None))
+    if x.ndim != 2 or not x.shape[1]:
+        raise InputError(f"covariates must be (row, covariate), but its shape is {x.shape}.")
     y = as_array("target", target)
     same_length("covariates", x.shape[0], "target", y.shape[0])
     row_site = np.arange(x.shape[0]) if site is None else np.asarray(site)

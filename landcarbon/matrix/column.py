@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix import cascade, solve, typeset
 from landcarbon.matrix.cascade import Plan, Rates
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_whole
 from landcarbon.matrix.frozen import altered, keep
 from landcarbon.matrix.layers import SoilLayers, exchange_rates, face_diffusivity, transport_matrix
 from landcarbon.matrix.model import (
@@ -229,9 +229,10 @@ class LayeredModel:
 
     def index(self, pool: str, layer: int = 1) -> int:
         """Place of a pool's layer, counted from 1, among the p·L rows of `outflow_matrix`."""
+        layer = as_whole("layer", layer)
         if not 1 <= layer <= len(self.layers):
             raise InputError(f"layer is {layer}; layers are counted from 1 to {len(self.layers)}.")
-        return find_pool(pool, self.pools) * len(self.layers) + int(layer) - 1
+        return find_pool(pool, self.pools) * len(self.layers) + layer - 1
 
     def outflow_matrix(self, xi: ArrayLike = 1.0) -> Array:
         """M (..., pL, pL) [yr-1] acting on concentrations; entry (pool i, layer l) is i·L + l."""
@@ -394,6 +395,7 @@ class LayeredModel:
 
     def chased(self, change: Array, xi: ArrayLike = 1.0) -> Array:
         """M⁻¹ r (..., p, L) [gC m-3]: what a rate of change r, of either sign, would come to in the end."""
+        change = as_array("change", change, shape=self.state_shape)
         gain, loss = np.maximum(change, 0.0), np.maximum(-change, 0.0)
         return self.steady_state(gain, xi) - self.steady_state(loss, xi)
 
@@ -403,6 +405,7 @@ class LayeredModel:
 
     def relaxed(self, b: Array, rate: float) -> Array:
         """(M + rate)⁻¹ b (..., p, L): steady state if all carbon also left at `rate` [yr-1], unused."""
+        b, rate = as_array("b", b, shape=self.state_shape), as_number("rate", rate, lower=0.0)
         X = self._one_by_one(b, rate)
         return self._solve(b, "cascade", relaxing=rate)[0] if X is None else X
 
@@ -535,9 +538,9 @@ class LayeredModel:
                 Y *= dz
                 yield c, rates, lam, Y, lam
 
-        return self.gradient(lead, adjoints())
+        return self._gradient(lead, adjoints())
 
-    def gradient(
+    def _gradient(
         self, lead: tuple[int, ...], adjoints: Iterable[tuple[slice, Rates, Array, Array, Array]]
     ) -> LayeredGradient:
         """−λ (dM) Y and λ (dI), by the parts of the model.

@@ -10,6 +10,8 @@ as_kept        the same, to be stored: a copy that cannot be written to
 aligned        what carries labels, put into the order of ours
 as_years       times in years, or dates of any calendar
 as_dates       dates, or text that can be read as a date in one way only
+as_stamps      dates, or plain numbers: what orders a row of things
+as_labels      a row of labels, none missing
 as_gappy       numbers among which some may be missing: NaN
 as_broadcast   several of these that belong together
 as_number      one number
@@ -17,6 +19,7 @@ as_share       a number between 0 and 1
 as_whole       a whole number
 as_rng         a seed or a random generator
 as_choice      one word of several
+as_path        where a file or folder lies
 as_kind        an object of a kind
 convert        numbers from one unit to another
 is_mark        which numbers are marks for a missing value
@@ -36,10 +39,12 @@ import than all of landcarbon and knows neither gC nor ‰, cf-units needs a C l
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -47,7 +52,8 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "InputError", "aligned", "as_array", "as_broadcast", "as_choice", "as_dates", "as_gappy", "as_kept", "as_kind",
-    "as_number", "as_rng", "as_share", "as_whole", "as_years", "convert", "is_mark", "unit_of",
+    "as_labels", "as_number", "as_path", "as_rng", "as_share", "as_stamps", "as_whole", "as_years", "convert",
+    "is_mark", "unit_of",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -140,7 +146,9 @@ def as_array(
     return array
 
 
-def as_gappy(name: str, value: Any, *, unit: str | None = None, hint: str = "") -> Array:
+def as_gappy(
+    name: str, value: Any, *, shape: tuple[int | None, ...] | None = None, unit: str | None = None, hint: str = ""
+) -> Array:
     """Numbers among which some may be missing: NaN where they are NaN, masked or None.
 
     Raises
@@ -162,6 +170,8 @@ def as_gappy(name: str, value: Any, *, unit: str | None = None, hint: str = "") 
             gap = np.array([one is None or type(one).__name__ == "NAType" for one in raw.flat], dtype=bool)
             value = np.where(gap.reshape(raw.shape), np.nan, raw) if gap.any() else value
         value = _numbers(name, value, unit, tail)
+    if shape is not None:
+        _check_shape(name, value, shape, f" {hint}" if hint else "")
     if is_mark(value).any():
         _refuse_marks(name, value, "")
     return np.asarray(value)
@@ -249,20 +259,14 @@ def _numbers(name: str, value: Any, unit: str | None, tail: str) -> Array:
     given = unit_of(value) if unit is not None else None
     if house == "pint":
         value = value.magnitude
-    if isinstance(value, np.ma.MaskedArray):
-        masked = np.ma.getmaskarray(value)
-        if masked.any():
-            raise InputError(
-                f"{name} holds {int(masked.sum())} masked value(s){', the first' + _first(masked)}: they are "
-                f"missing. Fill or drop them before calling.{tail}"
-            )
+    _refuse_masked(name, value, tail)
     try:
         raw = np.asarray(value.values if house == "xarray" else value)
     except (TypeError, ValueError):
         raise InputError(f"{name} must hold numbers only, but {value!r:.80} was given.{tail}") from None
     if raw.dtype.kind == "c" and not raw.imag.any():
         raw = raw.real
-    if raw.dtype.kind not in "biuf":
+    if raw.dtype.kind not in "biuf" and raw.size:
         raw = _from_objects(name, raw, value, tail)
     array = np.asarray(raw, dtype=np.float64)
     return array if given is None or unit is None else convert(name, array, given, unit)
@@ -271,6 +275,16 @@ def _numbers(name: str, value: Any, unit: str | None, tail: str) -> Array:
 def _refuse_dataset(name: str, value: Any, tail: str = "") -> None:
     if _house(value) == "xarray" and type(value).__name__ in ("Dataset", "DataTree"):
         raise InputError(f"{name} is a whole Dataset; choose one of its variables, such as data['x'].{tail}")
+
+
+def _refuse_masked(name: str, value: Any, tail: str = "") -> None:
+    if isinstance(value, np.ma.MaskedArray):
+        masked = np.ma.getmaskarray(value)
+        if masked.any():
+            raise InputError(
+                f"{name} holds {int(masked.sum())} masked value(s){', the first' + _first(masked)}: they are "
+                f"missing. Fill or drop them before calling.{tail}"
+            )
 
 
 def _house(value: Any) -> str:
@@ -418,6 +432,7 @@ def as_years(name: str, value: Any, *, hint: str = "") -> Array:
     array([2000. , 2001.5])
     """
     _refuse_dataset(name, value)
+    _refuse_masked(name, value)
     if str(getattr(value, "dtype", "")).startswith("period"):  # of pandas: their beginning
         value = (value.dt if hasattr(value, "dt") else value).to_timestamp()
     raw = np.asarray(value)
@@ -485,6 +500,7 @@ def as_dates(name: str, value: Any) -> NDArray[np.datetime64]:
     import pandas as pd
 
     _refuse_dataset(name, value)
+    _refuse_masked(name, value)
     raw = np.asarray(value)
     for text in raw.flat if raw.dtype.kind in "OU" else ():
         if isinstance(text, str) and not (_ISO.fullmatch(text.strip()) or _NAMED_MONTH.fullmatch(text.strip())):
@@ -509,6 +525,23 @@ def as_dates(name: str, value: Any) -> NDArray[np.datetime64]:
     if odd.size:
         raise InputError(f"{name} holds a date of the year {odd[0]}; dates run from 1678 to 2261. Give numbers.")
     return stamps.astype("datetime64[ns]").reshape(raw.shape)
+
+
+def as_stamps(name: str, value: Any) -> NDArray[Any]:
+    """What orders a row of things: dates, or plain numbers.
+
+    Raises
+    ------
+    InputError
+        Whatever `as_array` or `as_dates` refuses.
+
+    Examples
+    --------
+    >>> as_stamps("issues", [1, 2]), as_stamps("issues", ["2001-03-31"]).dtype
+    (array([1., 2.]), dtype('<M8[ns]'))
+    """
+    _refuse_dataset(name, value)
+    return as_array(name, value) if np.asarray(value).dtype.kind in "iufc" else as_dates(name, value)
 
 
 def _stamp(pd: Any, one: Any) -> Any:
@@ -640,6 +673,54 @@ def as_choice(name: str, value: Any, known: Iterable[str]) -> str:
     near = get_close_matches(value, words, 1) if isinstance(value, str) else []
     meant = f"did you mean {near[0]!r}? There are" if near else "there are"
     raise InputError(f"there is no {name} {value!r:.60}; {meant} {', '.join(words)}.")
+
+
+def as_labels(name: str, value: Any, *, hint: str = "") -> NDArray[Any]:
+    """A row of labels, words or numbers, none of them missing.
+
+    Raises
+    ------
+    InputError
+        Another shape, nothing at all, a gap (None, NaN, masked, ''), complex numbers.
+
+    Examples
+    --------
+    >>> as_labels("groups", ["tundra", "steppe", "tundra"]).tolist()
+    ['tundra', 'steppe', 'tundra']
+    """
+    _refuse_dataset(name, value)
+    _refuse_masked(name, value, f" {hint}" if hint else "")
+    labels = np.asarray(value)
+    if labels.ndim != 1 or labels.size == 0:
+        raise InputError(f"{name} must be a row of labels, but its shape is {labels.shape}.")
+    if labels.dtype.kind == "c":
+        raise InputError(f"{name} holds complex numbers, which are no labels.")
+    missing = np.array([one is None or one != one or one == "" for one in labels.tolist()])
+    if missing.any():
+        tail = f" {hint}" if hint else ""
+        raise InputError(f"{name} has no label at {int(missing.sum())} place(s), the first{_first(missing)}.{tail}")
+    if labels.dtype.kind == "f":
+        as_array(name, labels)
+    return labels.astype(str) if labels.dtype == object else labels
+
+
+def as_path(name: str, value: Any) -> Path:
+    """Where a file or a folder lies.
+
+    Raises
+    ------
+    InputError
+        What is no text and no path.
+
+    Examples
+    --------
+    >>> as_path("path", "mine/jars.csv").name
+    'jars.csv'
+    """
+    if not isinstance(value, (str, os.PathLike)) or not str(value):
+        given = "nothing" if value is None else f"{value!r:.60}"
+        raise InputError(f"{name} says where a file or folder lies, as text or a pathlib.Path, but {given} was given.")
+    return Path(value)
 
 
 def as_kind(name: str, value: Any, *kinds: Any, hint: str = "") -> Any:

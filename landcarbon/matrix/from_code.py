@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
 from landcarbon.matrix.model import MatrixModel, check_names
 
 __all__ = ["FromCode", "matrix_from"]
@@ -230,6 +230,7 @@ def matrix_from(
     """
     names = check_names([f"pool {k}" for k in range(pools)] if isinstance(pools, int) else pools)
     n = len(names)
+    as_kind("step", step, callable, hint="It takes the pools and returns dX/dt.")
     ask = _Asked(step, names, dt)
     w = (
         np.ones(n)
@@ -283,9 +284,7 @@ class _Asked:
         )
         if self.dt is None:
             return rate, total
-        h = float(
-            as_array("dt", self.dt, lower=0.0, strict=True, hint="Length of the step in years.")
-        )
+        h = as_number("dt", self.dt, lower=0.0, strict=True, hint="Length of the step in years.")
         return (rate - X) / h, None if total is None else total / h
 
 

@@ -32,7 +32,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_whole
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.loops import Cycle, Repeating, step_lengths
 from landcarbon.matrix.model import folded
@@ -95,6 +95,8 @@ class HandOver(Repeating):
         if pulses.ndim < 2:
             raise InputError(f"pulses has shape {pulses.shape}; give a row for each step, (T, {n}).")
         T = len(pulses)
+        if not T:
+            raise InputError("pulses holds no step; give one row at least.")
         dt = step_lengths(np.full(T, 1 / T) if self.dt is None else self.dt)
         xi = as_array("xi", self.xi, lower=0.0)
         xi = np.broadcast_to(xi, (T,)) if xi.ndim == 0 else xi
@@ -111,6 +113,7 @@ class HandOver(Repeating):
 
     def decayed(self, step: int) -> Array:
         """Share 1 − e^{−ξ K h} of each pool (..., n) that decays in a step."""
+        step = as_whole("step", step, 0, len(self.dt) - 1)
         return np.asarray(-np.expm1(-self.xi[step] * self.K * self.dt[step]), dtype=np.float64)
 
     def lost(self, step: int) -> Array:
@@ -132,6 +135,7 @@ class HandOver(Repeating):
     def map_from(self, X: Array) -> tuple[Array, Array]:
         """1 − Φ and c of the loop, whatever X."""
         n = self.pools
+        as_array("X", X, shape=(n,))
         gone, brought = np.zeros((n, n)), np.zeros(n)
         for step, pulse in enumerate(self.pulses):
             lost = self.lost(step)

@@ -20,13 +20,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import landcarbon
-from landcarbon.matrix.errors import InputError, as_kind
+from landcarbon.matrix.errors import InputError, as_kind, as_path, as_whole
 from landcarbon.store import put, read_netcdf, to_netcdf
 
 if TYPE_CHECKING:
@@ -90,8 +89,8 @@ def labelled(
             raise InputError(f"{name!r} holds numbers without a unit; give units={{{name!r}: ...}}.")
         data[name].attrs = own
     data.attrs |= {"title": title, "source": f"landcarbon {landcarbon.__version__}"}
-    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
-        data.attrs["seed"] = int(seed)
+    if isinstance(seed, (int, float, np.number)) and not isinstance(seed, bool):
+        data.attrs["seed"] = as_whole("seed", seed)
     return data
 
 
@@ -114,7 +113,7 @@ def write(data: xr.Dataset, path: str | os.PathLike[str]) -> None:
         unit = out[name].attrs.get("units")
         if isinstance(unit, str) and _udunits(unit) != unit:
             out[name].attrs = {**out[name].attrs, "units": _udunits(unit), "landcarbon_units": unit}
-    put(to_netcdf({"": out}), Path(path))
+    put(to_netcdf({"": out}), as_path("path", path))
 
 
 def read(path: str | os.PathLike[str]) -> xr.Dataset:

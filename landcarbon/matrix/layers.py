@@ -34,7 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind
 from landcarbon.matrix.frozen import keep
 
 __all__ = [
@@ -148,6 +148,7 @@ def face_diffusivity(diffusivity: ArrayLike, layers: SoilLayers) -> Array:
     ndarray (..., L−1)
         Zero wherever one of the two neighbours has none.
     """
+    as_kind("layers", layers, SoilLayers)
     D = as_array("diffusivity", diffusivity, shape=(len(layers),), lower=0.0)
     above, below = D[..., :-1], D[..., 1:]
     w = (layers.node[1:] - layers.bottom[:-1]) / layers.spacing
@@ -174,7 +175,7 @@ def exchange_rates(
         `down[l]`: share of layer l that moves to layer l+1 in a year; `up[l]`: share of layer
         l+1 that moves to layer l.
     """
-    faces = len(layers) - 1
+    faces = len(as_kind("layers", layers, SoilLayers)) - 1
     D = as_array("diffusivity", diffusivity, shape=(faces,), lower=0.0)
     q = as_array("velocity", velocity)
     if q.ndim and q.shape[-1] not in (1, faces):
@@ -207,7 +208,7 @@ def transport_matrix(down: ArrayLike, up: ArrayLike, layers: SoilLayers) -> Arra
     ndarray (..., L, L)
         Positive diagonal; columns weighted by thickness sum to zero.
     """
-    L = len(layers)
+    L = len(as_kind("layers", layers, SoilLayers))
     down = as_array("down", down, shape=(L - 1,), lower=0.0)
     up = as_array("up", up, shape=(L - 1,), lower=0.0)
     ratio = layers.thickness[:-1] / layers.thickness[1:]
@@ -241,6 +242,7 @@ def input_profile(
     ndarray (..., L)
         [m-1]; times thickness it sums to 1.
     """
+    as_kind("layers", layers, SoilLayers)
     beta = as_array("beta", beta, lower=0.0, strict=True, upper=1.0)
     if np.any(beta == 1.0):
         raise InputError("beta is 1: roots without end. Give a value below 1, such as 0.966.")

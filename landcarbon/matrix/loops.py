@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import Method, Move, Moves, Propagator, checked_outflow, propagator
@@ -93,7 +93,7 @@ class Repeating:
 
     def shaped(self, X: Array) -> Array:
         """A state of `flat` as the loop itself takes it."""
-        return X
+        return as_array("X", X)
 
     @property
     def length(self) -> float:
@@ -109,6 +109,7 @@ class Repeating:
         """1 − Φ and c, with the matrices of the loop that starts from X."""
         # Without the difference of nearly equal numbers: pools that turn over in a million years
         # keep their digits.
+        X = as_array("X", X, shape=(None,))
         n = X.shape[-1]
         lost, brought = np.zeros((n, n)), np.zeros(n)
         for p, M, u, _ in self.steps(X):
@@ -118,6 +119,7 @@ class Repeating:
 
     def account(self, X: Array) -> Account:
         """What one loop that starts from X does."""
+        X = as_array("X", X)
         stay = flow = brought = mean = np.zeros(())
         for h, (p, M, u, end) in zip(self.dt, self.steps(X)):
             spent = _apply(p.stay, X) + _apply(p.stay_input, u)
@@ -222,6 +224,7 @@ class Cycle(Repeating):
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
+        X = as_array("X", X, shape=(self.pools,))
         for p, M, u, (left, brought) in zip(self.propagators, self.M, self.u, self._moves):
             X = _apply(left, X) + brought
             yield p, M, u, X
@@ -233,6 +236,7 @@ class Cycle(Repeating):
 
     def faster(self, speed: Array) -> Cycle:
         """The loop in which pool j leaves speed_j times faster."""
+        speed = _speeds(speed, self.pools)
         return Cycle(self.M * speed[..., None, :], self.u, self.dt, self.method)
 
 
@@ -262,6 +266,13 @@ class ColumnCycle(Repeating):
     dt: Array
     method: Method = "exponential"
 
+    def __post_init__(self) -> None:
+        columns = tuple(as_kind("a column", c, LayeredModel) for c in as_kind("columns", self.columns, tuple, list))
+        dt, u = step_lengths(self.dt), as_kind("u", self.u, tuple, list)
+        if not len(columns) == len(u) == len(dt):
+            raise InputError(f"There are {len(columns)} columns, {len(u)} inputs and {len(dt)} lengths of steps.")
+        keep(self, columns=columns, u=tuple(as_array("u", b, shape=columns[0].state_shape) for b in u), dt=dt)
+
     @cached_property
     def _moves(self) -> tuple[Move, ...]:
         moves = Moves(self.method)
@@ -277,6 +288,7 @@ class ColumnCycle(Repeating):
     def change(self, X: Array) -> Array:
         """What an implicit loop from X adds (..., pool, layer) [gC m-3], from the fluxes of its steps."""
         # The difference of two states would lose what slow layers change in a loop.
+        X = as_array("X", X, shape=self.columns[0].state_shape)
         moved: Array = np.zeros(())
         for move, column, u, h in zip(self._moves, self.columns, self.u, self.dt.tolist()):
             X, _ = move(X, u)
@@ -295,6 +307,7 @@ class ColumnCycle(Repeating):
 
     def faster(self, speed: Array) -> ColumnCycle:
         """The loop in which pool j leaves speed_j times faster, mixing included."""
+        speed = _speeds(speed, len(self.columns[0].pools))
         columns = tuple(
             column.replace(K=column.K * speed[:, None], mixed=np.asarray(column.mixed) * speed)
             for column in self.columns
@@ -315,6 +328,7 @@ class ColumnCycle(Repeating):
 
     def spread(self, per_pool: Array) -> Array:
         """One number for each pool, for each of its layers."""
+        per_pool = as_array("per_pool", per_pool, shape=(len(self.columns[0].pools),))
         return np.repeat(per_pool, len(self.columns[0].layers), axis=-1)
 
     @cached_property
@@ -371,15 +385,19 @@ class FeedbackCycle(Repeating):
 
     def steps(self, X: Array) -> Iterator[tuple[Propagator, Array, Array, Array]]:
         """Propagator, M, u and state at the end of each step of a loop that starts from X."""
+        X = as_array("X", X, shape=(None,))
         for k, h in enumerate(self.dt):
             M_, u_ = self.at(k, X)
             M, u = checked_outflow(M_), as_array("u", u_, shape=(X.shape[-1],))
+            if M.shape[-1] != X.shape[-1]:
+                raise InputError(f"X has {X.shape[-1]} pools, but at() returned an M of shape {M.shape}.")
             p = propagator(M, h, self.method)
             X = _apply(p.state, X) + _apply(p.stay, u)
             yield p, M, u, X
 
     def faster(self, speed: Array) -> FeedbackCycle:
         """The loop in which pool j leaves speed_j times faster."""
+        speed = _speeds(speed, None)
 
         def at(k: int, X: Array) -> tuple[Array, ArrayLike]:
             M, u = self.at(k, X * speed)
@@ -406,6 +424,10 @@ def _stacked(values: list[Array], ndim: int) -> Array:
     """Rows of all steps, with free axes of length 1 before their own until each has `ndim`."""
     rows = np.stack(np.broadcast_arrays(*values))
     return rows.reshape(len(rows), *(1,) * (ndim + 1 - rows.ndim), *rows.shape[1:])
+
+
+def _speeds(speed: ArrayLike, n: int | None) -> Array:
+    return as_array("speed", speed, shape=(n,), lower=0.0, strict=True, hint="How many times faster each pool leaves.")
 
 
 def step_lengths(dt: ArrayLike) -> Array:

@@ -97,6 +97,8 @@ class MatrixModel:
         each = f"There are {n} pools: {', '.join(pools[:8])}{', …' if n > 8 else ''}."
         A = as_kept("A", self.A, shape=(n, n), hint=each)
         K = as_kept("K", aligned("K", self.K, pools), shape=(n,), hint=each)
+        if n > 1 and K.shape[-2:] == (n, n) and np.array_equal(K * np.eye(n), K):
+            raise InputError("K is a diagonal matrix; give the rates alone, one for each pool: np.diag(K).")
         B = _allocation(aligned("B", self.B, pools), K, n, each)
         V = None if self.V is None else as_kept("V", self.V, shape=(n, n), hint=each)
         check_rates(K, pools)
@@ -189,7 +191,9 @@ class MatrixModel:
 
     def derivative(self, X: ArrayLike, I: ArrayLike, xi: ArrayLike = 1.0) -> Array:  # noqa: E741
         """dX/dt = B I − M X, shape (..., n) [gC m-2 yr-1]."""
-        brought, lost = self.input(I), (self.outflow_matrix(xi) @ self._state(X)[..., None])[..., 0]
+        M, X = self.outflow_matrix(xi), self._state(X)
+        as_broadcast(X=X, xi=M[..., 0])
+        brought, lost = self.input(I), (M @ X[..., None])[..., 0]
         as_broadcast(I=brought, X=lost)
         return brought - lost
 
@@ -212,7 +216,9 @@ class MatrixModel:
 
     def chased(self, change: Array, xi: ArrayLike = 1.0) -> Array:
         """M⁻¹ r (..., n) [gC m-2]: what a rate of change r, of either sign, would come to in the end."""
-        M = self._with_ways_out(self.outflow_matrix(xi), change)
+        change, M = as_array("change", change, shape=(self.n,)), self.outflow_matrix(xi)
+        as_broadcast(change=change, xi=M[..., 0])
+        M = self._with_ways_out(M, change)
         X = np.asarray(np.linalg.solve(M, change[..., None])[..., 0], dtype=float)
         if not np.isfinite(X).all():
             raise InputError("The steady state is larger than a number can be; look at I, K and their units.")
@@ -240,6 +246,8 @@ class MatrixModel:
         return self.B.ndim <= self.K.ndim
 
     def _scalar(self, xi: ArrayLike) -> Array:
+        if type(xi) is not np.ndarray:
+            xi = aligned("xi", xi, self.pools)
         xi = as_array("xi", xi, lower=0.0, hint="xi multiplies the turnover rates.")
         if xi.ndim and xi.shape[-1] not in (1, self.n):
             raise InputError(

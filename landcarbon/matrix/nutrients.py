@@ -67,7 +67,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array, as_kind
+from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_choice, as_kind
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
@@ -226,7 +226,7 @@ class Element:
 
     def shares(self, m: ArrayLike) -> Array:
         """a / (a + h) (..., k) of each mineral pool."""
-        a = np.asarray(m, dtype=np.float64)
+        a = as_array("m", m, shape=(self.mineral.n,))
         return np.asarray(a / (a + np.asarray(self.half)[..., None]))
 
     def share(self, m: ArrayLike) -> Array:
@@ -289,6 +289,7 @@ class State:
 
     def total(self, element: str) -> Array:
         """All of an element, organic and mineral [g m-2]."""
+        element = as_choice("element", element, self.E)
         return self.E[element].sum(axis=-1) + self.m[element].sum(axis=-1)
 
 
@@ -363,7 +364,8 @@ class NutrientModel:
     coupling: str = "limited"
 
     def __post_init__(self) -> None:
-        elements = (self.elements,) if isinstance(self.elements, Element) else tuple(self.elements)
+        elements = (self.elements,) if isinstance(self.elements, Element) else self.elements
+        elements = tuple(as_kind("an element", e, Element) for e in as_kind("elements", elements, tuple, list))
         names = [e.name for e in elements]
         if not elements or len(set(names)) < len(names):
             raise InputError(f"elements must be one or more with different names; given are {names}.")
@@ -390,12 +392,17 @@ class NutrientModel:
 
     def replace(self, **changes: Any) -> NutrientModel:
         """A copy with some of its parts changed."""
+        known = [f.name for f in dataclasses.fields(self)]
+        unknown = sorted(set(changes) - set(known))
+        if unknown:
+            raise InputError(f"A NutrientModel has {known}, not {unknown}.")
         return dataclasses.replace(self, **changes)
 
     def ratio(self, element: Element, m: ArrayLike) -> Array:
         """r (..., n): element per carbon of new material."""
         as_kind("element", element, Element)
         plenty = 1.0 / element.c_to_e
+        m = as_array("m", m, shape=(element.mineral.n,))
         if self.coupling != "flexible" or element.c_to_e_scarce is None:
             return np.broadcast_to(plenty, np.broadcast_shapes((*np.shape(m)[:-1], 1), plenty.shape))
         scarce = 1.0 / element.c_to_e_scarce
@@ -403,11 +410,14 @@ class NutrientModel:
 
     def limitation(self, m: Mapping[str, ArrayLike]) -> Array:
         """φ (...): the share of growth that the scarcest element allows; 1 unless limited."""
+        names = [e.name for e in self.elements]
+        if set(as_kind("m", m, Mapping)) != set(names):
+            raise InputError(f"m must hold one array each for {', '.join(names)}, but it holds {', '.join(m)}.")
         shares = [e.share(m[e.name]) for e in self.elements]
         smallest = np.asarray(np.minimum.reduce(np.broadcast_arrays(*shares)))
         return smallest if self.coupling == "limited" else np.ones_like(smallest)
 
-    def immobilises(self, element: Element, content: ArrayLike = np.inf) -> NDArray[np.bool_]:
+    def immobilises(self, element: Element, content: ArrayLike | None = None) -> NDArray[np.bool_]:
         """Pools (..., n) whose carbon, when handed on, needs more of the element than comes with it.
 
         Parameters
@@ -415,12 +425,13 @@ class NutrientModel:
         element : Element
         content : array_like (..., n), optional
             Element per carbon that the pools hold. The poorer of this and new material counts, since
-            new material keeps coming.
+            new material keeps coming. New material alone if not given.
         """
         as_kind("element", element, Element)
         r = 1.0 / element.c_to_e
+        poorer = r if content is None else np.minimum(*as_broadcast(r=r, content=as_array("content", content)))
         passed = 1.0 - element.ways.resorbed - element.ways.lost
-        return np.minimum(r, content) * passed < self._need(r) * (1 - ROUNDING)
+        return poorer * passed < self._need(r) * (1 - ROUNDING)
 
     def _need(self, r: Array) -> Array:
         """Element (..., n) that goes with each carbon that leaves a pool and stays on land."""
@@ -531,7 +542,11 @@ class NutrientModel:
         n, names = self.carbon.n, [f"C {p}" for p in self.carbon.pools]
         kappa = np.broadcast_to(self.turnover(state, xi), (n,))
         mixing = np.zeros((n, n)) if self.carbon.V is None else self.carbon.V
+        as_kind("state", state, State)
+        I = as_array("I", I, shape=self.carbon.input_shape, lower=0.0)  # noqa: E741
         grown = self.limitation(state.m) * self.carbon.input(I)
+        if grown.shape != (n,):
+            raise InputError(f"I has shape {I.shape}; the matrices are those of one place and one input.")
         sizes = [n] + [s for e in self.elements for s in (n, e.mineral.n)]
         at = np.concatenate([[0], np.cumsum(sizes)])
         M, u = np.zeros((at[-1], at[-1])), np.zeros(at[-1])
@@ -612,7 +627,8 @@ def simulate(
 
 
 def _started(model: NutrientModel, start: State) -> State:
-    n = model.carbon.n
+    n = as_kind("model", model, NutrientModel).carbon.n
+    as_kind("start", start, State, hint="Such as model.steady_state(I).")
     X = as_array("start.X", start.X, shape=(n,), lower=0.0)
     E, m = {}, {}
     for e in model.elements:

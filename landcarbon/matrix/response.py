@@ -316,8 +316,9 @@ def depth(depth: ArrayLike, efolding: ArrayLike) -> Array:
     return np.exp(-z / scale)
 
 
-def century_arctangent(T: Array) -> Array:
+def century_arctangent(T: ArrayLike) -> Array:
     """c(T) of CENTURY, T in °C: 11.75 + 29.7 / π · arctan(0.031 π (T − 15.4))."""
+    T = as_array("T", T, unit="degC")
     return 11.75 + 29.7 / np.pi * np.arctan(np.pi * 0.031 * (T - 15.4))
 
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, aligned, as_array
 from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.steps import Method, Moves, checked_outflow
@@ -173,7 +173,7 @@ def simulate(
     clock = Timeline.read(model, t, I, xi)
     first = clock.model_at(0, float(clock.t[0] + clock.t[1]) / 2)
     hint = f"The pools are {', '.join(first.pools)}."
-    X = as_array("X0", X0, shape=first.state_shape, hint=hint)
+    X = as_array("X0", aligned("X0", X0, first.pools), shape=first.state_shape, hint=hint)
     ends, states, spans, span = set(kept(clock.t, keep).tolist()), [X], [], Span()
     moves = Moves(method)
     for k, now in enumerate(clock.walk(), start=1):
@@ -191,6 +191,7 @@ def simulate(
 
 def kept(t: Array, keep: ArrayLike | None) -> NDArray[np.intp]:
     """Places among the times t [yr] of those to be kept, but for the first."""
+    t = rising("t", t)
     if keep is None:
         return np.arange(1, len(t))
     times = rising("keep", keep, 1)

@@ -35,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -114,11 +114,17 @@ class SpinUp:
         """
         error = _relative(self.states, self.exact)
         if pool is not None:
-            error = error[(..., *pool) if isinstance(pool, tuple) else (..., pool)]
+            given = pool if isinstance(pool, (tuple, list)) else (pool,)
+            if len(given) != error.ndim - 1:
+                raise InputError(f"pool is {pool!r}; the states have the axes {error.shape[1:]}: one position each.")
+            place = tuple(as_whole("pool", k, 0, n - 1) for k, n in zip(given, error.shape[1:]))
+            at: Any = (..., *place)
+            error = error[at]
         return error.reshape(len(error), -1).max(axis=1)
 
     def years_to(self, error: float, pool: int | tuple[int, int] | None = None) -> float:
         """Model years until a pool, or every pool, is and stays within a relative error; inf if never."""
+        error = as_number("error", error, lower=0.0)
         within = self.error_history(pool) <= error
         if not within[-1]:
             return float("inf")
@@ -478,11 +484,9 @@ class _Record:
             X = np.zeros(n)
         else:
             raise InputError(f"Without a Cycle, {method} needs a state to start from: X0=...")
-        self.tol = float(
-            as_array("tol", tol, lower=0.0, strict=True, hint="A change in gC m-2 yr-1.")
-        )
-        years = as_array("max_years", max_years, lower=self.length, hint="One loop at least.")
-        self.loops = int(float(years) / self.length + 1e-9)
+        self.tol = as_number("tol", tol, lower=0.0, strict=True, hint="A change in gC m-2 yr-1.")
+        years = as_number("max_years", max_years, lower=self.length, hint="One loop at least.")
+        self.loops = int(years / self.length + 1e-9)
         self.exact = _exact(loop, X)
         self.X = np.broadcast_to(X, np.broadcast_shapes(X.shape, self.exact.shape))
         if self.X.ndim > 1 and (one_site or n is None):

@@ -49,7 +49,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_choice
+from landcarbon.matrix.errors import InputError, as_array, as_choice, as_kind, as_number
 from landcarbon.matrix.solve import FEW, MANY
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ class Propagator:
 
     def __call__(self, X: Array, u: Array) -> tuple[Array, Array]:
         """State after the step, and ∫ X dt over it."""
+        n = self.state.shape[-1]
+        if not _plain(X, n) or not _plain(u, n):
+            X, u = as_array("X", X, shape=(n,)), as_array("u", u, shape=(n,))
         return _apply(self.state, X) + _apply(self.stay, u), (
             _apply(self.stay, X) + _apply(self.stay_input, u)
         )
@@ -203,6 +206,9 @@ class Moves:
 
     def __call__(self, model: MatrixModel | LayeredModel, xi: ArrayLike, h: float) -> Move:
         """The step of length h [yr] of a model under the scalar xi."""
+        h = self._length(h)
+        if not hasattr(model, "stepping"):
+            as_kind("model", model, "stepping", hint="Such as a MatrixModel.")
         key, make = model.stepping(xi)
         if key is None:
             return make(stepper(self.method), h)
@@ -210,8 +216,16 @@ class Moves:
 
     def of_matrix(self, M: Array, h: float) -> Propagator:
         """The step of pools with the outflow matrix M."""
-        moved: Propagator = self._kept(M.tobytes(), h, lambda how, h: how.pools(M, np.asarray(h)))
+        if type(M) is not np.ndarray or M.dtype != np.float64:
+            M = as_array("M", M)
+        h = self._length(h)
+        # What is known was looked at when it was met first.
+        moved: Propagator = self._kept(M.tobytes(), h, lambda how, h: how.pools(checked_outflow(M), np.asarray(h)))
         return moved
+
+    def _length(self, h: Any) -> float:
+        """A length; asked in every step, so that only what is odd is worth a full look."""
+        return h if isinstance(h, float) and 0.0 <= h < math.inf else as_number("h", h, lower=0.0)
 
     def _kept(self, key: bytes, h: float, make: Callable[[Stepper, float], Move]) -> Any:
         if (key, h) not in self.known:
@@ -349,6 +363,11 @@ def _exponential(M: Array, h: Array) -> Propagator:
 
 def _apply(matrix: Array, vector: Array) -> Array:
     return (matrix @ vector[..., None])[..., 0]
+
+
+def _plain(x: Any, n: int) -> bool:
+    """Whether it is an array of floats, n of them on its last axis: asked in every step of a run."""
+    return type(x) is np.ndarray and x.dtype == np.float64 and x.ndim > 0 and x.shape[-1] == n
 
 
 def checked_outflow(M: ArrayLike) -> Array:

@@ -40,7 +40,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_whole, as_years
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_whole, as_years
 
 __all__ = [
     "Changing",
@@ -96,6 +96,7 @@ class Series:
 
     def __call__(self, k: int, time: float) -> Array:
         """Its value in step k, of which a function is asked at `time`."""
+        k, time = _at(k, time)
         if self.function is not None:
             value = self.function(time)
             if isinstance(value, float) and isfinite(value):  # asked many times: not worth a full look
@@ -145,6 +146,9 @@ def changing(model: Any, **parts: Forcing) -> Changing:
     """
     check_model("model", model)
     model.replace(**{name: getattr(model, name, None) for name in parts})  # names what it has not
+    for name, part in parts.items():
+        if not callable(part):
+            as_array(name, part)
     return Changing(model, parts)
 
 
@@ -242,6 +246,7 @@ class Timeline:
 
     def interval(self, time: float) -> int:
         """The step that begins at or before `time`; the last one for the last time."""
+        _, time = _at(0, time)
         return min(max(bisect_right(self._row, time) - 1, 0), self.steps - 1)
 
     @cached_property
@@ -250,6 +255,7 @@ class Timeline:
 
     def model_at(self, k: int, time: float) -> Any:
         """The model in step k, of which functions are asked at `time`."""
+        k, time = _at(k, time)
         if callable(self.model):
             return self.check(f"model({time:g})", self.model(time))
         if not self.parts:
@@ -258,6 +264,9 @@ class Timeline:
 
     def moment(self, k: int, time: float, h: float = 0.0) -> Moment:
         """What holds in step k, of which functions are asked at `time`."""
+        k, time = _at(k, time)
+        if not (isinstance(h, float) and isfinite(h)):
+            h = as_number("h", h)
         model = self.model_at(k, time) if self.changes else self.model
         return Moment(h, time, model, self.xi(k, time), self.I(k, time))
 
@@ -274,6 +283,13 @@ class Timeline:
             if self.changes:
                 pools = keeps_pools(pools, now)
             yield now
+
+
+def _at(k: Any, time: Any) -> tuple[int, float]:
+    """A step and a time; asked many times, so that only what is odd is worth a full look."""
+    if isinstance(k, int) and k >= 0 and isinstance(time, float) and isfinite(time):
+        return k, time
+    return as_whole("k", k), as_number("time", time)
 
 
 def keeps_pools(pools: tuple[str, ...] | None, now: Moment) -> tuple[str, ...] | None:
@@ -329,6 +345,8 @@ def nearest(when: ArrayLike, times: Array) -> tuple[NDArray[np.intp], NDArray[np
     (array([3, 3]), array([ True, False]))
     """
     t, times = as_array("when", when), as_array("times", times, shape=(None,))
+    if times.ndim != 1 or not times.size:
+        raise InputError(f"times must be a row of times, but its shape is {times.shape}.")
     index = np.abs(t[..., None] - times).argmin(axis=-1)
     return index, np.abs(t - times[index]) <= SAME * max(1.0, float(np.abs(times).max()))
 
@@ -362,10 +380,14 @@ def forcing(name: str, value: Forcing, t: Array, pools: tuple[str, ...] = ()) ->
     >>> float(xi(0, 2000.5)), float(xi(1, 2001.5))
     (2.0, 6.0)
     """
+    return _read(name, value, rising("t", t, 1), as_kind("pools", pools, tuple))
+
+
+def _read(name: str, value: Forcing, t: Array, pools: tuple[str, ...]) -> Series:
     if callable(value):
         return Series(name, None, value)
     steps = max(len(t) - 1, 1)
-    labelled = _labelled(name, value, pools)
+    labelled = _labelled(name, value, pools, t)
     if labelled is not None:
         when, rows = labelled
         rows = as_array(name, rows)
@@ -381,14 +403,28 @@ def forcing(name: str, value: Forcing, t: Array, pools: tuple[str, ...] = ()) ->
 
 
 def _series(name: str, value: Forcing, t: Array, model: Any) -> Series:
-    return forcing(name, value, t, getattr(model, "pools", ()))
+    return _read(name, value, t, getattr(model, "pools", ()))
 
 
-def _labelled(name: str, value: Any, pools: tuple[str, ...]) -> tuple[Array | None, Any] | None:
+def _counted(index: Any, t: Array) -> bool:
+    """Whether an index of pandas only counts rows: from 0, or whole numbers of which no one is a time of the run."""
+    if index.dtype.kind not in "iu" or not len(index):
+        return False
+    return np.array_equal(index, np.arange(len(index))) or index.max() < t[0] or index.min() > t[-1]
+
+
+def _labelled(name: str, value: Any, pools: tuple[str, ...], t: Array) -> tuple[Array | None, Any] | None:
     """Times (None if it never changes) and values, time first, of what carries labels; else None."""
     index: Any = getattr(value, "index", None)
     if hasattr(index, "tz_localize") or hasattr(index, "to_timestamp"):  # pandas, with dates
         return as_years(f"the index of {name}", index), np.asarray(value)
+    if hasattr(value, "iloc") and index is not None and not _counted(index, t):
+        if index.dtype.kind not in "iuf":
+            raise InputError(
+                f"{name} is labelled {', '.join(map(str, index[:5]))}, which are no times: give an index of years or "
+                "dates, or a plain array with one entry for each step."
+            )
+        return as_array(f"the index of {name}", index), np.asarray(value)
     if not hasattr(value, "dims") or not hasattr(value, "coords"):
         return None
     if not hasattr(value, "transpose") or not hasattr(value, "name"):
@@ -445,6 +481,8 @@ def _per_step(name: str, when: Array, rows: Array, t: Array) -> Array:
 def lengths(t: Array) -> list[float]:
     """Step lengths, where those that differ only by the rounding of t are made equal."""
     t = as_array("t", t, shape=(None,))
+    if t.size < 2:
+        return []
     h = np.diff(t)
     grain = 8 * np.finfo(float).eps * np.abs(t).max()
     _, first, which = np.unique(np.round(h / grain), return_index=True, return_inverse=True)

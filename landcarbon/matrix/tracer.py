@@ -229,7 +229,7 @@ class _Work:
             for c, rates in self.parts(KEPT):
                 yield c, rates, *self.backward(c, rates, dY[c])
 
-        return self.model.gradient(self.lead, adjoints())
+        return self.model._gradient(self.lead, adjoints())
 
     def backward(self, c: slice, rates: Rates, dY: Array) -> tuple[Array, Array, Array]:
         """λ and stocks of every stage (stage, L, p, N), and the worth of the input (L, p, N)."""

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.matrix.errors import InputError, as_whole
+from landcarbon.matrix.errors import InputError, as_kind, as_whole
 
 if TYPE_CHECKING:
     from landcarbon.matrix.column import LayeredModel
@@ -60,7 +60,7 @@ def conductances(model: LayeredModel) -> tuple[Array, Array]:
     [0.00667 0.00333] [0.00667 0.00333]
     [0.00772 0.00445] [0.00572 0.00245]
     """
-    z = model.layers.thickness
+    z = as_kind("model", model, "layers", hint="Give a LayeredModel.").layers.thickness
     return np.asarray(model.down * z[:-1]), np.asarray(model.up * z[1:])
 
 
@@ -72,7 +72,8 @@ def of_pools(model: MatrixModel, part: str = "equation", digits: int = 3) -> str
     InputError
         A model with leading axes, an unknown part.
     """
-    digits = as_whole("digits", digits, lower=1, upper=15)
+    digits, part = as_whole("digits", digits, lower=1, upper=15), as_kind("part", part, str)
+    as_kind("model", model, "outflow_matrix", hint="Give a MatrixModel.")
     if model.A.ndim != 2 or model.K.ndim != 1:
         raise InputError("Typeset one model at a time: A and K must have no leading axes.")
     if part == "equation":
@@ -96,7 +97,8 @@ def of_column(model: LayeredModel, part: str = "equation", digits: int = 3) -> s
     InputError
         More than one column, an unknown part.
     """
-    digits = as_whole("digits", digits, lower=1, upper=15)
+    digits, part = as_whole("digits", digits, lower=1, upper=15), as_kind("part", part, str)
+    as_kind("model", model, "layers", hint="Give a LayeredModel.")
     if model.shape:
         raise InputError(f"Typeset one column at a time; this model holds columns {model.shape}.")
     p, L = model.state_shape
@@ -129,7 +131,7 @@ def of_column(model: LayeredModel, part: str = "equation", digits: int = 3) -> s
 
 def card(model: MatrixModel | LayeredModel) -> str:
     """A model in five short lines."""
-    p = len(model.pools)
+    p = len(as_kind("model", model, "outflow_matrix", hint="Give a MatrixModel or a LayeredModel.").pools)
     fit = max(1, int(np.sum(np.cumsum([len(name) + 2 for name in model.pools]) <= 56)))
     names = ", ".join(model.pools[:fit]) + (f", … {model.pools[-1]}" if p > fit else "")
     lead = model.K.shape[: model.K.ndim - len(model.state_shape)]

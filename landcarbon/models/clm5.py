@@ -41,7 +41,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredGradient, LayeredModel
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
+from landcarbon.matrix.errors import InputError, aligned, as_array, as_kind, as_number
 from landcarbon.matrix.frozen import altered, keep
 from landcarbon.matrix.layers import CLM5_LAYERS as LAYERS
 from landcarbon.matrix.layers import SoilLayers, exchange_rates, face_diffusivity, input_profile
@@ -211,7 +211,7 @@ class Forcing:
         as_kind("layers", self.layers, SoilLayers)
         L = len(self.layers)
         layers_months = (L, 12)
-        T = as_array("soil_temperature", self.soil_temperature, shape=layers_months)
+        T = as_array("soil_temperature", _in_order(self.soil_temperature), shape=layers_months, unit="K")
         if np.any((T < 150) | (T > 373)):
             odd = T[(T < 150) | (T > 373)][0]
             raise InputError(
@@ -219,17 +219,16 @@ class Forcing:
             )
         checked: dict[str, NDArray[Any]] = {"soil_temperature": T}
         for name in ("water_scalar", "oxygen_scalar", "nitrogen_scalar"):
-            value = getattr(self, name)
-            shape = () if np.ndim(value) == 0 else layers_months
-            checked[name] = as_array(
-                name, value, shape=shape, lower=0.0, upper=1.0, hint="1 means no limitation."
-            )
+            value = _in_order(getattr(self, name))
+            array = as_array(name, value, lower=0.0, upper=1.0, unit="1", hint="1 means no limitation.")
+            checked[name] = as_array(name, array, shape=layers_months) if array.ndim else array
         checked["litter_input"] = as_array(
-            "litter_input", self.litter_input, shape=(4,), lower=0.0,
+            "litter_input", aligned("litter_input", self.litter_input, POOLS[:4]), shape=(4,), lower=0.0,
+            unit="gC m-2 yr-1",
             hint="One number each for cwd and litter 1 to 3, gC m-2 yr-1.",
         )
         checked["active_layer_depth"] = as_array(
-            "active_layer_depth", self.active_layer_depth, lower=0.0, hint="In metres, downward."
+            "active_layer_depth", self.active_layer_depth, lower=0.0, unit="m", hint="In metres, downward."
         )
         bedrock = as_array(
             "bedrock_layer", L if self.bedrock_layer is None else self.bedrock_layer, lower=2, upper=L
@@ -274,6 +273,13 @@ class Forcing:
         for name in _FORCING:
             array = getattr(self, name)
             yield array, 2 if name.endswith("_scalar") and array.ndim else own.get(name, 0)
+
+
+def _in_order(value: Any) -> Any:
+    """What names its axes, with those of layer and month last and in this order."""
+    if {"layer", "month"} <= set(getattr(value, "dims", ())):
+        return value.transpose(..., "layer", "month")
+    return value
 
 
 _FORCING = tuple(field.name for field in dataclasses.fields(Forcing) if field.name != "layers")

@@ -53,7 +53,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array, as_number
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.models.clm5 import POOLS as SOIL_POOLS
 from landcarbon.models.parameters import Parameter, ParameterTable
@@ -140,7 +140,7 @@ class Plant:
 
     def shares(self, npp: float) -> Array:
         """Of the growth, the part of each tissue (6,)."""
-        stem = float(stem_per_leaf(npp))
+        stem = float(stem_per_leaf(as_number("npp", npp)))
         live, coarse = self.live_wood, self.coarse_per_stem * stem
         each = np.array([1.0, self.root_per_leaf, live * stem, (1 - live) * stem, live * coarse, (1 - live) * coarse])
         return np.asarray(each / each.sum())
@@ -272,6 +272,8 @@ def ecosystem(plants: MatrixModel, soil: LayeredModel, b: ArrayLike) -> MatrixMo
     >>> land.n, bool(np.isclose(land.respiration(land.steady_state(600.0)).sum(), 600.0))
     (158, True)
     """
+    as_kind("plants", plants, MatrixModel)
+    as_kind("soil", soil, LayeredModel)
     if plants.pools != POOLS or tuple(soil.pools) != SOIL_POOLS:
         raise InputError("plants must have the 18 pools of Plant.model, and soil the seven of clm5.column.")
     if soil.shape or plants.A.ndim > 2 or plants.K.ndim > 1:

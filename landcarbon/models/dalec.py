@@ -50,7 +50,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_kind, as_number
+from landcarbon.matrix.errors import (
+    InputError,
+    as_array,
+    as_broadcast,
+    as_kind,
+    as_number,
+    as_whole,
+)
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.response import as_celsius
@@ -177,13 +184,14 @@ class Drivers:
             "water_potential_difference": (-20, 0),
             "hydraulic_resistance": (0, 1e4),
         }
-        days = np.shape(self.doy)[0] if np.ndim(self.doy) else -1
+        doy = as_array("doy", self.doy)
+        days = doy.shape[0] if doy.ndim else -1
         for field in fields(self):
             low, high = limits[field.name]
             value = as_array(field.name, getattr(self, field.name), lower=low, upper=high)
             if days < 0 or (value.ndim and value.shape[0] != days):
                 raise InputError(
-                    f"{field.name} has shape {value.shape}, doy {np.shape(self.doy)}: the first axis "
+                    f"{field.name} has shape {value.shape}, doy {doy.shape}: the first axis "
                     "of every driver is the days. One number is fine for what never changes."
                 )
             keep(self, **{field.name: value if value.ndim else np.full(days, value)})
@@ -191,16 +199,18 @@ class Drivers:
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Drivers:
         """Drivers from a table with their names as columns, such as the data set dalec_oregon."""
+        as_kind("table", table, "keys", hint="Give a table with a column for each driver.")
         missing = [f.name for f in fields(cls) if f.name not in table]
         if missing:
             raise InputError(f"The table has no column {missing[0]!r}; it needs those of Drivers.")
-        return cls(**{f.name: np.asarray(table[f.name], dtype=float) for f in fields(cls)})
+        return cls(**{f.name: as_array(f.name, table[f.name]) for f in fields(cls)})
 
     def __len__(self) -> int:
         return len(self.doy)
 
     def day(self, k: int) -> dict[str, Array]:
         """The drivers of day k, by name."""
+        k = as_whole("k", k, 0, len(self) - 1)
         return {f.name: getattr(self, f.name)[k] for f in fields(self)}
 
 

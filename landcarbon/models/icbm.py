@@ -34,7 +34,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landcarbon.matrix.errors import as_array
+from landcarbon.matrix.errors import as_array, as_number
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.models.pools import two_pool
 
@@ -74,6 +75,11 @@ class Treatment:
     humification: float
     xi: float
     X0: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        for name in ("input", "humification", "xi"):
+            keep(self, **{name: as_number(name, getattr(self, name), lower=0.0)})
+        keep(self, X0=tuple(as_array("X0", self.X0, shape=(2,), lower=0.0).tolist()))
 
     @property
     def model(self) -> MatrixModel:

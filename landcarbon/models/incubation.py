@@ -127,6 +127,8 @@ def co2_flux(theta: ArrayLike, day: ArrayLike, temperature_c: ArrayLike) -> Arra
     as_array("theta", theta[..., :4], lower=0.0, hint="The first four are rates and fluxes.")
     t = as_array("day", day, shape=(None,), lower=0.0, hint="Days since the start of the incubation.")
     T = as_celsius("temperature_c", temperature_c, shape=(None,))
+    if T.ndim != 1:
+        raise InputError(f"temperature_c must be a row of temperatures, but its shape is {T.shape}.")
     k, F = (theta[..., None, i : i + 2] for i in (0, 2))  # (..., T, pool)
     xi = q10(T[:, None], theta[..., None, 4:])
     rate = (xi * k)[..., None]  # (..., T, pool, t)

@@ -181,6 +181,7 @@ class ParameterTable:
         """The rows called `names`, in that order."""
         if isinstance(names, str):
             names = (names,)
+        as_kind("names", names, "__iter__", hint="Give the names of parameters.")
         return ParameterTable(self[name] for name in names)
 
     def array(self, **values: ArrayLike) -> NDArray[np.float64]:

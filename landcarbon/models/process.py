@@ -39,7 +39,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.matrix.errors import InputError, as_kind
+from landcarbon.matrix.errors import InputError, as_array, as_kind
 
 __all__ = ["HIGHEST_CARBON", "Model", "expand", "leading", "observed_values", "published"]
 
@@ -84,7 +84,18 @@ def observed_values(model: Model, theta: Any, forcing: Any) -> Array:
     """
     as_kind("model", model, "observed", hint="Such as landcarbon.models.clm5.")
     forward = getattr(model, "observed_values", None)
-    return np.asarray(model.observed(theta, forcing)[0] if forward is None else forward(theta, forcing))
+    theta = as_array("theta", theta)
+    if isinstance(forcing, np.ndarray):
+        forcing = as_array("forcing", forcing)
+    try:
+        return np.asarray(model.observed(theta, forcing)[0] if forward is None else forward(theta, forcing))
+    except InputError:
+        raise
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        raise InputError(
+            f"the model stopped at parameters of shape {theta.shape} and a forcing that is a "
+            f"{type(forcing).__name__}, with {type(error).__name__}: {error}"
+        ) from error
 
 
 def published(model: Model) -> Array:
@@ -126,4 +137,6 @@ def expand(forcing: Any) -> Any:
     >>> expand(np.ones((5, 3))).shape
     (5, 1, 3)
     """
-    return forcing[:, None] if isinstance(forcing, np.ndarray) else forcing.expand()
+    if isinstance(forcing, np.ndarray):
+        return as_array("forcing", forcing)[:, None]
+    return as_kind("forcing", forcing, "expand", hint="Give an array, sites first, or a clm5.Forcing.").expand()

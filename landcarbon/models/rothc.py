@@ -45,6 +45,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.errors import as_array, as_number
+from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.handover import HandOver
 from landcarbon.matrix.model import MatrixModel, folded
 from landcarbon.matrix.response import as_celsius
@@ -191,7 +192,7 @@ def topsoil_deficit(
     rain = as_array("rain", rain, shape=(None,), lower=0.0, hint="In mm a month.")
     pan = as_array("evaporation", evaporation, shape=rain.shape, hint="One number for each month.")
     under = np.broadcast_to(np.asarray(covered, dtype=bool), rain.shape)
-    now = float(as_array("start", start, upper=0.0, hint="A deficit is 0 or below."))
+    now = as_number("start", start, upper=0.0, hint="A deficit is 0 or below.")
     most = _largest_deficit(clay, depth_cm)
     found = []
     for gain, plants in zip(rain - PAN * pan, under):
@@ -285,11 +286,11 @@ def year(
     months = len(xi)
     given = [
         np.broadcast_to(as_array(name, value, lower=0.0), (months,))
-        if np.ndim(value) == 0
+        if isinstance(value, (int, float))
         else as_array(name, value, shape=(months,), lower=0.0, hint="One number for each month.")
         for name, value in (("plants", plants), ("manure", manure))
     ]
-    pulses = np.stack(given, axis=-1) @ _brought(dpm_rpm).T
+    pulses = np.stack(given, axis=-1) @ _brought(as_number("dpm_rpm", dpm_rpm)).T
     return HandOver(transfer(clay), np.array(RATES), pulses, xi, np.full(months, 1 / 12))
 
 
@@ -321,6 +322,12 @@ class Field:
     clay: float
     depth_cm: float = DEPTH
     inert: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, lower in (("temperature_c", None), ("rain", 0.0), ("evaporation", None), ("plants", 0.0)):
+            keep(self, **{name: tuple(as_array(name, getattr(self, name), shape=(12,), lower=lower).tolist())})
+        for name in ("clay", "depth_cm", "inert"):
+            keep(self, **{name: as_number(name, getattr(self, name), lower=0.0)})
 
     def scalar(self) -> Array:
         """ξ of each month (12,) of a year that repeats."""
@@ -360,6 +367,6 @@ def inert_carbon(total: ArrayLike) -> Array:
 
 
 def _largest_deficit(clay: float, depth_cm: float) -> float:
-    clay = float(as_array("clay", clay, lower=0.0, upper=100.0, hint="In percent."))
-    depth_cm = float(as_array("depth_cm", depth_cm, lower=0.0, strict=True, hint="In cm."))
+    clay = as_number("clay", clay, lower=0.0, upper=100.0, hint="In percent.")
+    depth_cm = as_number("depth_cm", depth_cm, lower=0.0, strict=True, hint="In cm.")
     return -float(np.polyval(DEFICIT[::-1], clay)) * depth_cm / DEPTH

@@ -435,7 +435,7 @@ def water_scalar(wetness: ArrayLike, layers: int = len(CLM5_LAYERS)) -> Array:
     theta = _monthly("wetness", wetness, lower=0.0, upper=1.0 + 1e-9)
     psi = -np.exp((1.0 - theta) * np.log(-WILTING) + theta * np.log(-FIELD_CAPACITY))
     scalar = water_potential(psi)[..., None, :]
-    return np.broadcast_to(scalar, (*theta.shape[:-1], layers, 12)).copy()
+    return np.broadcast_to(scalar, (*theta.shape[:-1], as_whole("layers", layers, 1), 12)).copy()
 
 
 # --- carbon input --------------------------------------------------------------------------------
@@ -571,19 +571,27 @@ def forcing_from_climate(
     lat, lon = as_places(latitude, longitude)
     if len(lat) != len(t):
         raise InputError(f"latitude has {len(lat)} values, temperature {len(t)} rows; give one of each a site.")
+    for name, array in (("precipitation", p), ("sunshine", s)):
+        if array.shape != t.shape:
+            raise InputError(f"{name} has shape {array.shape}, temperature {t.shape}; give twelve months a site.")
+    room, rock = as_array("capacity", capacity, unit="mm"), as_array("bedrock_layer", bedrock_layer)
+    given = 0.0 if npp is None else as_array("npp", npp, lower=0.0, unit="gC m-2 yr-1")
+    for name, array in (("capacity", room), ("bedrock_layer", rock), ("npp", np.asarray(given))):
+        if array.shape not in ((), (1,), lat.shape):
+            raise InputError(f"{name} has shape {array.shape}, but there are {len(lat)} sites; give one number each.")
     demand = potential_evapotranspiration(t, s, lat)
     water = bucket(p, t, demand, capacity)
     production = (
         miami_npp(t.mean(axis=-1), p.sum(axis=-1))
         if npp is None
-        else np.broadcast_to(as_array("npp", npp, lower=0.0, unit="gC m-2 yr-1"), lat.shape)
+        else np.broadcast_to(given, lat.shape)
     )
     forcing = Forcing(
         soil_temperature=soil_temperature(t),
         water_scalar=water_scalar(water.wetness),
         litter_input=litter_input(production),
         active_layer_depth=active_layer_depth(t),
-        bedrock_layer=np.broadcast_to(np.asarray(bedrock_layer), lat.shape),
+        bedrock_layer=np.broadcast_to(rock, lat.shape),
     )
     annual_p, annual_e = p.sum(axis=-1), demand.sum(axis=-1)
     columns = {
@@ -602,7 +610,7 @@ def forcing_from_climate(
         "runoff": water.runoff.sum(axis=-1),
         "mean_wetness": water.wetness.mean(axis=-1),
         "driest_wetness": water.wetness.min(axis=-1),
-        "capacity": np.broadcast_to(as_array("capacity", capacity, unit="mm"), lat.shape),
+        "capacity": np.broadcast_to(room, lat.shape),
         "npp": production,
     }
     covariates = pd.DataFrame(columns)

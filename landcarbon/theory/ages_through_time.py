@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array, as_number
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number, as_whole
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline, nearest
 from landcarbon.theory.ages import AgeDistribution, checked, chosen, levels, listed
@@ -99,7 +99,7 @@ def start_steady(model: Model, I: ArrayLike, xi: ArrayLike = 1.0) -> Start:
 
 def start_empty(pools: int | MatrixModel | LayeredModel) -> Start:
     """Start without any carbon; `pools` is the model, or how many pools it has."""
-    n = pools if isinstance(pools, int) else system(pools).chain.n
+    n = system(pools).chain.n if hasattr(pools, "outflow_matrix") else as_whole("pools", pools, 1)
     none = np.zeros(n)
     return Start(none, none, none, lambda a: np.zeros((a.size, n)), lambda a: np.zeros((a.size, n)))
 
@@ -135,6 +135,8 @@ def start_given(X: ArrayLike, ages: AgeDistribution | tuple[ArrayLike, ArrayLike
         if not np.array_equal(ages.start, np.eye(X.size)) or ages.chain.leave.ndim != 1:
             raise InputError(f"ages must be the pool_ages of one model with {X.size} pools, all of them.")
         return _start_of_chain(X, ages.chain)
+    if len(as_kind("ages", ages, tuple, list, hint="Give (ages, densities).")) != 2:
+        raise InputError(f"ages holds {len(ages)} things; a table is (ages, densities).")
     return _start_of_table(X, *ages)
 
 
@@ -322,6 +324,8 @@ class AgesThroughTime:
         if at is None:
             return self.t
         t = np.atleast_1d(as_array("at", at)).ravel()
+        if not t.size:
+            raise InputError("at holds no time; give one of the run, or leave it out for all.")
         index, same = nearest(t, self.t)
         if not same.all():
             raise InputError(

@@ -50,7 +50,7 @@ from landcarbon.matrix.errors import (
 from landcarbon.matrix.labels import labelled
 from landcarbon.matrix.model import MatrixModel
 from landcarbon.matrix.simulate import integrate, simulate
-from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
+from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline, rising
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -268,6 +268,7 @@ def atmosphere(years: ArrayLike, delta: ArrayLike, t: Array) -> Array:
             f"years {years.shape} and delta {F.shape} must be two rows of the same length, with years "
             "that rise."
         )
+    t = rising("t", t)
     if t.min() < years[0] or t.max() > years[-1]:
         raise InputError(
             f"The run asks for the atmosphere of {t.min():g} to {t.max():g}, but the curve spans "

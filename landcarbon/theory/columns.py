@@ -39,7 +39,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
 from landcarbon.matrix.simulate import kept
 from landcarbon.matrix.timeline import Changing, Forcing, Moment, Timeline
 from landcarbon.theory.carbon14 import MEAN_LIFE, atmosphere
@@ -88,7 +88,7 @@ def start_of_columns(
     if not isinstance(model, LayeredModel):
         raise InputError(f"model is a {type(model).__name__}; columns are a LayeredModel.")
     X = model.steady_state(I)
-    F = 1.0 + float(as_array("delta", delta, lower=-1000.0, hint="Δ¹⁴C is in per mil.")) / 1000.0
+    F = 1.0 + as_number("delta", delta, lower=-1000.0, hint="Δ¹⁴C is in per mil.") / 1000.0
     return Start(X, model.steady_state(X), model.relaxed(F * model.input(I), _rate(mean_life)))
 
 
@@ -147,7 +147,9 @@ def columns_through_time(
     array([28.34, 28.34])
     """
     clock = Timeline.read(model, t, I, xi, check=_column)
-    start = Start(*(as_array(f"start.{name}", part) for name, part in zip(Start._fields, start)))
+    as_kind("start", start, Start, hint="Make it with start_of_columns.")
+    shape = clock.model_at(0, float(clock.t[:2].mean())).state_shape
+    start = Start(*(as_array(f"start.{name}", part, shape=shape) for name, part in zip(Start._fields, start)))
     F_a = None if air is None else atmosphere(*air, clock.t)
     rate, state = _rate(mean_life), start
     ends = set(kept(clock.t, keep).tolist())
@@ -230,8 +232,7 @@ def _ratio(a: Array, b: Array, empty: float = np.nan) -> Array:
 
 
 def _rate(mean_life: float) -> float:
-    life = as_array("mean_life", mean_life, lower=0.0, strict=True, hint=f"{MEAN_LIFE:g} yr for ¹⁴C.")
-    return 1.0 / float(life)
+    return 1.0 / as_number("mean_life", mean_life, lower=0.0, strict=True, hint=f"{MEAN_LIFE:g} yr for ¹⁴C.")
 
 
 def _column(name: str, model: Any) -> LayeredModel:

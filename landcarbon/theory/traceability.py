@@ -51,7 +51,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix.column import LayeredModel
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_number
+from landcarbon.matrix.errors import InputError, as_array, as_broadcast, as_kind, as_number
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.loops import Cycle
 from landcarbon.matrix.model import MatrixModel
@@ -110,6 +110,7 @@ class Product:
 
     def known(self, names: Iterable[str]) -> tuple[str, ...]:
         """The names, if there is a component for each."""
+        names = [as_kind("a component", name, str) for name in as_kind("names", names, "__iter__")]
         unknown = sorted(set(names) - set(self.powers))
         if unknown:
             raise InputError(f"There is no component {unknown[0]!r}; there are {', '.join(self.powers)}.")
@@ -548,8 +549,8 @@ def chain_from_outputs(
     The mean stock over a step is taken as the mean of its ends. An error of the order of the curvature
     of the stocks within one step remains.
     """
-    n = len(pools)
-    slack = float(as_array("tolerance", tolerance, lower=0.0))
+    n = len(as_kind("pools", pools, tuple, list, hint="Give the names of the pools."))
+    slack = as_number("tolerance", tolerance, lower=0.0)
     u, X, R, L = _outputs(npp, stocks, respiration, losses, (n,), dt)
     gap = np.abs(closure_gap(u, X, R, L, dt)) / u
     if gap.max() > slack:
@@ -641,9 +642,10 @@ def fit_response(
         Fewer than ten samples, or temperature and water that do not vary apart.
     """
     rates = as_array("K", K, lower=0.0, strict=True)
-    T, W = np.broadcast_arrays(
-        as_array("temperature", temperature, hint="In °C."),
-        as_array("water", water, lower=0.0, strict=True),
+    reference = as_number("reference", reference, hint="In °C.")
+    T, W = as_broadcast(
+        temperature=as_array("temperature", temperature, hint="In °C."),
+        water=as_array("water", water, lower=0.0, strict=True),
     )
     if rates.ndim < 2 or rates.shape[:-1] != T.shape or T.shape[-1] < 10:
         raise InputError(

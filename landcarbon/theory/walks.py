@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.matrix import MatrixModel
-from landcarbon.matrix.errors import InputError, Rng, as_array, as_kind, as_rng, as_whole
+from landcarbon.matrix.errors import InputError, Rng, as_kind, as_number, as_rng, as_whole
 
 __all__ = ["Walks", "walk"]
 
@@ -47,13 +47,13 @@ class Walks:
 
     def where(self, t: float) -> NDArray[np.int64]:
         """Pool of each gram (grams,) t years after it came in; −1 in the air."""
-        visit = (self.end <= float(as_array("t", t, shape=()))).sum(axis=1)
+        visit = (self.end <= as_number("t", t, lower=0.0)).sum(axis=1)
         known = np.column_stack([self.pool, np.full(len(self.pool), -1)])
         return known[np.arange(len(known)), visit]
 
-    def stay(self, t: float = np.inf) -> Array:
-        """Years that each gram has spent in each pool (grams, n) by t years after it came in."""
-        end = np.minimum(self.end, t)
+    def stay(self, t: float | None = None) -> Array:
+        """Years that each gram has spent in each pool (grams, n) by t years after it came in; or until it left."""
+        end = self.end if t is None else np.minimum(self.end, as_number("t", t, lower=0.0))
         spent = np.diff(end, axis=1, prepend=0.0)
         return np.stack([(spent * (self.pool == i)).sum(axis=1) for i in range(len(self.pools))], axis=1)
 

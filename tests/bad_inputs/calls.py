@@ -1,7 +1,7 @@
 """A valid call of every public function and method: the first one in the examples of its module.
 
-The examples of the docstrings are run under a profiler, which sees the arguments of each call. What no
-example calls stands in `more.py`.
+The examples of the docstrings are run under a profiler, which sees the arguments of each call; what no
+example calls is called in `more.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ from typing import Any
 
 import landcarbon
 
-LEFT_OUT = ("landcarbon.course", "landcarbon.workflow", "landcarbon.matrix.errors", "landcarbon.matrix.frozen")
+from .more import MORE
+
+LEFT_OUT = ("landcarbon.course", "landcarbon.workflow", "landcarbon.matrix.errors", "landcarbon.matrix.frozen",
+            "landcarbon.matrix.cascade", "landcarbon.matrix.solve", "landcarbon.theory.chain",
+            "landcarbon.theory.flow")  # fmt: skip
+"""The course, the tool, the gate itself (tests/matrix), and linear algebra behind functions that have read."""
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -36,7 +41,7 @@ class Call:
 
 
 def modules(prefix: str = "landcarbon") -> list[ModuleType]:
-    """Every module that lists public names, but those of the course, the tool, and the gate itself (tests/matrix)."""
+    """Every module that lists public names, but those of `LEFT_OUT`."""
     found = [
         importlib.import_module(m.name)
         for m in pkgutil.walk_packages(landcarbon.__path__, "landcarbon.")
@@ -57,7 +62,10 @@ def public(module: ModuleType) -> dict[str, tuple[Any, Any]]:
         elif inspect.isclass(thing) and not issubclass(thing, Exception) and not getattr(thing, "_is_protocol", False):
             if hasattr(thing.__init__, "__code__"):
                 found[name] = thing, thing.__init__.__code__
+            fields = getattr(thing, "__dataclass_fields__", {})
             for own, made in vars(thing).items():
+                if own in fields:  # a function that somebody chooses
+                    continue
                 plain = made.__func__ if isinstance(made, (classmethod, staticmethod)) else made
                 if inspect.isfunction(plain) and (not own.startswith("_") or own in ("__call__", "__getitem__")):
                     found[f"{name}.{own}"] = getattr(thing, own), plain.__code__
@@ -87,9 +95,21 @@ def recorded(module: ModuleType) -> Iterator[Call]:
                 runner.run(test, out=lambda text: None, clear_globs=False)
             finally:
                 sys.setprofile(None)
+        more = MORE.get(module.__name__.removeprefix("landcarbon."))
+        if more is not None:
+            sys.setprofile(watch)
+            try:
+                more()
+            finally:
+                sys.setprofile(None)
     for name, given in seen.items():
         function, code = wanted[name]
         yield _bound(name, function, code, given)
+
+
+def calls(module: ModuleType) -> list[Call]:
+    """A valid call of every public name of a module that an example calls and a learner may."""
+    return [call for call in recorded(module) if not is_made_by_the_library(module, call.name)]
 
 
 def _bound(name: str, function: Any, code: Any, given: dict[str, Any]) -> Call:

@@ -227,7 +227,7 @@ def attack(call: Call, patience: float = np.inf) -> Iterator[Outcome]:
     try:
         right = numbers(run(call, 60.0))
     except Exception as error:  # an example of what is refused
-        if isinstance(error, InputError):
+        if isinstance(error, (InputError, DataUnavailable, FileNotFoundError)):  # or one that needs a file
             return
         raise
     took = time.perf_counter() - began
@@ -242,7 +242,7 @@ def attack(call: Call, patience: float = np.inf) -> Iterator[Outcome]:
                 bad = change(value)
             except Exception:
                 continue
-            what, told = _tried(call, {place: bad}, limit, right, spoiler in MATTERS)
+            what, told = _tried(call, {place: bad}, limit, right, spoiler in MATTERS and np.size(bad) > 0)
             yield Outcome(call.name, name, spoiler, what, told)
 
 

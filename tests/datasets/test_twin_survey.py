@@ -61,7 +61,7 @@ def test_bad_input_gets_a_sentence(world):
         twin_survey(world.profiles, world.forcing, world.covariates.iloc[1:])
     holes = world.covariates.copy()
     holes.iloc[3, 5] = np.nan
-    with pytest.raises(InputError, match="missing"):
+    with pytest.raises(InputError, match="covariate"):
         twin_survey(world.profiles, world.forcing, holes)
     with pytest.raises(InputError, match="'longitude'"):
         twin_survey(world.profiles, world.forcing, world.covariates.drop(columns="longitude"))

@@ -68,8 +68,8 @@ class GaussianLikelihood:
 
     Examples
     --------
-    >>> flux = GaussianLikelihood([2.0, float("nan"), 3.0], sd=0.5, mask=[True, False, True])
-    >>> round(float(flux.log_likelihood([2.0, 9.0, 3.5])), 3)
+    >>> flux = GaussianLikelihood([2.0, 3.0, float("nan")], sd=0.5, mask=[True, True, False])
+    >>> round(float(flux.log_likelihood([2.0, 3.5, 9.0])), 3)
     -0.952
     """
 
@@ -106,7 +106,7 @@ class GaussianLikelihood:
         keep(self, observed=observed, sd=sd, mask=used, correlation=correlation)
 
     @classmethod
-    def at_places(
+    def _at_places(
         cls, data: Array, sd: Array, mask: NDArray[np.bool_], length: float | None, at: Array
     ) -> GaussianLikelihood:
         """Data that stand at `at`; their errors are independent where `length` is None."""
@@ -138,7 +138,7 @@ class GaussianLikelihood:
 
     def with_values(self, values: ArrayLike) -> GaussianLikelihood:
         """Other values (sites..., obs) with the same errors and mask."""
-        values = as_gappy("values", values)
+        values = like_ours(values, self.observed.shape)
         mask = np.broadcast_to(self.mask, values.shape)
         other = GaussianLikelihood(values, np.broadcast_to(self.sd, values.shape), mask)
         return other.with_correlation(
@@ -178,7 +178,7 @@ class GaussianLikelihood:
     def pull(self, model_values: ArrayLike, g: ArrayLike) -> Array:
         """The derivative of sum_i g_i h_i with respect to `model_values`, for any g of its shape."""
         h = self.predict(model_values)
-        return np.where(self._lift(self.mask, h.ndim), np.broadcast_to(np.asarray(g), h.shape), 0.0)
+        return np.where(self._lift(self.mask, h.ndim), slope_of(g, h.shape), 0.0)
 
     def simulate(self, model_values: ArrayLike, rng: Random = 0) -> Array:
         """Observations the model would make with these errors; NaN where the mask is False."""
@@ -189,7 +189,7 @@ class GaussianLikelihood:
 
         Their squares sum to twice the cost. Zero where the mask is False.
         """
-        e = as_array("e", e)
+        e = as_array("e", e, shape=self.sd.shape[-1:])
         u = np.where(self._lift(self.mask, e.ndim), e / self._lift(self.sd, e.ndim), 0.0)
         return u if self.correlation is None else self.correlation.whiten(u)
 
@@ -215,6 +215,7 @@ class GaussianLikelihood:
 
     def noisy(self, h: Array, rng: Random) -> Array:
         """Predictions h (sites..., any..., obs) with errors drawn; NaN where the mask is False."""
+        h = as_array("h", h, shape=self.sd.shape[-1:])
         noise = streams(rng, self.sites).normal(h.shape[len(self.sites) :])
         if self.correlation is not None:
             noise = self.correlation.colour(noise)
@@ -329,6 +330,23 @@ def used_values(
         hint=f"Missing values are declared: mask=np.isfinite({name}).",
     )
     return value, used
+
+
+def like_ours(values: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Other values of the same observations, of `shape`, or of more sites."""
+    array = as_gappy("values", values)
+    try:
+        fits = np.broadcast_shapes(array.shape, shape) == array.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InputError(f"values has shape {array.shape}, but the observations have shape {shape}; give one each.")
+    return array
+
+
+def slope_of(g: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """A derivative by what was read, of the shape of what was read."""
+    return one_each("g", as_array("g", g), shape)
 
 
 def one_each(name: str, value: ArrayLike, shape: tuple[int, ...], hint: str = "") -> Array:

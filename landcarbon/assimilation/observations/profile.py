@@ -33,14 +33,16 @@ from landcarbon.assimilation.observations.likelihood import (
     at_site,
     checked_values,
     lifted,
+    like_ours,
     one_each,
+    slope_of,
     straight_lines,
     used_errors,
     used_values,
     weigh,
 )
 from landcarbon.assimilation.streams import Random
-from landcarbon.matrix.errors import InputError, as_array, as_gappy
+from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep
 
 __all__ = ["ProfileObservations"]
@@ -135,7 +137,7 @@ class ProfileObservations(ObservationStream):
             kind=kind,
             node_depth=nodes,
             weights=_interpolation(depth, nodes, read, used),
-            likelihood=GaussianLikelihood.at_places(data, error, used, correlation_length, depth),
+            likelihood=GaussianLikelihood._at_places(data, error, used, correlation_length, depth),
         )
 
     @property
@@ -154,7 +156,7 @@ class ProfileObservations(ObservationStream):
 
     def with_values(self, values: ArrayLike) -> ProfileObservations:
         """Other carbon (sites..., obs), gC m-3, at the same depths with the same errors and mask."""
-        values = as_gappy("values", values)
+        values = like_ours(values, self.value.shape)
         return self._with(
             depth=np.broadcast_to(self.depth, values.shape),
             value=np.where(self.mask, values, 0.0),
@@ -224,7 +226,7 @@ class ProfileObservations(ObservationStream):
         """The derivative of sum_i g_i h_i with respect to `model_values`, g (sites..., any..., obs)."""
         h = self.predict(model_values)
         X, _, _ = self._log_values(model_values)
-        g = np.broadcast_to(np.asarray(g, dtype=float), h.shape)
+        g = slope_of(g, h.shape)
         return weigh(g if self.kind == "log" else g * h, self.weights, self.sites) / X
 
     def simulate(self, model_values: ArrayLike, rng: Random = 0) -> Array:

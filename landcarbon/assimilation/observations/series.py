@@ -29,13 +29,15 @@ from landcarbon.assimilation.observations.likelihood import (
     ObservationStream,
     at_site,
     checked_values,
+    like_ours,
     one_each,
+    slope_of,
     straight_lines,
     used_errors,
     used_values,
     weigh,
 )
-from landcarbon.matrix.errors import InputError, as_array
+from landcarbon.matrix.errors import InputError, as_array, as_years
 from landcarbon.matrix.frozen import keep
 from landcarbon.matrix.timeline import nearest
 
@@ -134,7 +136,7 @@ class SeriesObservations(ObservationStream):
             kind=kind,
             t=t,
             weights=W * used[..., None],
-            likelihood=GaussianLikelihood.at_places(value, error, used, correlation_length, stop),
+            likelihood=GaussianLikelihood._at_places(value, error, used, correlation_length, stop),
         )
 
     @property
@@ -147,7 +149,8 @@ class SeriesObservations(ObservationStream):
 
     def with_values(self, values: ArrayLike) -> SeriesObservations:
         """Other values (sites..., obs) of the same times with the same errors and mask."""
-        shape = (*np.shape(values), self.n_values)
+        values = like_ours(values, self.data.shape)
+        shape = (*values.shape, self.n_values)
         return self._with(
             weights=np.broadcast_to(self.weights, shape),
             likelihood=self.likelihood.with_values(values),
@@ -160,7 +163,7 @@ class SeriesObservations(ObservationStream):
 
     def pull(self, model_values: ArrayLike, g: ArrayLike) -> Array:
         """The derivative of sum_i g_i h_i with respect to `model_values`, g (sites..., any..., obs)."""
-        g = np.broadcast_to(np.asarray(g, dtype=float), self.predict(model_values).shape)
+        g = slope_of(g, self.predict(model_values).shape)
         return weigh(g, self.weights, self.sites)
 
 
@@ -168,6 +171,10 @@ def _within(
     name: str, when: ArrayLike, times: Array, used: NDArray[np.bool_]
 ) -> Array:
     """Times of the observations; those in use must lie within the model's."""
+    if not hasattr(when, "data_vars"):
+        raw = np.asarray(when)
+        if raw.size and (raw.dtype.kind in "MUS" or any(isinstance(w, str) or hasattr(w, "year") for w in raw.flat)):
+            when = as_years(name, when)
     when = one_each(name, when, used.shape, "Give times as `t` has them, years for instance.")
     when = as_array(name, np.where(used, when, times[0]))
     index, same = nearest(when, times)
