@@ -184,7 +184,7 @@ def test_baselines_rank_as_they_should_on_a_curved_target():
         (lambda: cut.blocked_folds([120.0], [40.0]), "swapped"),
         (lambda: cut.blocked_folds([np.nan, 1.0], [1.0, 1.0]), "latitude holds 1 value"),
         (lambda: geo.block_ids([1.0], [1.0], size=0.0), "above 0"),
-        (lambda: cut.group_folds(["a", None, "b"]), "no label at 1 site"),
+        (lambda: cut.group_folds(["a", None, "b"]), "no label at 1 place"),
         (lambda: cut.group_folds(["a", "a"]), "nothing to train on"),
         (lambda: marks.scores([1.0, 1.0], [1.0, 2.0]), "without any spread"),
         (lambda: marks.scores([1.0, 2.0], [1.0]), "2 row"),
