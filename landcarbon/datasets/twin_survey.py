@@ -11,7 +11,7 @@ symbol             meaning                                       shape         c
 :math:`z_s`        true parameters, unbounded coordinates        (site, p)     z
 :math:`c_s, d_s`   environment and forcing of the survey         (site, ...)   covariates, forcing
 :math:`g`          smooth, not linear, drawn from the seed       (site, p)     _follow
-:math:`h`          what no covariate tells, 700 km wide          (site, p)     _hidden
+:math:`h`          told by the coordinates alone, 700 km         (site, p)     _hidden
 :math:`y_s`        carbon as it would have been measured         (site, obs)   profiles
 =================  ============================================  ============  ==================
 
@@ -52,7 +52,8 @@ class TwinSurvey:
     Attributes
     ----------
     profiles : Profiles
-        `carbon_density` of every layer within the column is synthetic; places and depths are those given.
+        `carbon_density` of every layer within the column is synthetic, and no other carbon is left; places
+        and depths are those given.
     theta : ndarray, (site, 21)
         True parameters, own units.
     """
@@ -116,15 +117,16 @@ def twin_survey(
     theta = prior.from_real(z)
     seen = profiles.to_observations(error)
     said = seen.predict(clm5.observed_values(theta, forcing))
-    # As in `twin_world`, a value off by more than three standard deviations would be measured again.
+    # An error is cut at three standard deviations: such a value would be measured again.
     said = said + error * np.clip(rng.standard_normal(said.shape), -3.0, 3.0)
     layers = profiles.layers.copy()
     rank = layers["profile_id"].map({name: k for k, name in enumerate(profiles.ids)}).to_numpy()
     turn = layers.groupby("profile_id", sort=False).cumcount().to_numpy()
     used = seen.mask[rank, turn]
-    carbon = layers["carbon_density"].to_numpy(float).copy()
+    carbon = np.full(len(layers), np.nan)
     carbon[used] = np.exp(said[rank, turn][used])
     layers["carbon_density"] = carbon
+    layers[["organic_carbon", "bulk_density"]] = np.nan  # nothing measured stands beside what is made
     layers.attrs = dict(profiles.layers.attrs)
     return TwinSurvey(replace(profiles, layers=layers, synthetic=True), theta)
 
@@ -135,7 +137,10 @@ def _follow(covariates: pd.DataFrame, p: int, rng: np.random.Generator) -> Array
     x = np.column_stack([as_array(f"covariate {name!r}", table[name]) for name in table])
     spread = x.std(axis=0)
     x = (x - x.mean(axis=0))[:, spread > 0] / spread[spread > 0]
-    leading = np.linalg.svd(x, full_matrices=False)[0][:, :PATTERNS] * np.sqrt(len(x))
+    u, _, v = np.linalg.svd(x, full_matrices=False)
+    # The sign of a pattern is free; the same truth on every processor needs one.
+    u = u * np.sign(v[np.arange(len(v)), np.abs(v).argmax(axis=1)])
+    leading = u[:, :PATTERNS] * np.sqrt(len(x))
     bent = np.tanh(leading @ rng.standard_normal((leading.shape[1], 2 * p)))
     mixed = bent @ rng.standard_normal((2 * p, p))
     return (mixed - mixed.mean(axis=0)) / np.maximum(mixed.std(axis=0), 1e-12)

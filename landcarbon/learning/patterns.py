@@ -51,11 +51,18 @@ class Categories:
         found = [tuple(n for n, at in zip(self.names, self.label) if at == k) for k in np.unique(self.label)]
         return tuple(sorted((group for group in found if len(group) > 1), key=len, reverse=True))
 
+    @property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """Parameters that share a category, two by two."""
+        return frozenset((a, b) for group in self.groups for k, b in enumerate(group) for a in group[:k])
+
     def agreement(self, other: Categories) -> float:
         """Adjusted Rand index: 1 for the same categories, about 0 for categories that only chance makes alike."""
         as_kind("other", other, Categories)
         if other.names != self.names:
             raise InputError("these categories are of other parameters: give two of the same names, in the same order.")
+        if not self.groups and not other.groups:
+            raise InputError("neither has a category of two parameters or more, so there is nothing to agree on.")
         from sklearn.metrics import adjusted_rand_score
 
         return float(adjusted_rand_score(self.label, other.label))

@@ -103,7 +103,8 @@ def verdict(result: Groups) -> list[str]:
     result : mapping of str to xarray.Dataset
         The groups of a run; a stage that was left out is passed over.
     """
-    said: list[str] = []
+    synthetic = bool(result["sites"].attrs["synthetic"])
+    said = ["All of this is synthetic: nothing was measured."] if synthetic else []
     evaluation = result["evaluation"]
     if "skipped" not in evaluation.attrs:
         said += _skill(evaluation, json.loads(result["sites"].attrs["plan"]))
@@ -140,8 +141,8 @@ def _skill(evaluation: xr.Dataset, plan: Mapping[str, Any]) -> list[str]:
     )
     if blocks < FEW_BLOCKS:
         said.append(
-            f"{blocks} blocks are too few: an interval resampled from them is narrower than it claims. Where profiles "
-            f"lie close together, smaller blocks are more (--block {plan['block'] / 4:g})."
+            f"{blocks} blocks are too few: an interval resampled from them is narrower than it claims. More places "
+            f"help. Smaller blocks (--block {plan['block'] / 4:g}) are more, and make a neighbour the test."
         )
     return said
 
@@ -151,7 +152,7 @@ def _efficiency(found: xr.Dataset) -> str:
     told = float(found.attrs["told"])
     maps = ", ".join(f"{round(r[name], 2) + 0.0:+.2f} {name}" for name in r.index)
     end = (
-        "Profiles of carbon alone make such a relation whatever the truth is: this one is no evidence."
+        "That is too little for any of these to be evidence, high or low."
         if told < TOLD
         else "The profiles themselves tell efficiency here."
     )

@@ -24,8 +24,9 @@ def twin(world):
 def test_only_carbon_is_another(world, twin):
     given, made = world.profiles, twin.profiles
     assert made.ids == given.ids and made.synthetic
-    columns = [name for name in given.layers if name != "carbon_density"]
+    columns = [n for n in given.layers if n not in ("carbon_density", "organic_carbon", "bulk_density")]
     assert made.layers[columns].equals(given.layers[columns])
+    assert made.layers[["organic_carbon", "bulk_density"]].isna().all(axis=None), "nothing measured is left"
     assert not np.isclose(made.layers["carbon_density"], given.layers["carbon_density"]).any()
     assert made.to_observations().mask.tolist() == given.to_observations().mask.tolist()
 
@@ -58,5 +59,9 @@ def test_the_truth_lies_within_bounds_and_half_of_it_follows_the_environment(wor
 def test_bad_input_gets_a_sentence(world):
     with pytest.raises(InputError, match="150 profiles, 149 rows"):
         twin_survey(world.profiles, world.forcing, world.covariates.iloc[1:])
+    holes = world.covariates.copy()
+    holes.iloc[3, 5] = np.nan
+    with pytest.raises(InputError, match="covariate"):
+        twin_survey(world.profiles, world.forcing, holes)
     with pytest.raises(InputError, match="'longitude'"):
         twin_survey(world.profiles, world.forcing, world.covariates.drop(columns="longitude"))

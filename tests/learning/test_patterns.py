@@ -22,6 +22,7 @@ def z():
 def test_what_goes_together_is_one_category_whatever_its_sign_and_scale(z):
     found = categories(z * [1, 100, 1, 1e-3, 1, 1] + 5, NAMES)
     assert found.groups == (("a", "b", "c"), ("d", "e"))
+    assert found.pairs == {("a", "b"), ("a", "c"), ("b", "c"), ("d", "e")}
 
 
 def test_a_stricter_limit_joins_less(z):
@@ -44,6 +45,7 @@ def test_agreement_is_one_with_itself_and_chance_is_none(z):
         (lambda z: categories(np.where(np.arange(6) == 2, 1.0, z), NAMES), "'c' is the same at all sites"),
         (lambda z: categories(z, NAMES[:5]), "z"),
         (lambda z: categories(z, NAMES, alike=2.0), "alike"),
+        (lambda z: categories(z, NAMES, alike=0.999).agreement(categories(z, NAMES, alike=0.999)), "nothing to agree"),
         (lambda z: categories(z, NAMES).agreement(categories(z[:, :5], NAMES[:5])), "other parameters"),
     ],
 )
