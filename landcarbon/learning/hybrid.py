@@ -445,7 +445,9 @@ def directions(
     Directions
     """
     as_kind("task", task, Task)
-    theta = as_array("theta", theta, shape=(len(task), len(task.prior)))
+    theta = as_array("theta", theta, shape=(len(task.prior),))
+    if theta.shape[:-1] not in ((), (1,), (len(task),)):
+        raise InputError(f"theta has shape {theta.shape}; give one set, or one for each of {len(task)} sites.")
     outputs = Outputs.of(task.prior, free)
     theta = np.broadcast_to(task.prior.check(theta, inside=True), (len(task), len(task.prior)))
     S = _jacobian(task, theta, prior_width(task.prior, theta))[..., outputs.free]
