@@ -15,7 +15,7 @@ regression       net exchange = linear in light, warmth, their product, warmth s
 ================ =====================================================================================
 
 Model and regression are told the weather of the days held out; climatology and persistence are not. A model
-that loses to the regression has not used the weather as well as five coefficients do.
+that loses to the regression has not used the weather as well as seven coefficients do.
 """
 
 from __future__ import annotations
