@@ -91,27 +91,26 @@ def _limits() -> None:
 
 def _run(sources: list[str], seconds: int) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
-    timed = hasattr(
-        signal, "ITIMER_PROF"
-    )  # of the processor's time, so that a busy machine is no one's fault
+    # Of the processor's time, so that a busy machine is no one's fault; Windows has no such clock.
+    clock: Any = getattr(signal, "setitimer", None)
 
     def stop(*_: object) -> None:
         raise OutOfTime
 
-    if timed:
+    if clock is not None:
         signal.signal(signal.SIGPROF, stop)
     warnings.simplefilter("ignore")
     for source in sources:
         try:
-            if timed:
-                signal.setitimer(signal.ITIMER_PROF, seconds)
+            if clock is not None:
+                clock(signal.ITIMER_PROF, seconds)
             exec(compile(MAGIC.sub(r"\1pass", source), "<cell>", "exec"), names)
         except BaseException:
             # A cell that stops, exits or does not end costs this cell alone, as in Jupyter.
             continue
         finally:
-            if timed:
-                signal.setitimer(signal.ITIMER_PROF, 0)
+            if clock is not None:
+                clock(signal.ITIMER_PROF, 0)
 
 
 if __name__ == "__main__":

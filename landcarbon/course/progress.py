@@ -145,10 +145,8 @@ def _run(command: list[str], folder: str, env: Mapping[str, str], seconds: float
     except subprocess.TimeoutExpired:
         code = None
     if os.name == "posix":
-        import signal
-
         try:
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, 9)  # what it started does not outlive it
         except ProcessLookupError:
             pass
     process.kill()

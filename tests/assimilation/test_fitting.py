@@ -171,7 +171,7 @@ def test_new_jars_are_covered_as_told():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda t: fit(pools(2), {"a": 1}), "data is a dict"),
+        (lambda t: fit(pools(2), {"a": 1}), "but a dict was given. Give a table of jars"),
         (lambda t: fit(pools(2), t.drop(columns="jar")), "no column 'jar'"),
         (lambda t: fit(pools(2), t.assign(flux=-1.0)), "flux must be above 0"),
         (lambda t: fit(pools(2), t, {"q10": half_normal(1)}), "prior for 'q10', but the parameters are k_1"),

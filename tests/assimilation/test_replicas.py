@@ -64,7 +64,7 @@ def test_densities_of_single_data_are_those_of_the_dense_normal():
 
 
 def test_independent_data_sum_to_the_likelihood():
-    series = SeriesObservations([[9.0, 8.0], [8.0, 7.0]], 1.0, times=[0.0, 1, 2], end=[[0.5, 1.0], [1.5, 2.0]])
+    series = SeriesObservations([[9.0, 8.0], [8.0, 7.0]], 1.0, t=[0.0, 1, 2], end=[[0.5, 1.0], [1.5, 2.0]])
     carbon = ProfileObservations([[0.1, 0.3]] * 2, [[20e3, 9e3]] * 2, 0.3, [0.1, 0.2, 0.4], bottom=0.5)
     rng = np.random.default_rng(2)
     X, Z = rng.uniform(5, 12, (2, 7, 3)), rng.uniform(5e3, 3e4, (2, 7, 3))

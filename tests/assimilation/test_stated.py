@@ -79,7 +79,7 @@ def test_samplers_take_them(method, options):
         (lambda: StatedPrior({("a", "b"): dirichlet(1, 1)}), "need a dirichlet of 3 numbers"),
         (lambda: StatedPrior({"k": dirichlet(1, 1)}), "state a distribution"),
         (lambda: StatedPrior({"a": normal(0, 1), ("a",): dirichlet(1, 1)}), "one a parameter"),
-        (lambda: log_normal(1.0, 1.0), "a factor above 1"),
+        (lambda: log_normal(1.0, 1.0), "A factor above 1"),
         (lambda: normal(0.0, 0.0), "sd must be above 0"),
         (lambda: uniform(2.0, 1.0), "must be below"),
         (lambda: dirichlet(1.0), "two numbers at least"),
