@@ -382,12 +382,20 @@ def fit_tower(
         more, weight = errors.get("model_error", {}), errors.get("weight", {})
         found = TowerFit(draws, posterior, more, weight, days, latitude, forest)
         if not last:
-            made = found.series({name: np.asarray(table[name])[:days] for name in table})
-            misfit = {name: np.asarray(table[name], float)[:days] - made[name].mean(0) for name in fluxes}
-            sd = {name: np.asarray(table[f"{name}_sd"], float)[:days] for name in fluxes}
-            errors = {"model_error": {name: unexplained(misfit[name], sd[name]) for name in fluxes},
-                      "weight": {name: independent_share(misfit[name]) for name in fluxes}}  # fmt: skip
+            errors = _errors_of_misfit(table, found, fluxes)
     return found
+
+
+def _errors_of_misfit(table: Mapping[str, Any], found: TowerFit, fluxes: list[str]) -> dict[str, dict[str, float]]:
+    """How much more error the model has in each flux, and which share of its days is independent."""
+    days = found.until
+    made = found.series({name: np.asarray(table[name])[:days] for name in table})
+    misfit = {name: np.asarray(table[name], float)[:days] - made[name].mean(0) for name in fluxes}
+    sd = {name: np.asarray(table[f"{name}_sd"], float)[:days] for name in fluxes}
+    return {
+        "model_error": {name: unexplained(misfit[name], sd[name]) for name in fluxes},
+        "weight": {name: independent_share(misfit[name]) for name in fluxes},
+    }
 
 
 def weather(table: Mapping[str, Any], n_days: int | None = None) -> dalec.Drivers:

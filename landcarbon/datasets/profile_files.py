@@ -257,20 +257,25 @@ def _columns(
         header, unit = _the_one(file, name, those, columns)
         ignored += [other for other, _ in those if other != header]
         found[name] = (header, _factor(file, name, header, unit))
-    lacking = [name for name in REQUIRED if name not in found]
-    if lacking:
-        alias = " or ".join(repr(a) for a in _ALIASES[lacking[0]][1:3])
-        depths = [h for h in ignored if any(word in h.lower() for word in ("depth", "tiefe", "profondeur"))]
-        if lacking[0] == "upper_depth" and depths:
-            raise InputError(
-                f"{file} has one column of depths, {depths[0]!r}, but two are needed: where '0-10' stands, write 0 "
-                "into upper_depth and 10 into lower_depth, each with its unit, such as 'upper_depth [cm]'."
-            )
-        raise InputError(
-            f"{file} has no column {lacking[0]!r} (also understood: {alias}). Its columns are "
-            f"{', '.join(map(repr, headers)):.300}. Say which it is: columns={{'your name': {lacking[0]!r}}}."
-        )
+    for name in REQUIRED:
+        if name not in found:
+            raise InputError(_lacking(file, name, headers, ignored))
     return found, ignored
+
+
+def _lacking(file: str, name: str, headers: list[str], ignored: list[str]) -> str:
+    """What to say where a column that is needed is not there."""
+    depths = [h for h in ignored if any(word in h.lower() for word in ("depth", "tiefe", "profondeur"))]
+    if name == "upper_depth" and depths:
+        return (
+            f"{file} has one column of depths, {depths[0]!r}, but two are needed: where '0-10' stands, write 0 "
+            "into upper_depth and 10 into lower_depth, each with its unit, such as 'upper_depth [cm]'."
+        )
+    alias = " or ".join(repr(a) for a in _ALIASES[name][1:3])
+    return (
+        f"{file} has no column {name!r} (also understood: {alias}). Its columns are "
+        f"{', '.join(map(repr, headers)):.300}. Say which it is: columns={{'your name': {name!r}}}."
+    )
 
 
 def _the_one(

@@ -487,28 +487,7 @@ def skill(
 
     n_draws = as_whole("n_draws", n_draws, 1, 1_000_000)
     rng = as_rng(rng)
-    hint = "Use a score of which 0 is perfect, such as the CRPS."
-    a, b = as_gappy("score", score), as_gappy("null", null)
-    if a.shape != b.shape or a.ndim != 2:
-        raise InputError(
-            f"score and null must both be (issue, lead), but their shapes are {a.shape} and "
-            f"{b.shape}."
-        )
-    gap = np.isnan(a)
-    if (gap != np.isnan(b)).any():
-        raise InputError(
-            f"Of {a.size} cases score is NaN in {int(gap.sum())} and null in "
-            f"{int(np.isnan(b).sum())}, and not in the same ones: score both against the same "
-            "observations."
-        )
-    if gap.all(axis=0).any():
-        raise InputError(
-            f"Lead number {int(gap.all(axis=0).argmax()) + 1} was never observed, so it has no "
-            "skill. Leave that lead out."
-        )
-    # A case that was not observed adds nothing to either sum, and skill is a ratio of sums.
-    a = as_array("score", np.where(gap, 0.0, a), lower=0.0, hint=hint)
-    b = as_array("null", np.where(gap, 0.0, b), lower=0.0, hint=hint)
+    a, b = _both(score, null)
     group = (
         np.arange(a.shape[0])
         if blocks is None
@@ -539,6 +518,33 @@ def skill(
     )
     table.attrs["level"] = level
     return table
+
+
+def _both(score: ArrayLike, null: ArrayLike) -> tuple[Array, Array]:
+    """Two scores of the same cases, 0 where nothing was observed."""
+    hint = "Use a score of which 0 is perfect, such as the CRPS."
+    a, b = as_gappy("score", score), as_gappy("null", null)
+    if a.shape != b.shape or a.ndim != 2:
+        raise InputError(
+            f"score and null must both be (issue, lead), but their shapes are {a.shape} and "
+            f"{b.shape}."
+        )
+    gap = np.isnan(a)
+    if (gap != np.isnan(b)).any():
+        raise InputError(
+            f"Of {a.size} cases score is NaN in {int(gap.sum())} and null in "
+            f"{int(np.isnan(b).sum())}, and not in the same ones: score both against the same "
+            "observations."
+        )
+    if gap.all(axis=0).any():
+        raise InputError(
+            f"Lead number {int(gap.all(axis=0).argmax()) + 1} was never observed, so it has no "
+            "skill. Leave that lead out."
+        )
+    # A case that was not observed adds nothing to either sum, and skill is a ratio of sums.
+    a = as_array("score", np.where(gap, 0.0, a), lower=0.0, hint=hint)
+    b = as_array("null", np.where(gap, 0.0, b), lower=0.0, hint=hint)
+    return a, b
 
 
 @dataclass(frozen=True, eq=False)

@@ -167,7 +167,7 @@ class Task:
     covariates : pandas.DataFrame, (site, covariate), optional
         Numbers only, one row a site; the index names the sites.
     prior : Prior, optional
-        Default: the bounds of `model.PARAMETERS`.
+        Default: that from which `known` began, or the bounds of `model.PARAMETERS`.
     model : object
         See `landcarbon.models.process`.
     groups : array_like, (site,), optional
@@ -204,7 +204,8 @@ class Task:
     def __post_init__(self) -> None:
         as_kind("model", self.model, "PARAMETERS", hint="Such as landcarbon.models.clm5.")
         n = _n_sites(self.streams, self.forcing, self.covariates)
-        keep(self, prior=_prior(self.prior, self.model, self.observations))
+        given = self.prior if self.prior is not None or self.known is None else self.known.start or self.known.prior
+        keep(self, prior=_prior(given, self.model, self.observations))
         if self.covariates is not None:
             numbers(self.covariates, n=n)
         if self.groups is not None:

@@ -427,6 +427,11 @@ def _labelled(name: str, value: Any, pools: tuple[str, ...], t: Array) -> tuple[
         return as_array(f"the index of {name}", index), np.asarray(value)
     if not hasattr(value, "dims") or not hasattr(value, "coords"):
         return None
+    return _of_array(name, value, pools)
+
+
+def _of_array(name: str, value: Any, pools: tuple[str, ...]) -> tuple[Array | None, Any]:
+    """The same, of a DataArray."""
     if not hasattr(value, "transpose") or not hasattr(value, "name"):
         raise InputError(f"{name} is a {type(value).__name__}; choose one of its variables.")
     if pools and "pool" in value.coords and "pool" in value.dims:

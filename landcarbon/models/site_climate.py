@@ -561,8 +561,6 @@ def forcing_from_climate(
     covariates : pandas.DataFrame
         One row a site, units in ``attrs["units"]``.
     """
-    import pandas as pd
-
     t = monthly_temperature(temperature_c)
     p = monthly_precipitation(precipitation)
     s = _monthly("sunshine", sunshine, lower=0.0, upper=1.0, unit="1")
@@ -593,6 +591,15 @@ def forcing_from_climate(
         active_layer_depth=active_layer_depth(t),
         bedrock_layer=np.broadcast_to(rock, lat.shape),
     )
+    return forcing, _covariates(lat, lon, t, p, s, demand, water, {"capacity": room, "npp": production})
+
+
+def _covariates(
+    lat: Array, lon: Array, t: Array, p: Array, s: Array, demand: Array, water: WaterBalance, more: dict[str, Array]
+) -> pd.DataFrame:
+    """What of a climate can tell parameters, one row a site."""
+    import pandas as pd
+
     annual_p, annual_e = p.sum(axis=-1), demand.sum(axis=-1)
     columns = {
         "latitude": lat,
@@ -610,9 +617,8 @@ def forcing_from_climate(
         "runoff": water.runoff.sum(axis=-1),
         "mean_wetness": water.wetness.mean(axis=-1),
         "driest_wetness": water.wetness.min(axis=-1),
-        "capacity": np.broadcast_to(room, lat.shape),
-        "npp": production,
+        **{name: np.broadcast_to(value, lat.shape) for name, value in more.items()},
     }
     covariates = pd.DataFrame(columns)
     covariates.attrs = {"units": dict(COVARIATE_UNITS)}
-    return forcing, covariates
+    return covariates

@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 from landcarbon import datasets
-from landcarbon.assimilation import Prior, ProfileObservations
-from landcarbon.learning import Evaluation, Proda, Task, Work, evaluate, one_batch, proda
+from landcarbon.assimilation import GaussianLikelihood, Prior, ProfileObservations
+from landcarbon.learning import Evaluation, Proda, Stream, Task, Work, evaluate, one_batch, proda
 from landcarbon.learning.batch import batch_cost
 from landcarbon.learning.folds import Folds, blocked_folds, random_folds
 from landcarbon.learning.rivals import networks
 from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5
-from landcarbon.models.parameters import ParameterTable
+from landcarbon.models.parameters import Parameter, ParameterTable
 
 PRIOR = Prior(clm5.PARAMETERS)
 ERROR = 0.3
@@ -542,3 +542,14 @@ def test_a_bag_whose_last_batch_has_no_weight_is_fitted(n):
     y = x[:, 0] + 0.5 * rng.standard_normal(n)
     network = proda.fitted(networks, x, y, int(rng.integers(2**31)))
     assert np.corrcoef(network.predict(x), y)[0, 1] > 0.7
+
+
+def test_a_task_that_knows_its_sites_has_the_prior_from_which_they_began() -> None:
+    table = ParameterTable([Parameter(k, "1", 0.0, 1.0, 0.5) for k in "ab"])
+    start, learnt = Prior(table), Prior(table, "logit-normal", 0.3)
+    draws = np.zeros((4, 5, 2))
+    sites = proda.Sites(learnt, draws, np.zeros((4, 5, 1)), np.arange(4), start=start)
+    stream = Stream(GaussianLikelihood(np.zeros((4, 1)), 1.0), lambda theta, forcing: (theta[:, :1], lambda g: g))
+    assert Task(stream, np.zeros(4), known=sites).prior is start
+    assert Task(stream, np.zeros(4), known=dataclasses.replace(sites, start=None)).prior is learnt
+    assert Task(stream, np.zeros(4), prior=learnt, known=sites).prior is learnt
