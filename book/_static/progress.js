@@ -3,17 +3,7 @@
 // The page "My progress" shows it, saves it as one file, and reads such a file again.
 (function () {
   const PLACE = "landcarbon.place", DONE = "landcarbon.done";
-  function stored(name) {
-    try { return JSON.parse(localStorage.getItem(name)) || {}; } catch { return {}; }
-  }
-  function store(name, value) {
-    try { localStorage.setItem(name, JSON.stringify(value)); } catch { /* private window: not kept */ }
-  }
-  function element(tag, attributes, ...children) {
-    const made = Object.assign(document.createElement(tag), attributes);
-    made.append(...children);
-    return made;
-  }
+  const { stored, store, element } = window.kept;
   const root = () => document.documentElement.dataset.content_root || "./";
   const chapterOf = (address) => (address.match(/(book\/module\d\/(\d\d)_\w+\.html)/) || []).slice(1);
 

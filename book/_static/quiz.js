@@ -2,17 +2,7 @@
 // a button "Check". What was chosen is kept in the reader's browser; the end has a score, first tries
 // only, and the ideas to look at once more. Without this script the quiz works as it stands.
 (function () {
-  function stored(name) {
-    try { return JSON.parse(localStorage.getItem(name)) || {}; } catch { return {}; }
-  }
-  function store(name, value) {
-    try { localStorage.setItem(name, JSON.stringify(value)); } catch { /* private window: not kept */ }
-  }
-  function element(tag, attributes, ...children) {
-    const made = Object.assign(document.createElement(tag), attributes);
-    made.append(...children);
-    return made;
-  }
+  const { stored, store, element } = window.kept;
 
   function begin(quiz, number) {
     const name = "landcarbon.quiz." + quiz.dataset.quiz;
