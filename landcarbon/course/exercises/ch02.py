@@ -75,7 +75,7 @@ def derivatives(answer: Callable[[float, float, float], Any]) -> None:
     expect(
         not np.allclose(own, -1 / BOG.K),
         "units",
-        "The box shows a residence time in years. Carbon divided by years is a flux; carbon times "
+        "The box shows the years of one visit. Carbon divided by years is a flux; carbon times "
         "years is not.",
     )
     names = BOG.pools
@@ -195,7 +195,7 @@ def diagram(answer: Callable[[], Any]) -> None:
     expect(
         not np.allclose(K, 1 / PAPER_M.diagonal()),
         "units",
-        "These are residence times in years; rates are per year.",
+        "These are times in years; rates are per year.",
     )
     expect(
         np.allclose(K, PAPER_M.diagonal()),

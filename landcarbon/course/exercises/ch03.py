@@ -250,7 +250,7 @@ def random_system(answer: Callable[[int, np.random.Generator], Any]) -> None:
     expect(
         spread.max() - spread.min() > 2,
         "incomplete",
-        "The rates lie close together; land carbon has residence times from weeks to centuries.",
+        "The rates lie close together; land carbon stays from weeks to centuries in a pool.",
     )
 
 
