@@ -398,7 +398,7 @@ def _truth(result: Groups) -> str:
         for name in known.index.tolist()
     )
     true = found["true_share"].values
-    held = [(name, f"{t:+.2f}") for name, t in zip(found["component"].values.tolist(), true)]
+    held: list[tuple[str, ...]] = [(n, f"{t:+.2f}") for n, t in zip(found["component"].values.tolist(), true)]
     for one in found["map"].values.tolist():
         low, high = np.quantile(found["share"].sel(map=one).transpose("component", "draw").values, [0.05, 0.95], axis=1)
         inside = (low <= true) & (true <= high)
