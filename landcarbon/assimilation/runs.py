@@ -76,11 +76,6 @@ def elsewhere(
         Processes (joblib). Inside ``with joblib.parallel_config("dask"):`` the workers of a Dask cluster.
     ordered : bool
         Whether results come in the order of the jobs, or as they are done.
-
-    Examples
-    --------
-    >>> list(elsewhere(pow, [(2, 3), (3, 2)], n_jobs=1))
-    [8, 9]
     """
     from joblib import Parallel, delayed
 

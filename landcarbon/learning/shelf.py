@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.matrix.errors import InputError, as_kind, as_path
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_path
 from landcarbon.matrix.frozen import altered
 from landcarbon.models.process import expand, leading
 from landcarbon.store import NOT_SEEN, OnDisk, put
@@ -52,7 +52,10 @@ class Rows:
 
     def __getitem__(self, index: Any) -> Rows:
         """Some of them; nothing is read."""
-        return Rows(self.source, self.rows[index])
+        try:
+            return Rows(self.source, self.rows[index])
+        except (IndexError, TypeError) as error:
+            raise InputError(f"index {index!r:.60} selects none of {len(self.rows)} sites: {error}.") from None
 
     def read(self) -> Any:
         """The forcing itself, in memory."""
@@ -97,6 +100,7 @@ def shelved(forcing: Any, folder: str | os.PathLike[str]) -> Rows:
         raise InputError(f"The forcing has leading axes {lead}: give one axis of sites.")
     rows = np.arange(lead[0])
     if isinstance(forcing, np.ndarray):
+        forcing = as_array("forcing", forcing)
         return Rows(OnDisk.write(folder / "forcing.npy", [forcing], forcing.shape), rows)
     as_kind("forcing", forcing, "__dataclass_fields__", hint="Give an array or a clm5.Forcing.")
     large = {

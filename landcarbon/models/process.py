@@ -138,6 +138,8 @@ def whole(forcing: Any) -> Any:
     >>> whole(np.ones((5, 3))).shape
     (5, 3)
     """
+    if isinstance(forcing, np.ndarray):
+        return as_array("forcing", forcing)
     return forcing.read() if hasattr(forcing, "read") else forcing
 
 
@@ -151,5 +153,5 @@ def expand(forcing: Any) -> Any:
     """
     forcing = whole(forcing)
     if isinstance(forcing, np.ndarray):
-        return as_array("forcing", forcing)[:, None]
+        return forcing[:, None]
     return as_kind("forcing", forcing, "expand", hint="Give an array, sites first, or a clm5.Forcing.").expand()
