@@ -90,6 +90,7 @@ MOST_CELLS = 5000  # of a map whose grid was not asked for
 CONTROL_CELLS = 800
 EFFICIENCY_SITES = 500
 DEFAULT_DRAWS = 20
+TWIN_MAPS = 30  # possible maps over which the shares of a twin have their interval
 LEARNING = 0.0125  # CPU seconds a profile and fold, all rivals of four networks, as on the stored run
 LARGEST = 100_000  # land cells of any map; their draws fill some GB
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what makes a spreadsheet compute a cell
@@ -819,13 +820,15 @@ def _against_truth(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
     few = np.sort(np.random.default_rng(plan.seed).permutation(len(sites))[:CONTROL_CELLS])
     forcing = whole(land.forcing[few])
     right = control(land.theta[few][:, None], forcing, depth=plan.depth).data["share"].isel(draw=0)
-    members = sites.prior.from_real(np.moveaxis(z["PRODA"][:, few], 0, 1))
-    said = control(members, forcing, depth=plan.depth).data["share"]
+    place = land.covariates.iloc[few]
+    # Networks agree on what no profile tells: the interval is over possible maps, which scatter about them.
+    drawn = {name: network.sample(place, TWIN_MAPS, rng=plan.seed) for name, network in networks.items()}
+    said = [control(sites.prior.from_real(maps), forcing, depth=plan.depth).data["share"] for maps in drawn.values()]
     return xr.Dataset(
         {
             "r": (("approach", "parameter"), r, {"units": "1"}),
             "efficiency": ("who", [_goes_with_carbon(theta, land.forcing, plan) for theta in goes.values()]),
-            "share": said,
+            "share": xr.concat(said, xr.DataArray(list(drawn), dims="map"), join="exact"),
             "true_share": ("component", right.values, {"units": "1"}),
         },
         coords={"approach": list(told), "parameter": list(sites.prior.names), "who": list(goes)},

@@ -517,6 +517,9 @@ def test_a_twin_of_the_survey_is_held_against_its_truth(files, tmp_path):
     own = found["r"].sel(approach="own profile").values[order]
     assert own[-5:].mean() > own[:5].mean() + 0.1
     np.testing.assert_allclose(found["true_share"].sum(), 1.0, rtol=1e-6)
+    assert found["map"].values.tolist() == ["PRODA", "end to end"]
+    np.testing.assert_allclose(found["share"].sum("component"), 1.0, rtol=1e-6)
+    assert found["share"].std("draw").sel(component="transfer").min() > 0.005, "maps differ"
     page = _Page((out / "report.html").read_text(encoding="utf-8")).text
     assert "synthetic" in page and "What was found, against the truth of this twin" in page
     assert call(files, "sound.csv", out) == 2, "the measured survey is another run"
