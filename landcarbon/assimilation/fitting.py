@@ -214,7 +214,7 @@ def jar_density(r: Array, data: JarData, sigma: Array, tau: Array, memory: Array
     sigma, tau, memory : ndarray, (soil, draw)
     """
     mask = data.mask[:, None]
-    apart = np.diff(data.day, axis=-1, prepend=0.0)[:, None]
+    apart = np.maximum(np.diff(data.day, axis=-1, prepend=0.0), 0.0)[:, None]  # days of gaps are 0
     s2, t2 = (x[..., None] ** 2 for x in (sigma, tau))
     both = mask & np.roll(mask, 1, axis=-1)
     both[..., 0] = False
@@ -284,7 +284,7 @@ class JarModel:
         mean = self.log_flux(theta, day)
         b = tau * source.normal(mean.shape[1:-1])[..., None]
         xi, e = source.normal(mean.shape[1:]), np.zeros(mean.shape)
-        apart = np.diff(day, axis=-1)[:, None]
+        apart = np.maximum(np.diff(day, axis=-1), 0.0)[:, None]  # days of gaps are 0
         e[..., 0] = xi[..., 0]
         for k in range(1, mean.shape[-1]):
             with np.errstate(divide="ignore", invalid="ignore"):
