@@ -226,7 +226,7 @@ def jar_density(
     """
     mask = data.mask[:, None]
     s = np.broadcast_to(size if size.ndim == r.ndim else size[..., None, None], r.shape)
-    apart = np.diff(data.day, axis=-1, prepend=0.0)[:, None]
+    apart = np.maximum(np.diff(data.day, axis=-1, prepend=0.0), 0.0)[:, None]  # days of gaps are 0
     t2 = tau[..., None] ** 2
     both = mask & np.roll(mask, 1, axis=-1)
     both[..., 0] = False
@@ -308,7 +308,7 @@ class JarModel:
         mean = self.flux(theta, day)
         b = tau * source.normal(mean.shape[1:-1])[..., None]
         xi, e = source.normal(mean.shape[1:]), np.zeros(mean.shape)
-        apart = np.diff(day, axis=-1)[:, None]
+        apart = np.maximum(np.diff(day, axis=-1), 0.0)[:, None]  # days of gaps are 0
         e[..., 0] = xi[..., 0]
         for k in range(1, mean.shape[-1]):
             with np.errstate(divide="ignore", invalid="ignore"):
