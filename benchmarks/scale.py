@@ -72,7 +72,7 @@ def call(folder: Path, out: str, scheduler: str | None) -> tuple[float, float]:
         run = subprocess.Popen([*words, "--out", str(folder / out), *SMALL, *where], stdout=log, stderr=log)
         while run.poll() is None:
             most = max(most, anonymous(run.pid))
-            time.sleep(0.1)
+            time.sleep(0.5)
     if run.returncode not in (0, 3):
         raise SystemExit((folder / f"{out}.log").read_text())
     return time.perf_counter() - began, most

@@ -266,8 +266,12 @@ class Hybrid:
         rng = as_rng(rng)
         z = self.parameters(covariates)
         which = rng.permutation(np.arange(n_draws) % z.shape[0])
-        noise = rng.standard_normal((n_draws, z.shape[2]))
-        return np.moveaxis(z[which], 0, 1) + self.spread * noise
+        return np.moveaxis(z[which], 0, 1) + self.left_open(n_draws, rng)
+
+    def left_open(self, n_draws: int, rng: Rng = 0) -> Array:
+        """Draws (draw, p) of what the environment does not tell: normal, of standard deviation `spread`."""
+        n_draws = as_whole("n_draws", n_draws, 1)
+        return self.spread * as_rng(rng).standard_normal((n_draws, self.spread.size))
 
 
 def fit(

@@ -481,8 +481,12 @@ class Network:
         rng, n_draws = as_rng(rng), as_whole("n_draws", n_draws, 1)
         z = self.parameters(covariates)
         which = rng.permutation(np.arange(n_draws) % z.shape[0])
-        rows = rng.integers(self.scatter.shape[0], size=n_draws)
-        return np.moveaxis(z[which], 0, 1) + self.scatter[rows]
+        return np.moveaxis(z[which], 0, 1) + self.left_open(n_draws, rng)
+
+    def left_open(self, n_draws: int, rng: Rng = 0) -> Array:
+        """Draws (draw, p) of what the environment does not tell: rows of `scatter`."""
+        rng, n_draws = as_rng(rng), as_whole("n_draws", n_draws, 1)
+        return self.scatter[rng.integers(self.scatter.shape[0], size=n_draws)]
 
 
 def perceptron(

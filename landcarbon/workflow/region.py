@@ -89,6 +89,7 @@ BLOCKS = (2.0, 1.0, 0.5, 0.25, 0.1)
 MOST_CELLS = 5000  # of a map whose grid was not asked for
 CONTROL_CELLS = 800
 EFFICIENCY_SITES = 500
+LEFT_OPEN = 200  # draws of what the environment does not tell, kept for projections
 DEFAULT_DRAWS = 20
 TWIN_MAPS = 30  # possible maps over which the shares of a twin have their interval
 LEARNING = 0.0125  # CPU seconds a profile and fold, all rivals of four networks, as on the stored run
@@ -650,6 +651,11 @@ def _map(make: Callable[[], proda.Network | Hybrid], land: _Land, plan: Plan) ->
     cells["beyond"].attrs["long_name"] = "covariates outside the range of the training sites"
     members = network.prior.from_real(np.moveaxis(network.parameters(covariates), 0, 1))
     cells["member_parameters"] = (("site", "network", "parameter"), members)
+    cells["left_open"] = (("draw", "parameter"), network.left_open(LEFT_OPEN, plan.seed), {"units": "1"})
+    cells["left_open"].attrs["long_name"] = "what no network tells, unbounded coordinates: the same draws in every cell"
+    if isinstance(network, Hybrid):
+        start = network.prior.from_real(network.outputs.start)
+        cells["one_batch"] = ("parameter", start, {"long_name": "the one set that fits all sites best"})
     cells = _applicable(cells, Applicability.of(land.covariates, folds, network.scaling), covariates, plan)
     cells = cells.set_index(site=["latitude", "longitude"]).unstack("site")
     # Rows and columns without land too, so that the grid is even.
@@ -668,7 +674,8 @@ def _applicable(cells: xr.Dataset, area: Applicability, covariates: pd.DataFrame
             f"No map: not one of its {shown.size} cells is like the places that were learned from. Take a smaller box, "
             "a finer grid, or profiles from more places."
         )
-    cells = cells.where(xr.DataArray(shown, dims="site"))
+    everywhere = cells[[name for name, variable in cells.items() if "site" not in variable.dims]]
+    cells = cells.drop_vars(list(everywhere)).where(xr.DataArray(shown, dims="site")).merge(everywhere)
     cells["dissimilarity"] = ("site", index, {"units": "1"})
     cells["dissimilarity"].attrs["long_name"] = "distance to the nearest profile's environment over the mean distance"
     return cells.assign_attrs(land=shown.size, shown=int(shown.sum()), threshold=area.threshold)

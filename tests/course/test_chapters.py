@@ -313,6 +313,27 @@ def needs() -> dict[str, list[str]]:
     return found
 
 
+def minutes_to_read(notebook) -> float:
+    """130 words or 8 lines of shown code a minute, a minute for each figure, 5 for the quiz."""
+    words = lines = figures = 0
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "markdown":
+            text = re.sub(r"```\{(exercise|bibliography)\}.*?```|\$\$.*?\$\$", " ", cell.source, flags=re.S)
+            words += len(re.findall(r"[\w’'-]+", text))
+        elif "remove-cell" not in tags:
+            lines += 0 if "hide-input" in tags else len([n for n in cell.source.splitlines() if n.strip()])
+            figures += sum("image/png" in output.get("data", {}) for output in cell.outputs)
+    return words / 130 + lines / 8 + figures + 5
+
+
+@pytest.mark.parametrize("path", CHAPTERS[:7], ids=lambda p: p.stem)
+def test_minutes_are_those_that_the_teaching_notes_count(path: Path) -> None:
+    notebook = read(path)
+    said = re.search(r"^\|[-|]+\|\n\| *(\d+) ", notebook.cells[0].source, flags=re.M)
+    assert said and abs(int(said[1]) - minutes_to_read(notebook)) <= 5
+
+
 def routes(text: str, places: list[str]) -> dict[str, list[str]]:
     """The chapters of each of three routes, from the line that stands after its name."""
     modules = {
