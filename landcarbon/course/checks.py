@@ -24,7 +24,7 @@ from landcarbon.course.say import say
 from landcarbon.matrix.errors import InputError
 
 __all__ = ["KINDS", "Exercise", "Miss", "Outcome", "check", "exercise", "expect", "find", "grade",
-           "hint", "known"]
+           "hint", "known", "unlike"]
 
 KINDS = (
     "units",
@@ -121,6 +121,18 @@ def expect(condition: Any, kind: str, message: str) -> None:
     """Go on when `condition` holds, otherwise miss with this kind of error and this sentence."""
     if not np.all(condition):
         raise Miss(kind, message)
+
+
+def unlike(found: Any, *slips: tuple[Any, str, str], rtol: float = 1e-6, atol: float = 1e-12) -> None:
+    """Go on when `found` is none of what typical slips give; each slip is (value, kind, sentence).
+
+    A slip whose value has another shape than `found`, or is not finite, is passed over.
+    """
+    found = np.asarray(found, dtype=float)
+    for value, kind, message in slips:
+        value = np.asarray(value, dtype=float)
+        same = value.shape == found.shape and bool(np.isfinite(value).all())
+        expect(not (same and np.allclose(found, value, rtol=rtol, atol=atol)), kind, message)
 
 
 def find(key: str) -> Exercise:
@@ -321,6 +333,8 @@ def _kind(value: Any) -> str:
         return f"a dict with the keys {names}" if value else "an empty dict"
     if isinstance(value, list | tuple | set):
         return f"a {type(value).__name__} of {_count(len(value), 'item')}"
+    if isinstance(value, type):
+        return f"the class {value.__name__} itself (an object of it is {value.__name__}())"
     return "a function" if callable(value) else f"a {type(value).__name__}"
 
 
@@ -351,7 +365,9 @@ def _sentence(error: Exception) -> str:
         if ours not in Path(f.filename).parents and not {"site-packages", "dist-packages"} & {*Path(f.filename).parts}
     ]
     line = f" at the line `{frames[-1].line}`" if frames and frames[-1].line else ""
-    shapes = "gufunc signature" in str(error) or "broadcast" in str(error)
-    return f"Your code stopped with {type(error).__name__}{line}: {error}" + (
-        " Print the `.shape` of both arrays; `u[..., None]` makes columns of vectors." if shapes else ""
-    )
+    advice = ""
+    if "gufunc signature" in str(error) or "broadcast" in str(error):
+        advice = " Print the `.shape` of both arrays; `u[..., None]` makes columns of vectors."
+    if "1-dimensional array given" in str(error):
+        advice = " A matrix is needed. With a vector K, `A @ K` is a vector; `A * K` has each column of A times its K."
+    return f"Your code stopped with {type(error).__name__}{line}: {error}{advice}"
