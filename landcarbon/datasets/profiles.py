@@ -64,7 +64,7 @@ REQUIRED = ("profile_id", "latitude", "longitude", "upper_depth", "lower_depth",
 OPTIONAL = ("bulk_density", "coarse_fragments", "source")
 EXTRA = {"sand": "%", "clay": "%", "delta_14c": "per mil", "delta_14c_error": "per mil", "year": "yr"}
 """Further numbers of a layer that are kept where a table has them, and their units."""
-COLLECTIONS = ("isis", "afsp", "he2016")
+COLLECTIONS = ("isis", "afsp", "he2016", "wosis_2023")
 POOR_TOPSOIL = 2.5  # g kg-1; a collection whose upper 0.3 m holds less in the median is odd
 POOR_SHARE = 0.1  # a profile with less of the median topsoil carbon may be written in percent
 PEAT = 120.0  # g kg-1; from here on a soil is organic, and relations for mineral soil make it too dense
@@ -562,8 +562,9 @@ def load_profiles(name: str, min_layers: int = 3) -> Profiles:
 
     Parameters
     ----------
-    name : {"isis", "afsp", "he2016"}
-        Which collection.
+    name : {"isis", "afsp", "he2016", "wosis_2023"}
+        Which collection. `wosis_2023`, 135,655 profiles with organic carbon, comes as an archive of 446 MB;
+        the size is said before, and no hash of it is known (:mod:`landcarbon.datasets.wosis`).
     min_layers : int
         Fewest layers with organic carbon a profile needs.
 
@@ -580,6 +581,10 @@ def load_profiles(name: str, min_layers: int = 3) -> Profiles:
     """
     if name not in COLLECTIONS:
         raise InputError(f"{name!r} is no collection of soil profiles; there are {', '.join(map(repr, COLLECTIONS))}.")
+    if name == "wosis_2023":
+        from landcarbon.datasets import profile_files, wosis
+
+        return profile_files.read_wosis_2023(wosis.tables(), min_layers)
     layers = load(name)
     notes: tuple[str, ...] = ("organic layers above the mineral soil are left out",)
     if name == "he2016":

@@ -170,12 +170,14 @@ def is_available(name: str) -> bool:
     return local_file(e) is not None or _reachable(e.url)
 
 
-def _data_folder() -> Path | None:
+def data_folder() -> Path | None:
+    """The folder that the environment names, if any."""
     folder = os.environ.get("LANDCARBON_DATA_DIR", "").strip()
     return Path(folder).expanduser() if folder else None
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Where what was fetched is kept."""
     import pooch
 
     return Path(pooch.os_cache("landcarbon"))
@@ -183,7 +185,7 @@ def _cache_folder() -> Path:
 
 def local_file(e: Entry) -> Path | None:
     """The file of an entry on this machine, unchecked; None where it is not here."""
-    for folder in (_data_folder(), _cache_folder()):
+    for folder in (data_folder(), cache_folder()):
         if folder is not None and (folder / e.file).is_file():
             return folder / e.file
     return None
@@ -199,7 +201,8 @@ def _verify(file: Path, e: Entry) -> None:
         )
 
 
-def _offline() -> bool:
+def offline() -> bool:
+    """Whether nothing may be fetched."""
     asked = os.environ.get("LANDCARBON_OFFLINE", "").strip().lower()
     return IN_BROWSER or asked not in ("", "0", "false", "no")
 
@@ -208,7 +211,7 @@ _probed: dict[tuple[str, int], tuple[float, bool]] = {}
 
 
 def _reachable(url: str) -> bool:
-    if _offline():
+    if offline():
         return False
     target = urlsplit(getproxies().get("https") or url)
     host, port = target.hostname, target.port or 443
@@ -262,7 +265,7 @@ def _fetch(e: Entry) -> Path:
     try:
         return Path(
             pooch.retrieve(
-                url=e.url, known_hash=f"sha256:{e.sha256}", fname=e.file, path=_cache_folder(), downloader=into
+                url=e.url, known_hash=f"sha256:{e.sha256}", fname=e.file, path=cache_folder(), downloader=into
             )
         )
     finally:
@@ -275,7 +278,7 @@ def _download(e: Entry) -> Path:
         if IN_BROWSER
         else "LANDCARBON_OFFLINE is set"
     )
-    if not _offline():
+    if not offline():
         reason = "the server cannot be reached"
         if _reachable(e.url):
             seconds = DOWNLOAD_SECONDS + e.bytes / SLOWEST

@@ -538,13 +538,15 @@ def observed(
 
 
 def carbon_use_efficiency(
-    theta: ArrayLike, forcing: Forcing
+    theta: ArrayLike, forcing: Forcing, *, by_layer: bool = False
 ) -> tuple[Array, Callable[[ArrayLike], Array]]:
     r"""Share of the carbon that decomposers take up and do not respire, over a column at steady state.
 
     Mixing moves carbon and makes none, so what the pools of a whole column lose in a year is told by
     transfer and input alone: A D = u, with no turnover time, climate or depth. Woody debris falls apart
-    without respiration and is left out of the sum; what is respired in all is the input.
+    without respiration and is left out of the sum; what is respired in all is the input. Within one layer the
+    pools also get what mixing brings: there the mixture of pools counts, and with it rates, climate and depth.
+    The mean of the layers, weighted by what decomposes in them, is that of the column.
 
     .. math::
 
@@ -552,23 +554,30 @@ def carbon_use_efficiency(
         \frac{\partial \sum D}{\partial \theta} = -\lambda^T \frac{\partial A}{\partial \theta} D, \quad
         A^T \lambda = 1_{j > \mathrm{cwd}}
 
+        \mathrm{CUE}_l = 1 - \frac{\sum_j r_j K_{jl} X_{jl}}{\sum_{j > \mathrm{cwd}} K_{jl} X_{jl}}, \qquad
+        r_j = \sum_i A_{ij}
+
     Parameters
     ----------
     theta : array_like (..., 21)
         In the order of `PARAMETERS`.
     forcing : Forcing
-        Its litter input counts.
+        Its litter input counts; by layer all of it does.
+    by_layer : bool
+        Of each layer instead of the column.
 
     Returns
     -------
-    efficiency : ndarray (...)
+    efficiency : ndarray (...), by layer (..., 20)
+        0 in a layer where nothing decomposes.
     pullback : callable
-        ∂J/∂efficiency (...) → ∂J/∂theta (..., 21).
+        ∂J/∂efficiency → ∂J/∂theta (..., 21).
 
     References
     ----------
     The transfer coefficients as growth over uptake: Allison, Wallenstein & Bradford 2010,
-    doi:10.1038/ngeo846.
+    doi:10.1038/ngeo846. Tao et al. 2023, doi:10.1038/s41586-023-06042-3, take growth over uptake of microbes
+    in a column that has them; here decomposers are not a pool, and all transfers stand in that place.
 
     Examples
     --------
@@ -584,6 +593,8 @@ def carbon_use_efficiency(
     (0.3103, 0.3103)
     """
     p = _Parts(theta, forcing)
+    if by_layer:
+        return _efficiency_by_layer(p)
     A = np.broadcast_to(p.transfer_matrix(), (*p.lead, 7, 7))
     u = np.zeros((*p.lead, 7))
     u[..., :4] = forcing.litter_input
@@ -601,6 +612,34 @@ def carbon_use_efficiency(
         return out
 
     return 1.0 - lost / taken, pullback
+
+
+def _efficiency_by_layer(p: _Parts) -> tuple[Array, Callable[[ArrayLike], Array]]:
+    """Of each layer (..., L), and its adjoint: through the stocks, the rates and the transfers."""
+    decomposes = (np.array(POOLS) != "cwd").astype(float)[:, None]
+    pieces, pulls = [], []
+    for columns, part in p.split():
+        model, b = part.column()
+        X, pull = model.steady_state_and_vjp(b)
+        D, r = model.K * X, model.respired_fraction
+        lost, taken = (r * D).sum(axis=-2), (decomposes * D).sum(axis=-2)
+        here = taken > 0
+        taken = np.where(here, taken, 1.0)
+        pieces.append(np.where(here, 1.0 - lost / taken, 0.0))
+        pulls.append((columns, part, model, pull, X, D, r, lost, taken))
+
+    def pullback(d: ArrayLike) -> Array:
+        given = np.broadcast_to(as_array("d", d), (*p.lead, len(p.layers))).reshape(-1, len(p.layers))
+        back = []
+        for columns, part, model, pull, X, D, r, lost, taken in pulls:
+            slope = (given[columns] / taken)[..., None, :]
+            by_D = slope * (decomposes * (lost / taken)[..., None, :] - r)
+            g = pull(by_D * model.K)
+            by_A = g.A - (slope * D).sum(axis=-1)[..., None, :]  # r is the sum of a column of A
+            back.append(part.pullback(model, dataclasses.replace(g, A=by_A, K=g.K + by_D * X)))
+        return p.join(back, len(PARAMETERS))
+
+    return p.join(pieces, len(p.layers)), pullback
 
 
 class _Parts:

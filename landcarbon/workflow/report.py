@@ -397,16 +397,21 @@ def _truth(result: Groups) -> str:
         (name, f"{known[name]:.2f}", *(f"{found['r'].sel(approach=m, parameter=name).item():+.2f}" for m in methods))
         for name in known.index.tolist()
     )
-    low, high = np.quantile(found["share"].values, [0.05, 0.95], axis=1)
-    parts = zip(found["component"].values.tolist(), low, high, found["true_share"].values)
-    held = [(name, f"{a:+.2f} to {b:+.2f}", f"{t:+.2f}", "yes" if a <= t <= b else "no") for name, a, b, t in parts]
+    true = found["true_share"].values
+    held: list[tuple[str, ...]] = [(n, f"{t:+.2f}") for n, t in zip(found["component"].values.tolist(), true)]
+    for one in found["map"].values.tolist():
+        low, high = np.quantile(found["share"].sel(map=one).transpose("component", "draw").values, [0.05, 0.95], axis=1)
+        inside = (low <= true) & (true <= high)
+        held = [(*row, f"{a:+.2f} to {b:+.2f}{'' if ok else ' (missed)'}")
+                for row, a, b, ok in zip(held, low, high, inside)]
     goes = ", ".join(f"{name} {r:+.2f}" for name, r in found["efficiency"].to_series().items())
     return "\n".join((
         f"<p>{_count(found, 'sites')} places. Correlation over them of what was found of each parameter with the "
         "truth, and the share of its prior variance that a profile removes:</p>",
         html_table(("", "a profile knows", *methods), rows),
-        "<p>Control of the pattern by PRODA's parameters, its interval over networks, and the truth:</p>",
-        html_table(("", "interval", "truth", "held"), held),
+        f"<p>Which component controls the pattern: its true share, and 90 % intervals over {found.sizes['draw']} "
+        "possible maps, each a network and what the environment leaves open:</p>",
+        html_table(("", "truth", *found["map"].values.tolist()), held),
         f"<p>Correlation of carbon use efficiency with ln stock: {goes}. Another --seed is another truth; what comes "
         "out whatever the truth is, is no finding on real profiles.</p>",
     ))  # fmt: skip

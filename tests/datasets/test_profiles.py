@@ -395,7 +395,7 @@ def test_a_file_that_is_not_there(tmp_path):
         (lambda f: p.make_profiles(table().iloc[:0]), "has no rows"),
         (lambda f: p.make_profiles(table(P2=edit(1, "profile_id", None))), "row 9 .*no profile name"),
         (lambda f: p.make_profiles(table().astype({"latitude": object}).replace(40.0, "north")), "latitude"),
-        (lambda f: p.load_profiles("wosis"), "'isis', 'afsp', 'he2016'"),
+        (lambda f: p.load_profiles("wosis"), "'isis', 'afsp', 'he2016', 'wosis_2023'"),
         (lambda f: bd.carbon_density(1200.0, 1300.0), "at most 1000"),
         (lambda f: bd.carbon_density(10.0, 0.0), "bulk_density must be above 0"),
         (lambda f: bd.carbon_density(10.0, 1300.0, 20.0), "fraction"),

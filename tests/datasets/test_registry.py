@@ -23,7 +23,7 @@ def bare(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("LANDCARBON_DATA_DIR", str(folder))
     monkeypatch.setenv("LANDCARBON_OFFLINE", "1")
-    monkeypatch.setattr(registry, "_cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(registry, "cache_folder", lambda: tmp_path / "cache")
     return folder
 
 

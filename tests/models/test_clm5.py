@@ -420,3 +420,20 @@ def test_carbon_use_efficiency_is_what_the_fluxes_of_all_layers_say():
         up, down = (clm5.carbon_use_efficiency(theta + s * h, land)[0] for s in (1, -1))
         np.testing.assert_allclose(slope[:, k], (up - down) / 2e-6, atol=1e-7)
     assert (slope[:, [P.index(n) for n in ("tau_s3", "q10", "beta")]] == 0).all()
+    layers, back = clm5.carbon_use_efficiency(theta, land, by_layer=True)
+    flux = (model.K * clm5.steady_state(theta, land) * np.asarray(clm5.LAYERS.thickness))[:, 1:]
+    np.testing.assert_allclose(layers, (flux * passed[..., None]).sum(axis=1) / flux.sum(axis=1), rtol=1e-9)
+    np.testing.assert_allclose((layers * flux.sum(axis=1)).sum(axis=1) / flux.sum(axis=(1, 2)), value, rtol=1e-9)
+    weight = rng.standard_normal((5, 20))
+    slope = back(weight)
+    for k in range(21):
+        h = 1e-5 * theta[:, k : k + 1] * np.eye(21)[k]
+        up, down = (
+            (weight * clm5.carbon_use_efficiency(theta + s * h, land, by_layer=True)[0]).sum(axis=1) for s in (1, -1)
+        )
+        np.testing.assert_allclose(slope[:, k] * theta[:, k], (up - down) / 2e-5, atol=2e-8)
+    rock = dataclasses.replace(land, bedrock_layer=np.full(5, 9))
+    layers, back = clm5.carbon_use_efficiency(theta, rock, by_layer=True)
+    assert (layers[:, 9:] == 0).all() and (layers[:, :9] > 0).all() and np.isfinite(back(weight)).all()
+    whole = clm5.carbon_use_efficiency(theta, rock)[0]
+    assert (layers[:, :9].min(axis=1) <= whole).all() and (whole <= layers[:, :9].max(axis=1)).all()

@@ -232,7 +232,7 @@ def held_out_coverage(answer: Callable[..., Any]) -> None:
     )
     expect(found <= 1.0, "units", "Return a share between 0 and 1, not per cent.")
     expect(
-        share(observed, members, sd, error, 2000) == found,
+        all(share(observed, members, sd, error, 2000) == found for _ in range(3)),  # shares may agree by chance
         "seed",
         "Two calls with the same generator differ: draw all random numbers from `rng`.",
     )

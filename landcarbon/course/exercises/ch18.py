@@ -1,4 +1,4 @@
-"""Exercises of chapter 18: a scalar Kalman filter, the ensemble one, and evidence."""
+"""Exercises of chapter 18: a scalar Kalman filter, the ensemble one, evidence, and a ring of forty."""
 
 from __future__ import annotations
 
@@ -265,3 +265,127 @@ def log_evidence(answer: Callable[..., Any]) -> None:
         "value",
         "For one parameter the evidence can be integrated on a grid, and yours differs from it.",
     )
+
+
+SPREAD = np.array([[1.0, 0.8], [0.8, 1.0]])
+SEEN = np.array([[4.0, 0.0], [4.0, 8.0], [0.0, 4.0]])
+
+
+def believed(sd: float, inflation: float, alone: bool = False, perturbed: bool = True) -> Any:
+    """Means (3, 2) after each of SEEN, of a still model and very many members; or those of a slip."""
+    x, P, R, means = np.zeros(2), SPREAD, sd**2 * np.eye(2), []
+    for d in SEEN:
+        own = np.diag(np.diag(P)) if alone else P
+        G = own @ np.linalg.inv(own + R)
+        x, left = x + G @ (d - x), np.eye(2) - G
+        P = inflation**2 * (left @ P @ left.T + perturbed * G @ R @ G.T)
+        means.append(x)
+    return np.array(means)
+
+
+@exercise(
+    "18.4",
+    level=3,
+    title="a ring of forty, as published",
+    hints=(
+        "Exercise 18.2 again, once a datum: forecast, then pull each member towards a datum of its own. What takes "
+        "the place of the one variance, now that there are forty numbers which know of each other?",
+        "P is the covariance of the members, (m, m), the gain P (P + sd² 1)⁻¹. Each member moves by the gain times "
+        "(its own perturbed datum − itself). Then spread the members about their mean by `inflation`.",
+        "In the loop: `members = step(members)`, `away = members - members.mean(0)`, `P = away.T @ away / …`, "
+        "`gain = P @ np.linalg.inv(…)`, `members = members + (own - members) @ gain.T`, and then "
+        "`mean + inflation * (members - mean)`.",
+    ),
+)
+def ring(answer: Callable[..., Any]) -> None:
+    """Two numbers that know of each other, beside the exact filter; then Lorenz's ring."""
+    many = np.random.default_rng(1).standard_normal((40_000, 2)) @ np.linalg.cholesky(SPREAD).T
+    many -= many.mean(0)
+
+    def run(sd: float, inflation: float = 1.0, seed: int = 2, step: Callable[[Any], Any] = lambda x: x) -> Any:
+        return np.asarray(answer(step, many.copy(), SEEN, sd, inflation, np.random.default_rng(seed)), dtype=float)
+
+    found = run(2.0)
+    expect(found.shape == (3, 2), "shape", "Return the mean after each datum: three data of two numbers, shape (3, 2).")
+    expect(np.isfinite(found), "not finite", "Some mean is not a finite number.")
+    expect(
+        np.array_equal(found, run(2.0)), "seed",
+        "Two runs with the same generator differ: draw all random numbers from `rng`.",
+    )
+    expect(
+        np.allclose(found, run(2.0, seed=3), atol=0.1), "value",
+        "With other random numbers the mean of 40 000 members moves: perturb the datum for each member, not once "
+        "for all.",
+    )
+    kept = many.copy()
+    answer(lambda x: x, kept, SEEN, 2.0, 1.0, np.random.default_rng(2))
+    expect(np.array_equal(kept, many), "identity", "The members that were given have changed: build new ones.")
+    expect(
+        np.allclose(run(1e-6)[0], SEEN[0], atol=0.01), "limit",
+        "A datum without error must be believed: return the mean *after* each update, with all numbers corrected.",
+    )
+    expect(
+        not np.allclose(found[0], believed(2.0**0.5, 1.0)[0], atol=0.08), "units",
+        "`sd` is a standard deviation; in the gain stands its square.",
+    )
+    moved = run(1e6, step=lambda x: x + 1.0)
+    expect(
+        np.allclose(moved, [[1.0], [2.0], [3.0]], atol=0.01), "limit",
+        "Worthless data must leave the forecast alone: one `step` before each datum, also before the first.",
+    )
+    expect(
+        not np.allclose(found, believed(2.0, 1.0, alone=True), atol=0.08), "incomplete",
+        "Each number is corrected by its own datum only. The other one knows something about it: use the covariance "
+        "of the members, not their variances.",
+    )
+    expect(
+        not np.allclose(found, believed(2.0, 1.0, perturbed=False), atol=0.08), "value",
+        "The spread comes out too small, and later data are not believed enough: each member needs a datum of its "
+        "own, perturbed by the error of measurement.",
+    )
+    expect(
+        np.allclose(found, believed(2.0, 1.0), atol=0.08), "value",
+        "The means are not those of the Kalman filter. Is the gain P (P + sd² 1)⁻¹, and does each member move by "
+        "the gain times (its datum − itself)?",
+    )
+    wide = run(2.0, inflation=1.5)
+    expect(not np.allclose(wide, found, atol=0.08), "incomplete", "`inflation` changes nothing: spread the members.")
+    expect(
+        not np.allclose(wide, believed(2.0, 1.5**0.5), atol=0.08), "units",
+        "Inflation is a factor on the spread, so its square on the variance.",
+    )
+    expect(
+        np.allclose(wide, believed(2.0, 1.5), atol=0.12), "identity",
+        "Inflate after the update, about the mean: the distance of each member from the mean grows, the mean stays.",
+    )
+    truth, data, members = weather(600)
+    off = answer(forty, members, data, 1.0, 1.06, np.random.default_rng(5)) - truth
+    expect(
+        np.sqrt((np.asarray(off) ** 2).mean(-1))[300:].mean() < 0.27, "value",
+        "On two numbers all is right, but on the ring of forty the filter loses the truth.",
+    )
+
+
+def forty(x: Any) -> Any:
+    """0.05 time units of the ring of Lorenz (1996), classical Runge-Kutta."""
+
+    def f(y: Any) -> Any:
+        return (np.roll(y, -1, -1) - np.roll(y, 2, -1)) * np.roll(y, 1, -1) - y + 8.0
+
+    a = f(x)
+    b = f(x + 0.025 * a)
+    c = f(x + 0.025 * b)
+    return x + 0.05 / 6 * (a + 2 * b + 2 * c + f(x + 0.05 * c))
+
+
+def weather(n: int) -> Any:
+    """A truth (n, 40) after the first steps, data with an error of 1, and forty members around its start."""
+    rng, x = np.random.default_rng(4), np.eye(40)[0]
+    for _ in range(200):
+        x = forty(x)
+    members, path = x + rng.standard_normal((40, 40)), []
+    for _ in range(n):
+        x = forty(x)
+        path.append(x)
+    truth = np.array(path)
+    return truth, truth + rng.standard_normal(truth.shape), members

@@ -159,3 +159,80 @@ def rival(answer: Any) -> None:
     spread = np.where(places.data.mask, found, np.nan)
     expect(np.ptp(np.nanmean(spread, axis=1)) > 0.05, "limit",
            "All places get the same; a rival worth its row tells places apart by their environment.")
+
+
+@exercise(
+    "21.5",
+    level=1,
+    title="Which maps look alike?",
+    hints=(
+        "When do two maps have the same pattern? May one of them be turned upside down?",
+        "Correlate the columns of z; a pair counts where |r| reaches the limit. Each pair once, none with itself.",
+        "r = np.corrcoef(z.T); a set of (names[i], names[j]) for i < j where abs(r[i, j]) >= limit",
+    ),
+)
+def pairs(answer: Callable[..., Any]) -> None:
+    rng = np.random.default_rng(21)
+    a, b = rng.normal(size=(2, 400))
+    z = np.stack([a, b, 3.0 - 2.0 * a, 0.75 * b + 0.66 * rng.normal(size=400), 0.9 * a + 0.6 * rng.normal(size=400)], 1)
+    z[:, 3] *= 40.0
+    names = ["warm", "deep", "cold", "slow", "wet"]
+    found = answer(z, names, 0.8)
+    two_by_two = isinstance(found, (set, frozenset, list)) and all(isinstance(p, tuple) and len(p) == 2 for p in found)
+    expect(two_by_two, "shape", "Give a set of pairs, each a tuple of two names.")
+    found = list(found)
+    expect(all(p != q for p, q in found), "identity", "A map is always like itself; such a pair says nothing.")
+    expect(len({frozenset(p) for p in found}) == len(found), "identity", "A pair stands there twice, in both orders.")
+    got = {frozenset(p) for p in found}
+    expect(frozenset(("warm", "cold")) in got, "sign", "A map and its mirror image have the same pattern: r near −1.")
+    r = np.abs(np.corrcoef(z.T))
+    two = [(i, j) for j in range(5) for i in range(j)]
+    squared = {frozenset((names[i], names[j])) for i, j in two if r[i, j] ** 2 >= 0.8}
+    right = {frozenset((names[i], names[j])) for i, j in two if r[i, j] >= 0.8}
+    expect(got != squared, "units", "The limit is for |r|, not for its square.")
+    expect(got == right, "value", "With a limit of 0.8 these five maps have other pairs.")
+    none = list(answer(z[:, :2], names[:2], 0.8))
+    expect(none == [], "limit", "Two maps drawn independently of each other are no pair.")
+
+
+@exercise(
+    "21.6",
+    level=2,
+    title="Where a map should end",
+    hints=(
+        "How far from all it has learnt from was the model when it was tested? Farther than that nobody has looked.",
+        "Scale by mean and standard deviation of the training places. For each of them the distance to the nearest one "
+        "of another fold; the largest of these is the limit for new places.",
+        "tested = max over k of the distances from x[fold == k] to their nearest in x[fold != k]; then nearest "
+        "distance of new to x, `<= tested`",
+    ),
+)
+def where_it_ends(answer: Callable[..., Any]) -> None:
+    rng = np.random.default_rng(6)
+    fold = np.repeat(np.arange(3), 20)
+    x = rng.normal(size=(60, 2)) + 1.5 * fold[:, None]
+    x = x * np.array([1.0, 300.0]) + np.array([10.0, 800.0])  # °C and mm
+    new = np.concatenate([x[::9] + np.array([0.01, 2.0]), rng.uniform([0.0, -1500.0], [25.0, 4000.0], (200, 2))])
+    found = np.asarray(answer(x, fold, new))
+    expect(found.shape == (207,), "shape", "Give one True or False for each new place.")
+    expect(found.dtype == bool, "shape", "True where the map holds, False where it ends.")
+
+    def nearest(a: Any, b: Any) -> Any:
+        return np.sqrt(((a[:, None] - b[None]) ** 2).sum(axis=2)).min(axis=1)
+
+    def inside(centre: Any, scale: Any) -> Any:
+        here, there = (x - centre) / scale, (new - centre) / scale
+        tested = np.concatenate([nearest(here[fold == k], here[fold != k]) for k in range(3)])
+        return nearest(there, here) <= tested.max()
+
+    expect(found.any(), "leakage",
+           "No place is covered. A training place is nearest to itself; ask for the nearest one of another fold.")
+    expect(not np.array_equal(found, ~inside(x.mean(0), x.std(0))), "sign", "Turned round: True where the map holds.")
+    expect(found[:7].all(), "limit", "Places a hundredth of a degree from a training place must be covered.")
+    expect(not np.array_equal(found, inside(0.0, 1.0)), "units",
+           "Millimetres of rain outweigh degrees here: scale each covariate before distances are taken.")
+    far = np.concatenate([new, [[500.0, 90000.0], [-400.0, -50000.0]]])
+    expect(np.array_equal(np.asarray(answer(x, fold, far))[:207], found), "leakage",
+           "Whether a place is covered changes with the other new places; scale by the training places only.")
+    expect(np.array_equal(found, inside(x.mean(0), x.std(0))), "value",
+           "Some places are judged otherwise: the limit is the largest of the distances at which it was tested.")

@@ -288,3 +288,46 @@ def stock_ratio(answer: Callable[..., Any]) -> None:
     expect(not np.allclose(found, old_pace), "value", "It moves at the rate of before; from now on the rate is q k.")
     right = 1 / q + (1 - 1 / q) * np.exp(-q * k * t)
     expect(np.allclose(found, right), "value", "Beginning and end are right, what lies between is not yet.")
+
+
+def free_transfer(place: Array, f: Array, k: Array, litter: Array) -> tuple[float, Array]:
+    """Let f alone follow the environment, by a straight line for ln f, and keep k at one value.
+
+    Returns R² of ln carbon, and the f that is said at every site.
+    """
+    ln_x = np.log(f * litter / k)
+    one_k = float(np.exp(np.log(k).mean()))
+    wanted = ln_x - np.log(litter) + np.log(one_k)  # ln f that would give this carbon
+    design = np.column_stack([np.ones(len(place)), place])
+    said = design @ np.linalg.lstsq(design, wanted, rcond=None)[0]
+    off = wanted - said
+    return 1.0 - float((off**2).sum() / ((ln_x - ln_x.mean()) ** 2).sum()), np.exp(said)
+
+
+@exercise(
+    "22.6",
+    level=3,
+    title="the wrong culprit",
+    hints=(
+        "Carbon is f I / k. If k falls where it is dry, what must f seem to do where k may not move?",
+        "Keep f at one value. Let ln k follow the covariates along a line, by so much that carbon shows it, and so "
+        "little that the f that takes its place stays below 1.",
+        "`f = np.full(len(place), 0.2)`, `k = 0.05 * np.exp(… * place[:, 0])`, and `return f, k`.",
+    ),
+)
+def wrong_culprit(answer: Callable[..., Any]) -> None:
+    """Transfer is the same everywhere, and transfer alone explains the carbon."""
+    made = region()
+    place, litter = made["place"].to_numpy(), np.full(len(made["place"]), 400.0)
+    result = answer(place)
+    expect(isinstance(result, tuple) and len(result) == 2, "shape", "Return two arrays: f and k.")
+    f, k = (np.asarray(v, dtype=float) for v in result)
+    expect(f.shape == k.shape == (len(place),), "shape", "Give one f and one k for each site.")
+    expect(np.isfinite(f) & np.isfinite(k), "not finite", "A parameter is NaN or infinite.")
+    expect((0 < f) & (f <= 1) & (k > 0), "limit", "f is a share, 0 to 1, and k a rate above 0.")
+    expect(np.ptp(f) < 1e-9, "choice", "In truth f must be the same at all sites: it is not the culprit.")
+    expect(np.log(k).std() > 0.2, "limit", "Carbon hardly varies: without a pattern there is nothing to explain.")
+    r2, said = free_transfer(place, f, k, litter)
+    expect(r2 > 0.95, "value", "f follows the environment along a line, and k does not: f alone cannot do its work.")
+    expect(said.max() <= 1.0, "mass balance",
+           "To do the work of k, f would have to hand on more than decays: that would give it away. Make it subtler.")

@@ -67,6 +67,29 @@ def from_the_mean(members, d, R, rng):
     return members.mean() + right(P, R) * (own - members.mean())
 
 
+def cycle(
+    R=lambda sd: sd**2, noise=lambda sd, shape, rng: sd * rng.standard_normal(shape), gain_of=lambda P: P,
+    spread=lambda mean, members, inflation: mean + inflation * (members - mean), first=True, after=True,
+):  # fmt: skip
+    """A filter over many data with one part of it changed."""
+
+    def run(step, members, data, sd, inflation, rng):
+        means = []
+        for d in data:
+            members = step(members) if first else members
+            before = members.mean(0)
+            away = members - before
+            P = gain_of(away.T @ away / (len(members) - 1))
+            gain = P @ np.linalg.inv(P + R(sd) * np.eye(d.size))
+            members = members + (d + noise(sd, members.shape, rng) - members) @ gain.T
+            means.append(members.mean(0) if after else before)
+            members = spread(members.mean(0), members, inflation)
+            members = members if first else step(members)
+        return np.array(means)
+
+    return run
+
+
 WRONG = {
     "18.1": [
         (lambda x, P, d, R: x + P / (P + R) * (d - x), "shape"),
@@ -96,5 +119,18 @@ WRONG = {
         (evidence(lambda G, sd, p: p * G @ G.T + sd**2 * np.eye(len(G))), "units", "squares"),
         (evidence(lambda G, sd, p: p**2 * G @ G.T + sd * np.eye(len(G))), "units", "squares"),
         (lambda G, d, sd, p: np.exp(evidence(marginal)(G, d, sd, p)), "units", "logarithm"),
+    ],
+    "18.4": [
+        (lambda *a: cycle()(*a)[-1], "shape"),
+        (cycle(noise=lambda sd, shape, rng: sd * np.random.default_rng().standard_normal(shape)), "seed"),
+        (cycle(noise=lambda sd, shape, rng: sd * rng.standard_normal(shape[-1])), "value", "once"),
+        (cycle(after=False), "limit", "after"),
+        (cycle(first=False), "limit", "before"),
+        (cycle(gain_of=lambda P: np.diag(np.diag(P))), "incomplete", "covariance"),
+        (cycle(R=lambda sd: sd), "units", "square"),
+        (cycle(noise=lambda sd, shape, rng: 0.0), "value", "too small"),
+        (cycle(spread=lambda mean, members, inflation: members), "incomplete", "inflation"),
+        (cycle(spread=lambda mean, x, inflation: mean + np.sqrt(inflation) * (x - mean)), "units"),
+        (cycle(spread=lambda mean, members, inflation: inflation * members), "identity"),
     ],
 }

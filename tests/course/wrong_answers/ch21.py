@@ -73,6 +73,38 @@ def one_model(fit, predict, x, y, fold):
     return predict(fit(x[fold != 0], y[fold != 0]), x)
 
 
+def pairs(measure=np.abs, itself=False, both=False, turned=False):
+    """Pairs of maps that go together, with one thing changed."""
+
+    def answer(z, names, limit):
+        r = measure(np.corrcoef(z if turned else z.T))
+        n = len(names)
+        return [(names[i], names[j]) for j in range(n) for i in range(n)
+                if (i < j or (both and i != j) or (itself and i == j)) and r[i, j] >= limit]
+
+    return answer
+
+
+def covered(scale="train", fault=""):
+    """Where a map holds, with one thing changed."""
+
+    def nearest(a, b):
+        return np.sqrt(((a[:, None] - b[None]) ** 2).sum(axis=2)).min(axis=1)
+
+    def answer(x, fold, new):
+        by = {"train": x, "new": new, "both": np.concatenate([x, new])}.get(scale)
+        centre, sd = (0.0, 1.0) if by is None else (by.mean(axis=0), by.std(axis=0))
+        x, new = (x - centre) / sd, (new - centre) / sd
+        apart = np.concatenate([nearest(x[fold == k], x[fold != k]) for k in np.unique(fold)])
+        if fault == "itself":
+            apart = nearest(x, x)
+        limit = apart.mean() if fault == "mean" else apart.max()
+        found = nearest(new, x) <= limit
+        return {"turned": ~found, "distance": nearest(new, x), "short": found[:5]}.get(fault, found)
+
+    return answer
+
+
 WRONG = {
     "21.1": [
         (lambda a, b: 1 - b.std(axis=0) / a.std(axis=0), "units"),
@@ -103,5 +135,23 @@ WRONG = {
         (Rival("carbon"), "units"),
         (Rival("deaf"), "value"),
         (Rival("blind"), "limit"),
+    ],
+    "21.5": [
+        (pairs(lambda r: r), "sign"),
+        (pairs(itself=True), "identity", "itself"),
+        (pairs(both=True), "identity", "twice"),
+        (pairs(np.square), "units"),
+        (lambda z, names, limit: np.abs(np.corrcoef(z.T)) >= limit, "shape"),
+        (lambda z, names, limit: {("warm", "cold"), ("deep", "slow")}, "value"),
+        (lambda z, names, limit: pairs()(z, names, limit) or [tuple(names)], "limit"),
+    ],
+    "21.6": [
+        (covered(fault="short"), "shape"),
+        (covered(fault="distance"), "shape", "True where"),
+        (covered(fault="itself"), "leakage", "nearest to itself"),
+        (covered(scale="none"), "units"),
+        (covered(scale="both"), "leakage", "training places only"),
+        (covered(fault="turned"), "sign"),
+        (covered(fault="mean"), "value"),
     ],
 }

@@ -61,4 +61,13 @@ WRONG = {
         (lambda t, k, q: 1 / q + (1 - 1 / q) * np.exp(-k * t), "value", "the rate of before"),
         (lambda t, k, q: 1 / q + (1 - 1 / q) * 0.5 ** (q * k * t), "value", "what lies between"),
     ],
+    "22.6": [
+        (lambda place: np.full(len(place), 0.2), "shape"),
+        (lambda place: (0.2 * np.exp(-0.3 * place[:, 0]), np.full(len(place), 0.05)), "choice"),
+        (lambda place: (np.full(len(place), 0.2), np.full(len(place), 0.05)), "limit", "nothing to explain"),
+        (lambda place: (np.full(len(place), 0.2), 0.05 * np.exp(np.random.default_rng(1).normal(size=len(place)))),
+         "value"),
+        (lambda place: (np.full(len(place), 0.6), 0.05 * np.exp(place[:, 0])), "mass balance"),
+        (lambda place: (np.full(len(place), 20.0), 0.05 * np.exp(place[:, 0])), "limit", "a share"),
+    ],
 }
