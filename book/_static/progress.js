@@ -145,7 +145,7 @@
     const [path, number] = chapterOf(window.location.pathname);
     if (path) chapter(path, number);
     ticks();
-    const place = document.getElementById("my-progress");
+    const place = document.getElementById("progress-here");
     if (place) page(place);
     const last = stored(PLACE), start = document.getElementById("go-on");
     if (start && last.path) {

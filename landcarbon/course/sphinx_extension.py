@@ -259,6 +259,13 @@ def _previews(app: Any, page: str, template: str, context: dict[str, Any], doctr
     context["metatags"] = context.get("metatags", "") + lines
 
 
+def _one_page(app: Any) -> None:
+    """The builder of one page takes the nodes of all extensions, not only of those that know its name."""
+    handlers = app.registry.translation_handlers
+    if app.builder.name == "singlehtml":
+        handlers["singlehtml"] = handlers.get("html", {}) | handlers.get("singlehtml", {})
+
+
 def _address(app: Any, config: Any) -> None:
     """The site's address comes from whoever publishes it: LANDCARBON_SITE."""
     config.html_baseurl = config.html_baseurl or os.environ.get("LANDCARBON_SITE", "")
@@ -278,6 +285,7 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _alias)
     app.connect("config-inited", _address)
+    app.connect("builder-inited", _one_page)
     app.connect("source-read", _summary)
     app.connect("html-page-context", _previews)
     app.connect("html-page-context", _remark)

@@ -42,7 +42,8 @@ def test_page_is_for_everyone(name: str, built: subprocess.CompletedProcess[str]
             page.wait("document.querySelector('.jupyter-widgets') ? document.querySelector('[role=slider]') : true")
             page.evaluate(source + ";0")
             for theme in ("light", "dark"):
-                page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+                page.evaluate(f"document.documentElement.dataset.theme = '{theme}'; "
+                              "new Promise(done => setTimeout(done, 500))")  # colours move over
                 found = json.loads(page.evaluate(RUN.replace("THEME", json.dumps(OF_THE_THEME))))
                 for violation in found:
                     for node in violation["nodes"]:

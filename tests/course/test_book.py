@@ -275,11 +275,12 @@ def test_what_a_reader_did_is_kept_and_shown(html: Path, browser) -> None:
     page.evaluate("document.querySelector('.done-box input').click()")
     assert page.evaluate("document.querySelectorAll('.bd-sidebar-primary .done-mark').length") == 1
     page.open((html / "book/appendix/progress.html").as_uri())
-    assert page.wait("document.querySelector('#my-progress table')")
-    rows = "[...document.querySelectorAll('#my-progress tbody tr')]"
+    assert page.wait("document.querySelector('#progress-here table')")
+    assert page.evaluate("document.querySelector('h1').textContent").startswith("My progress")
+    rows = "[...document.querySelectorAll('#progress-here tbody tr')]"
     assert page.evaluate(f"{rows}.length") == len(CHAPTERS)
     assert page.evaluate(f"{rows}.filter(r => r.textContent.includes('✔')).length") == 1
-    assert "Last read: " in page.evaluate("document.querySelector('#my-progress').textContent")
+    assert "Last read: " in page.evaluate("document.querySelector('#progress-here').textContent")
     page.open((html / "book/intro.html").as_uri())
     assert "One matrix equation" in page.evaluate("document.querySelector('#go-on').textContent")
 
@@ -290,7 +291,7 @@ def test_saved_work_is_read_again(html: Path, browser, tmp_path: Path) -> None:
     good, bad = tmp_path / "work.json", tmp_path / "holiday.json"
     good.write_text(json.dumps({"landcarbon": 1, "words": words, "models": {}}), encoding="utf-8")
     bad.write_text("{}", encoding="utf-8")
-    said = "document.querySelector('#my-progress [role=status]').textContent"
+    said = "document.querySelector('#progress-here [role=status]').textContent"
     with browser.stranger() as page:
         page.open((html / "book/appendix/progress.html").as_uri())
         for path, answer in ((bad, "This is no file from"), (good, "Your work is here.")):
@@ -299,7 +300,7 @@ def test_saved_work_is_read_again(html: Path, browser, tmp_path: Path) -> None:
             field = page.call("DOM.querySelector", nodeId=document, selector="#upload-work")["nodeId"]
             page.call("DOM.setFileInputFiles", nodeId=field, files=[str(path)])
             assert page.wait(f"{said}.startsWith({answer!r})")
-        row = "[...document.querySelectorAll('#my-progress tbody tr')].find(r => r.textContent.startsWith('03'))"
+        row = "[...document.querySelectorAll('#progress-here tbody tr')].find(r => r.textContent.startsWith('03'))"
         text = page.evaluate(f"{row}.textContent")
         assert "2026-05-04" in text and "5 of 7" in text and "columns; signs" in text
         assert page.evaluate("localStorage.getItem('other.key')") is None
