@@ -6,7 +6,8 @@
 1. Real profiles of He et al. (2016) with four dated layers at least: how many directions carbon, Δ14C and
    both know; which parameters both move; what becomes of turnover times and ages; how far the sets of
    a profile part by 2100.
-2. A twin world: networks trained end to end on carbon, and on both.
+2. The same profiles, in left-out blocks of 2°: networks trained end to end on carbon, and on both.
+3. A twin world: the same two, held against the truth.
 
 At 40 profiles (60 % error of carbon, 100 per mil of Δ14C) a profile knows 1.3 of 21 parameters by carbon, 1.2 by
 Δ14C, 2.1 by both; 3.1, 2.7 and 4.5 bits. The new direction is the way into slow carbon and how long it stays
@@ -14,6 +15,10 @@ At 40 profiles (60 % error of carbon, 100 per mil of Δ14C) a profile knows 1.3 
 years, with CLM5 as published 19; the mean age to 1 m becomes 3,300 years (by carbon alone 4,100, as published 670)
 and its spread within a profile falls from 1.8 to 1.1 in ln. By 2100 the sets of a profile part by 0.9 % of the
 stock under a fifth more litter instead of 1.1 %, under 4 K of warming by 1.9 % as before.
+
+Learned end to end at 192 of them and asked in the 83 blocks that were left out: Δ14C R² 0.58 by carbon alone, 0.60
+by both (CLM5 as published 0.09, and 148 per mil too young), ln carbon R² 0.21 and 0.12. So over the land, at this
+number of profiles, Δ14C tells the networks little that carbon had not; it takes eighty times the seconds.
 
 Needs "he2016", "graven2017" and "biome4" for the first.
 """
@@ -51,8 +56,8 @@ DZ = np.diff(np.minimum(np.append(0.0, clm5.LAYERS.bottom), 1.0))
 FUTURES = (ramp("a fifth more litter", input=1.2), ramp("warmer by 4 K", warming=4.0))
 
 
-def real(n: int) -> tuple[Any, Any, clm5.Forcing]:
-    """Some profiles with enough dates: both streams, forcing with the air, climate alone."""
+def real(n: int) -> tuple[Any, Any, clm5.Forcing, Any]:
+    """Some profiles with enough dates: both streams, forcing with the air, climate alone, environment."""
     pits = load_radiocarbon("he2016")
     at = datasets.forcing_at(pits.sites["latitude"], pits.sites["longitude"])
     pits, land = pits.select(at.used), at.forcing
@@ -62,7 +67,7 @@ def real(n: int) -> tuple[Any, Any, clm5.Forcing]:
     enough = np.flatnonzero((dated >= 4) & (layers <= 9) & (land.active_layer_depth > 2))
     few = np.sort(np.random.default_rng(0).permutation(enough)[:n])
     pits, land = pits.select(few), land[few]
-    return observations(pits), radiocarbon_forcing(pits, land), land
+    return observations(pits), radiocarbon_forcing(pits, land), land, at.covariates.iloc[few]
 
 
 def age_and_turnover(theta: np.ndarray, land: clm5.Forcing) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +81,7 @@ def age_and_turnover(theta: np.ndarray, land: clm5.Forcing) -> tuple[np.ndarray,
 
 def profiles(n: int) -> None:
     """The first part."""
-    data, dated, land = real(n)
+    data, dated, land, _ = real(n)
     print(f"{len(dated.year)} profiles: {data.parts['carbon'].mask.sum()} layers with carbon, "
           f"{data.parts['radiocarbon'].mask.sum()} with Δ14C")  # fmt: skip
     asked = {
@@ -108,8 +113,37 @@ def profiles(n: int) -> None:
     print(spread.to_pandas().round(2).to_string())
 
 
-def end_to_end(n: int) -> None:
+def real_end_to_end(n: int) -> None:
     """The second part."""
+    data, dated, land, covariates = real(n)
+    n = len(covariates)
+    folds = blocked_folds(covariates["latitude"], covariates["longitude"], 2.0, 3, rng=1)
+    common = {"covariates": covariates.reset_index(drop=True), "groups": folds.group}
+    tasks = {"carbon": Task(data.parts["carbon"], land, **common), "both": Task(data, dated, model=c14, **common)}
+    print(f"\n{n} real profiles, {np.unique(folds.group).size} blocks of 2 degrees, each left out once")
+    theta = {"CLM5 as published": np.tile(clm5.DEFAULT, (n, 1))}
+    for name, task in tasks.items():
+        began = time.perf_counter()
+        theta[name] = np.empty((n, 21))
+        for learn, test in folds:
+            net = hybrid.fit(task[learn], n_networks=2, network=(16,), epochs=40, rng=1)
+            theta[name][test] = net.predict(task.covariates.iloc[test])
+        print(f"{name}: learned in {time.perf_counter() - began:.0f} s")
+    for name, found in theta.items():
+        values = c14.observed_values(found, dated)
+        said = {"carbon": values[:, :20], "radiocarbon": values[:, 20:]}
+        print(f"{name:18s}", end="")
+        for stream, unit, size in (("carbon", "ln", 1), ("radiocarbon", "per mil", 1000)):
+            seen = data.parts[stream]
+            s = scores(seen.data[seen.mask], seen.predict(said[stream])[seen.mask])
+            print(f"   {stream}: R² {s.r2:5.2f}, bias {size * s.bias:+.3g} {unit}", end="")
+        age, turnover = age_and_turnover(found, land)
+        print(f"   mean age to 1 m {np.median(age):.0f} yr, carbon over input {np.median(turnover):.0f} yr, tau_s3 "
+              f"{np.median(found[:, clm5.PARAMETERS.index('tau_s3')]):.0f} yr")  # fmt: skip
+
+
+def end_to_end(n: int) -> None:
+    """The third part."""
     world = twin_world(n_sites=n, rng=3)
     truth = world.truth["parameters"].values
     dated = c14.Forcing(world.forcing, np.full(n, 2000))
@@ -146,14 +180,16 @@ def end_to_end(n: int) -> None:
 
 
 def main() -> int:
-    """Both parts."""
+    """All parts."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--profiles", type=int, default=40)
+    options.add_argument("--learned", type=int, default=300, help="real profiles to learn from, at most")
     options.add_argument("--sites", type=int, default=200, help="of the twin world")
     given = options.parse_args()
     heading("age beside amount")
     if all(map(datasets.is_available, ("he2016", "graven2017", "biome4"))):
         profiles(given.profiles)
+        real_end_to_end(given.learned)
     end_to_end(given.sites)
     return 0
 

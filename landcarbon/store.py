@@ -59,7 +59,7 @@ import sys
 import tempfile
 import types
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = [
+    "OnDisk",
     "Shortage",
     "Store",
     "fingerprint",
@@ -83,6 +84,8 @@ __all__ = [
 ]
 
 IN_BROWSER = sys.platform == "emscripten"  # where netCDF 4 is not
+
+NOT_SEEN = "{} is not seen from here; the folder of a run must lie on a disk that all processes share."
 
 _LAST = b"\nlandcarbon "  # begins the last line of a file: checksum, mark, order of the variables
 _SHORT = {
@@ -175,7 +178,10 @@ def _plain(thing: Any) -> bytes | None:
         return b"b%d:" % len(thing) + bytes(thing)
     if type(thing) in (np.ndarray, np.memmap) and thing.dtype.kind in "biufcmMUSV":
         plain = thing.dtype.newbyteorder("<") if thing.dtype.kind != "V" else thing.dtype
-        return f"{plain}{thing.shape}".encode() + np.ascontiguousarray(thing, plain).tobytes()
+        numbers = np.ascontiguousarray(thing, plain)
+        # A large array is told by its checksum, so that its bytes are not all copied.
+        told = numbers.tobytes() if numbers.nbytes <= 1 << 20 else hashlib.sha256(numbers.data).digest()
+        return f"{plain}{thing.shape}".encode() + told
     return None
 
 
@@ -489,6 +495,68 @@ def _from_netcdf(content: bytes, order: list[Any]) -> xr.Dataset:
         return data.load()[order]
 
 
+# arrays
+
+
+class OnDisk(np.memmap):
+    """An array in a file of its own (.npy); another process is sent its path, not its numbers.
+
+    What is cut out of it, or computed from it, is an ordinary array in memory, or a view of the file.
+    """
+
+    path: Path | None = None
+
+    @classmethod
+    def write(
+        cls, path: str | os.PathLike[str], parts: Iterable[np.ndarray[Any, Any]], shape: tuple[int, ...]
+    ) -> OnDisk:
+        """Make one of `shape` from parts that follow each other along the first axis; whole, or not at all.
+
+        Raises
+        ------
+        Shortage
+            The disk is full.
+        """
+        path = as_path("path", path)
+        part, first, made = path.with_name(path.name + ".part"), 0, None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            for piece in parts:
+                if made is None:
+                    made = np.lib.format.open_memmap(part, "w+", np.asarray(piece).dtype, shape)
+                made[first : first + len(piece)] = piece
+                first += len(piece)
+            if made is None or first != shape[0]:
+                raise InputError(f"{path.name} was to have {shape[0]} rows, but {first} were given.")
+            made.flush()
+            del made
+            os.replace(part, path)
+        except OSError as error:
+            raise (Shortage if short(error) else InputError)(
+                f"{path.name} cannot be written to {path.parent}: {error.strerror or error}. Make room and call again."
+            ) from None
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> OnDisk:
+        """The array of a file, read-only.
+
+        Raises
+        ------
+        InputError
+            No such file: on another computer the folder of the run must be the same.
+        """
+        try:
+            found: OnDisk = np.load(path, mmap_mode="r").view(cls)
+        except FileNotFoundError:
+            raise InputError(NOT_SEEN.format(path)) from None
+        found.path = Path(path)
+        return found
+
+    def __reduce__(self) -> Any:
+        return np.asarray(self).__reduce__() if self.path is None else (OnDisk.open, (self.path,))
+
+
 # the folder
 
 
@@ -555,9 +623,10 @@ class Store:
         nothing = False
         with contextlib.suppress(OSError):  # tidying must not hide what went wrong
             nothing = kind is not None and not any(self.folder.rglob("*.nc"))
-            if nothing and self._claimed:
-                for card in self.folder.rglob("run.json"):
-                    card.unlink(missing_ok=True)
+            if nothing:
+                for kind_of_file in ("*.npy", "*.pickle", *(["run.json"] if self._claimed else [])):
+                    for path in self.folder.rglob(kind_of_file):
+                        path.unlink(missing_ok=True)
         _give(self.folder / ".lock", self._lock)
         self._lock = None
         if nothing:
@@ -654,14 +723,18 @@ class Store:
             raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
         data, _, last = content.rpartition(_LAST)
         checksum, _, rest = last.decode("ascii", "replace").strip().partition(" ")
-        if _checksum(data + rest.encode()) != checksum:
+        found = None
+        if _checksum(data + rest.encode()) == checksum:
+            mark, _, order = rest.partition(" ")
+            if card is not None and mark != _mark(card):
+                return None
+            found = _with_large(_from_netcdf(data, json.loads(order)), path.parent)
+        if found is None:
             warnings.warn(
                 f"{path} was damaged after it was written; it is left aside and its results are made anew.",
                 stacklevel=2,
             )
-            return None
-        mark, _, order = rest.partition(" ")
-        return _from_netcdf(data, json.loads(order)) if card is None or mark == _mark(card) else None
+        return found
 
     def write(
         self,
@@ -672,6 +745,8 @@ class Store:
     ) -> xr.Dataset:
         """Keep a result, whole; returns it as it is read from disk.
 
+        Of arrays that are :class:`OnDisk`, in this folder, dimensions and checksum are kept.
+
         Raises
         ------
         InputError
@@ -679,11 +754,15 @@ class Store:
         """
         as_kind("data", data, "data_vars", hint="Give an xarray.Dataset.")
         with self:
-            content, order = to_netcdf({"": data}, encoding), list(data.variables)
-            path, rest = self.path(name), f"{_mark(card)} {json.dumps(order)}"
+            path, small = self.path(name), _without_large(data)
+            content, order = to_netcdf({"": small}, encoding), list(small.variables)
+            rest = f"{_mark(card)} {json.dumps(order)}"
             path.parent.mkdir(parents=True, exist_ok=True)
             put(content + _LAST + f"{_checksum(content + rest.encode())} {rest}\n".encode(), path)
-            return _from_netcdf(content, order)
+            kept = _with_large(_from_netcdf(content, order), path.parent)
+            if kept is None:
+                raise Shortage(f"what lies beside {path} changed while it was written; call again.")
+            return kept
 
     def names(self, kind: str) -> Iterator[str]:
         """Names of the results below a part of the folder, in order."""
@@ -695,6 +774,37 @@ class Store:
         import shutil
 
         shutil.rmtree(self.folder / as_path("kind", kind), ignore_errors=True)
+
+
+def _without_large(data: xr.Dataset) -> xr.Dataset:
+    """What goes into the file itself, and word of what lies beside it."""
+    large: dict[str, Any] = {}
+    for name, variable in data.data_vars.items():
+        if isinstance(variable.data, OnDisk):
+            large[str(name)] = [list(variable.dims), _of_file(variable.data.path), dict(variable.attrs)]
+    if not large:
+        return data
+    return data.drop_vars(list(large)).assign_attrs(large=json.dumps(large))
+
+
+def _with_large(data: xr.Dataset, folder: Path) -> xr.Dataset | None:
+    """The same with what lies beside it; None where that was damaged."""
+    if "large" not in data.attrs:
+        return data
+    large = json.loads(data.attrs["large"])
+    for name, (dims, checksum, attrs) in large.items():
+        path = folder / f"{name}.npy"
+        if not path.exists() or _of_file(path) != checksum:
+            return None
+        data[name] = (dims, OnDisk.open(path), attrs)
+    return data.drop_attrs(deep=False).assign_attrs({k: v for k, v in data.attrs.items() if k != "large"})
+
+
+def _of_file(path: Path | None) -> str:
+    """Checksum of a file, read piece by piece."""
+    assert path is not None
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _version() -> str:

@@ -52,6 +52,7 @@ from landcarbon.assimilation.stated import (
     normal,
     uniform,
 )
+from landcarbon.assimilation.table_fit import TableFit, plot_pools
 
 __all__ = [
     "SAMPLERS",
@@ -78,6 +79,7 @@ __all__ = [
     "SeriesObservations",
     "StateObservations",
     "StatedPrior",
+    "TableFit",
     "TemperedSMC",
     "assimilate",
     "beta",
@@ -104,6 +106,7 @@ __all__ = [
     "marginal_bits",
     "normal",
     "particle_filter",
+    "plot_pools",
     "pools",
     "sample",
     "tempered_smc",

@@ -3,10 +3,11 @@ r"""Fits of jars in three lines: pools that decay, jars that differ, errors that
 ::
 
     f(t)      = r K e^(-A K t) X(0),            F_i = k_i X_i(0)                          (model)
-    ln d_jt   = ln f(t) + b_j + e_jt,           b_j ~ Normal(0, tau^2)                    (jar)
-    cov(e_jt, e_js) = sigma^2 exp(-|t - s| / l)                                           (error)
-    ln L      = sum_j ln Normal(ln d_j; ln f, sigma^2 C_l + tau^2 1 1^T)                  (jars put away)
-    E[b_j]    = tau^2 (1^T C^-1 r_j) / (sigma^2 + tau^2 1^T C^-1 1)                       (pooled)
+    ln d_jt   = ln f(t) + b_j + e_jt,           b_j ~ Normal(0, tau^2),   s = sigma       (error relative)
+    d_jt      = f(t) (1 + b_j) + e_jt,          s^2 = a^2 + (sigma f)^2                   (absolute, or both)
+    cov(e_jt, e_js) = s_t s_s exp(-|t - s| / l)                                           (error)
+    ln L      = sum_j ln Normal(r_j; 0, S C_l S + tau^2 v v^T),   v = 1, or f             (jars put away)
+    E[b_j]    = tau^2 (v^T R^-1 r_j) / (1 + tau^2 v^T R^-1 v),    R = S C_l S             (pooled)
 
 ======== ========================================== ======================= ============== ==============
 symbol   meaning                                    shape                   unit           code name
@@ -18,6 +19,9 @@ F_i      carbon that leaves pool i on day 0         (..., pool)             of t
 A, r     transfers, and the share respired          (..., pool, pool)       1              f_1, ...
 b_j      how far jar j lies off its soil, in ln     (..., soil, jar)        1              jar_effects()
 sigma    error of a flux, as a share of it          (...)                   1              sigma
+a        error of a flux, as it is                  (...)                   of the flux    floor
+r        misfit: measured less modelled, v the      (soil, draw, jar, time) 1, of the flux
+         factor by which a jar's effect enters it
 tau      how far jars of one soil differ            (...)                   1              tau
 l        days over which errors forget each other   (...)                   d              memory
 ======== ========================================== ======================= ============== ==============
@@ -35,9 +39,9 @@ The three lines:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,7 +58,8 @@ from landcarbon.assimilation.stated import (
     uniform,
 )
 from landcarbon.assimilation.streams import Random, streams
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_whole
+from landcarbon.assimilation.table_fit import TableFit, table_model
+from landcarbon.matrix.errors import InputError, as_array, as_choice, as_kind, as_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,15 +151,15 @@ def pools(n: int, kind: str = "parallel") -> PoolFlux:
 
 @dataclass(frozen=True, eq=False)
 class JarData:
-    """Fluxes by soil and jar, padded to one shape; ln flux is what is compared.
+    """Fluxes by soil and jar, padded to one shape.
 
     Attributes
     ----------
     soils : tuple of str
     jars : tuple of tuple of str
         Of each soil.
-    day, log_flux : ndarray, (soil, jar, time)
-        Days rise; 0 where there are none.
+    day, flux : ndarray, (soil, jar, time)
+        Days rise; 0 and 1 where there are none.
     mask : ndarray of bool, (soil, jar, time)
     unit : str
     """
@@ -162,7 +167,7 @@ class JarData:
     soils: tuple[str, ...]
     jars: tuple[tuple[str, ...], ...]
     day: Array
-    log_flux: Array
+    flux: Array
     mask: NDArray[np.bool_]
     unit: str = ""
 
@@ -173,7 +178,7 @@ class JarData:
         Raises
         ------
         InputError
-            A missing column, a day before the start, two fluxes of a jar on one day, a flux not above 0.
+            A missing column, a day before the start, two fluxes of a jar on one day, a flux that is no number.
         """
         as_kind("table", table, "columns", hint="Give a table of jars, as datasets.read_jars_csv reads it.")
         lacking = [name for name in ("soil", "jar", "day", "flux") if name not in table]
@@ -185,7 +190,7 @@ class JarData:
         if not len(table):
             raise InputError("the table of jars has no rows.")
         as_array("day", table["day"], lower=0.0)
-        as_array("flux", table["flux"], lower=0.0, strict=True, hint="Logarithms are compared; leave such rows out.")
+        as_array("flux", table["flux"])
         table = table.sort_values(["soil", "jar", "day"], kind="stable")
         twice = table.duplicated(["soil", "jar", "day"])
         if twice.any():
@@ -193,29 +198,36 @@ class JarData:
             raise InputError(f"jar {jar!r} of soil {soil!r} has two fluxes on day {day:g}; keep their mean.")
         groups = {s: list(g.groupby("jar", sort=False)) for s, g in table.groupby("soil", sort=False)}
         shape = (len(groups), max(map(len, groups.values())), int(table.groupby(["soil", "jar"]).size().max()))
-        day, log_flux, mask = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
+        day, flux, mask = np.zeros(shape), np.ones(shape), np.zeros(shape, dtype=bool)
         for i, jars in enumerate(groups.values()):
             for j, (_, rows) in enumerate(jars):
                 n = len(rows)
-                day[i, j, :n], log_flux[i, j, :n] = rows["day"], np.log(rows["flux"])
+                day[i, j, :n], flux[i, j, :n] = rows["day"], rows["flux"]
                 mask[i, j, :n] = True
         names = tuple(tuple(str(name) for name, _ in jars) for jars in groups.values())
-        return cls(tuple(map(str, groups)), names, day, log_flux, mask, unit)
+        return cls(tuple(map(str, groups)), names, day, flux, mask, unit)
 
 
-def jar_density(r: Array, data: JarData, sigma: Array, tau: Array, memory: Array) -> tuple[Array, Array, Array]:
+def jar_density(
+    r: Array, data: JarData, size: Array, tau: Array, memory: Array, lever: ArrayLike = 1.0
+) -> tuple[Array, Array, Array]:
     """ln density of the misfits of each jar, and mean and variance of its effect (soil, draw, jar).
 
     Parameters
     ----------
     r : ndarray, (soil, draw, jar, time)
-        ln measured minus ln modelled.
+        Measured minus modelled, both ln where errors are relative.
     data : JarData
-    sigma, tau, memory : ndarray, (soil, draw)
+    size : ndarray, (soil, draw) or (soil, draw, jar, time)
+        Standard deviation of r.
+    tau, memory : ndarray, (soil, draw)
+    lever : ndarray, like r, or 1
+        How much a jar's effect moves r.
     """
     mask = data.mask[:, None]
-    apart = np.diff(data.day, axis=-1, prepend=0.0)[:, None]
-    s2, t2 = (x[..., None] ** 2 for x in (sigma, tau))
+    s = np.broadcast_to(size if size.ndim == r.ndim else size[..., None, None], r.shape)
+    apart = np.maximum(np.diff(data.day, axis=-1, prepend=0.0), 0.0)[:, None]  # days of gaps are 0
+    t2 = tau[..., None] ** 2
     both = mask & np.roll(mask, 1, axis=-1)
     both[..., 0] = False
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -226,14 +238,14 @@ def jar_density(r: Array, data: JarData, sigma: Array, tau: Array, memory: Array
         before = np.concatenate([np.zeros_like(x[..., :1]), x[..., :-1]], axis=-1)
         return np.where(mask, (x - rho * before) / scale, 0.0)
 
-    u, one = independent(r), independent(np.ones_like(r))
-    n, own, along = mask.sum(-1), (one**2).sum(-1), (one * u).sum(-1)
-    wide = s2 + t2 * own
-    quadratic = ((u**2).sum(-1) - t2 * along**2 / wide) / s2
-    used = n > 0
-    log_det = 2.0 * np.log(scale).sum(-1) + (n - 1) * np.log(s2) + np.log(wide)
-    density = np.where(used, -0.5 * (quadratic + log_det + n * np.log(2 * np.pi)), 0.0)
-    return density, t2 * along / wide, s2 * t2 / wide
+    u, moved = independent(r / s), independent(np.broadcast_to(lever, r.shape) / s)
+    own, along = (moved**2).sum(-1), (moved * u).sum(-1)
+    wide = 1.0 + t2 * own
+    quadratic = (u**2).sum(-1) - t2 * along**2 / wide
+    log_det = 2.0 * (np.log(scale) + np.where(mask, np.log(s), 0.0)).sum(-1) + np.log(wide)
+    n = mask.sum(-1)
+    density = np.where(n > 0, -0.5 * (quadratic + log_det + n * np.log(2 * np.pi)), 0.0)
+    return density, t2 * along / wide, t2 / wide
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,24 +256,36 @@ class JarModel:
     data: JarData
     prior: StatedPrior
 
-    def _spreads(self, theta: Array) -> tuple[Array, Array, Array]:
-        named = self.prior.dict(theta)
-        none = np.zeros(theta.shape[:-1])
-        return named["sigma"], named.get("tau", none), named.get("memory", none)
+    @property
+    def relative(self) -> bool:
+        """Are errors a share of the flux, and nothing else?"""
+        return "floor" not in self.prior.names
 
-    def log_flux(self, theta: Array, day: Array) -> Array:
-        """ln of the model's flux (soil, draw, ...) on days (soil, ...)."""
+    def _named(self, theta: Array) -> dict[str, Array]:
+        none = np.zeros(theta.shape[:-1])
+        return {"sigma": none, "floor": none, "tau": none, "memory": none} | self.prior.dict(theta)
+
+    def flux(self, theta: Array, day: Array) -> Array:
+        """The model's flux (soil, draw, ...) on days (soil, ...)."""
         named = self.prior.dict(theta)
         own = np.stack([named[name] for name in self.pools.names], axis=-1)
         flat = day.reshape(day.shape[0], 1, -1)
         flux = np.maximum(self.pools.flux(own, flat), np.finfo(float).tiny)
-        return np.log(flux).reshape(*own.shape[:-1], *day.shape[1:])
+        return flux.reshape(*own.shape[:-1], *day.shape[1:])
 
-    def by_jar(self, theta: Array, values: Array | None = None) -> tuple[Array, Array, Array]:
-        """`jar_density` at parameters (soil, draw, p), of the data or of other values of their shape."""
-        y = self.data.log_flux if values is None else values
-        r = y[:, None] - self.log_flux(theta, self.data.day)
-        return jar_density(r, self.data, *self._spreads(theta))
+    def _size(self, theta: Array, flux: Array) -> Array:
+        """Standard deviation of the error (soil, draw, ...), of ln flux where it is relative."""
+        named = self._named(theta)
+        sigma, floor = (named[n].reshape(*named[n].shape, *(1,) * (flux.ndim - 2)) for n in ("sigma", "floor"))
+        return sigma if self.relative else np.sqrt(floor**2 + (sigma * flux) ** 2)
+
+    def by_jar(self, theta: Array) -> tuple[Array, Array, Array]:
+        """`jar_density` at parameters (soil, draw, p)."""
+        f, d, named = self.flux(theta, self.data.day), self.data.flux[:, None], self._named(theta)
+        size = self._size(theta, f)
+        if self.relative:
+            return jar_density(np.log(d) - np.log(f), self.data, size + 0 * f, named["tau"], named["memory"])
+        return jar_density(d - f, self.data, size, named["tau"], named["memory"], f)
 
     def posterior(self) -> Posterior:
         """All soils at once: the first axis."""
@@ -271,26 +295,27 @@ class JarModel:
     def replicate(self, theta: Array, rng: Random = 0) -> Replicas:
         """New jars on the days of those measured (draw, flux), and the ln density of each jar (draw, jar)."""
         data = self.data
-        made = np.exp(np.moveaxis(self.simulate(theta, data.day, rng), 1, 0)[:, data.mask])
+        made = np.moveaxis(self.simulate(theta, data.day, rng), 1, 0)[:, data.mask]
         used = data.mask.any(-1)
         told = np.moveaxis(self.by_jar(theta)[0], 1, 0)[:, used]
         soil = np.broadcast_to(np.array(data.soils)[:, None, None], data.mask.shape)[data.mask]
-        return Replicas(np.exp(data.log_flux[data.mask]), made, told, data.day[data.mask], soil)
+        return Replicas(data.flux[data.mask], made, told, data.day[data.mask], soil)
 
     def simulate(self, theta: Array, day: Array, rng: Random = 0) -> Array:
-        """ln flux of new jars (soil, draw, jar, time) on days (soil, jar, time), with all errors."""
+        """Flux of new jars (soil, draw, jar, time) on days (soil, jar, time), with all errors."""
         source = streams(rng, (len(self.data.soils),))
-        sigma, tau, memory = (x[..., None, None] for x in self._spreads(theta))
-        mean = self.log_flux(theta, day)
+        tau, memory = (self._named(theta)[n][..., None, None] for n in ("tau", "memory"))
+        mean = self.flux(theta, day)
         b = tau * source.normal(mean.shape[1:-1])[..., None]
         xi, e = source.normal(mean.shape[1:]), np.zeros(mean.shape)
-        apart = np.diff(day, axis=-1)[:, None]
+        apart = np.maximum(np.diff(day, axis=-1), 0.0)[:, None]  # days of gaps are 0
         e[..., 0] = xi[..., 0]
         for k in range(1, mean.shape[-1]):
             with np.errstate(divide="ignore", invalid="ignore"):
                 rho = np.where(memory > 0, np.exp(-apart[..., k - 1 : k] / memory), 0.0)[..., 0]
             e[..., k] = rho * e[..., k - 1] + np.sqrt(np.maximum(1.0 - rho**2, 0.0)) * xi[..., k]
-        return mean + b + sigma * e
+        e = self._size(theta, mean) * e
+        return mean * np.exp(b + e) if self.relative else mean * (1.0 + b) + e
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,12 +340,13 @@ class Fit:
         return pd.DataFrame(columns, index=index)
 
     def jar_effects(self) -> pd.DataFrame:
-        """Factor e^b of each jar on the flux of its soil, pooled: median and 90 % interval."""
+        """Factor e^b, or 1 + b, of each jar on the flux of its soil, pooled: median and 90 % interval."""
         import pandas as pd
 
         _, mean, var = self.model.by_jar(self._theta())
         xi = streams(0).normal(mean.shape)
-        low, mid, high = np.exp(np.quantile(mean + np.sqrt(var) * xi, [0.05, 0.5, 0.95], axis=1))
+        b = np.quantile(mean + np.sqrt(var) * xi, [0.05, 0.5, 0.95], axis=1)
+        low, mid, high = np.exp(b) if self.model.relative else 1.0 + b
         data = self.model.data
         rows = [(s, j, *(q[i, k] for q in (low, mid, high)))
                 for i, s in enumerate(data.soils) for k, j in enumerate(data.jars[i])]  # fmt: skip
@@ -333,7 +359,7 @@ class Fit:
             raise InputError(f"day must be a row of days, but its shape is {t.shape}.")
         data, theta = self.model.data, self._theta()
         each = np.broadcast_to(t, (len(data.soils), 1, t.size))
-        return np.exp(self.model.simulate(theta, each, rng)[:, :, 0])
+        return self.model.simulate(theta, each, rng)[:, :, 0]
 
     def replicas(self, rng: Random = 0) -> Replicas:
         """The fluxes beside those that new jars would have on the same days; `.of("pine")` is one soil."""
@@ -356,8 +382,8 @@ class Fit:
                 raise InputError(f"soil {soil!r} was not fitted; known are {', '.join(self.model.data.soils)}.")
             days = np.unique(held.day[i][held.mask[i]])
             made = self.predict(days, rng)[self.model.data.soils.index(soil)]
-            low, high = np.quantile(np.log(made), tails(level), axis=0)
-            at, y = np.searchsorted(days, held.day[i][held.mask[i]]), held.log_flux[i][held.mask[i]]
+            low, high = np.quantile(made, tails(level), axis=0)
+            at, y = np.searchsorted(days, held.day[i][held.mask[i]]), held.flux[i][held.mask[i]]
             inside.append((low[at] <= y) & (y <= high[at]))
         return float(np.concatenate(inside).mean())
 
@@ -366,7 +392,7 @@ class Fit:
         data, theta = self.model.data, self._theta()
         made = self.model.simulate(theta, data.day, 0)
         low, high = np.quantile(made, [0.05, 0.95], axis=1)
-        inside = ((low <= data.log_flux) & (data.log_flux <= high))[data.mask].mean()
+        inside = ((low <= data.flux) & (data.flux <= high))[data.mask].mean()
         lines = [
             f"{self.model.pools.n} pools, {self.model.pools.kind}; {len(data.soils)} soil(s), "
             f"{sum(map(len, data.jars))} jars, {int(data.mask.sum())} fluxes [{data.unit or 'unit not told'}]",
@@ -382,41 +408,58 @@ class Fit:
         return "\n".join([*lines, *(f"Note: {told}" for told in concerns)])
 
 
+@overload
+def fit(model: PoolFlux, data: Any, priors: Mapping[Any, Any] | None = None, **rest: Any) -> Fit: ...
+@overload
+def fit(model: Callable[..., Any], data: Any, priors: Mapping[Any, Any] | None = None, **rest: Any) -> TableFit: ...
+
+
 def fit(
-    model: PoolFlux,
+    model: Any,
     data: Any,
     priors: Mapping[Any, Any] | None = None,
     *,
+    errors: str | Mapping[str, str] | None = None,
+    by: str | None = None,
     memory: bool = False,
     method: str | Sampler = "smc",
     rng: Random = 0,
     **options: Any,
-) -> Fit:
-    """Fit pools to jars, all soils at once.
+) -> Fit | TableFit:
+    """Fit pools to jars, all soils at once; or any model to a table of several streams, in one likelihood.
 
     Parameters
     ----------
-    model : PoolFlux
-        See `pools`.
-    data : Jars or DataFrame
-        With columns `soil`, `jar`, `day`, `flux`: `datasets.read_jars_csv`.
+    model : PoolFlux, PlotPools or callable
+        For jars `pools(2)`; for plots `plot_pools("wood", "soil", since=2012)`; or a function of named
+        parameters, each (...), and of the rows of the table, that returns what it says of them, (..., row).
+    data : Jars, Plots or DataFrame
+        Jars have columns `soil`, `jar`, `day`, `flux`: `datasets.read_jars_csv`. Other tables have `value`, and
+        where there are several streams `variable`; `sd` where errors are known; and what the model reads:
+        `datasets.read_plots_csv`.
     priors : mapping, optional
-        Distributions by parameter, see `stated`, in place of the wide ones that length of the series
-        and size of the fluxes suggest; of `sigma`, `tau` and `memory` too. `tau` is left out where no
-        soil has two jars.
+        Distributions by parameter, see `stated`, in place of the wide ones that the data suggest: of `pools`
+        and `plot_pools`, and of `sigma`, `floor`, `tau` and `memory`. A function of your own has no others.
+    errors : {"relative", "absolute", "both", "given"}, or a mapping by variable, optional
+        A share of the model's value, `sigma`, is a parameter; or the error as it is, `floor`, in the unit of the
+        data; or both; or the table's `sd`. With several variables each has its own, `sigma_wood`. Jars: "relative"
+        by default, and then logarithms are compared. Tables: the `sd` they have, or "relative".
+    by : str, optional
+        Of a table, the column whose groups differ by a factor 1 + b, b of standard deviation `tau`; effects are
+        pooled and put away. Jars of a soil do so by themselves, where it has two or more.
     memory : bool
-        Errors that last: their correlation length [d] is a parameter.
+        Of jars: errors that last; their correlation length [d] is a parameter.
     method, rng, **options
         As for `sample`.
 
     Returns
     -------
-    Fit
+    Fit or TableFit
 
     Raises
     ------
     InputError
-        Data that are no table of jars, a prior of no parameter of the model.
+        Data that are no such table, a prior of no parameter of the model.
 
     Warns
     -----
@@ -432,13 +475,43 @@ def fit(
     >>> found = fit(pools(2), table, {"sigma": half_normal(0.2)}, rng=1)
     >>> bool(found.summary().loc[("a", "F_2")].between(3.5, 6.5).all())
     True
+
+    Litter that decays, weighed and its respiration measured, with an error of each:
+
+    >>> rows = pd.DataFrame({"variable": ["mass"] * 3 + ["respiration"] * 2, "year": [0.0, 1, 3, 0.5, 2],
+    ...                      "value": [102.0, 58, 23, 37.0, 19]})
+    >>> def litter(p, rows):
+    ...     mass = p["X0"][..., None] * np.exp(-p["k"][..., None] * rows["year"].to_numpy())
+    ...     return mass * np.where(rows["variable"] == "mass", 1.0, p["k"][..., None])
+    >>> both = fit(litter, rows, {"X0": log_normal(90, 2), "k": log_normal(0.3, 3)},
+    ...            errors={"mass": "relative", "respiration": "absolute"}, rng=1, n_draws=500)
+    >>> list(both.summary().index), bool(both.summary().loc["k"].between(0.3, 0.7).all())
+    (['X0', 'k', 'sigma_mass', 'floor_respiration'], True)
     """
-    as_kind("model", model, PoolFlux, hint="Make one: pools(2).")
     as_kind("priors", priors, dict, type(None), hint="One a name: {'k_1': log_normal(0.1, 2.0)}.")
+    if not isinstance(model, PoolFlux):
+        as_kind("model", model, callable, hint="Make one: pools(2), plot_pools('wood', 'soil', since=2012).")
+        as_kind("by", by, str, type(None), hint="Name of a column.")
+        if memory:
+            raise InputError("memory is of jars; for one series with errors that last take FreeErrors.")
+        rows = table_model(model, data, priors or {}, errors, by)
+        return TableFit(rows, sample(rows.posterior(), method, rng, **options))
+    if by is not None:
+        raise InputError("jars of a soil differ by themselves; by= is for tables of other models.")
+    kind = as_choice("errors", errors or "relative", ["relative", "absolute", "both"])
     table = getattr(data, "table", data)
     held = JarData.of(table, getattr(data, "unit", ""))
-    stated = model.priors(held.day[held.mask], np.exp(held.log_flux[held.mask]))
-    stated["sigma"] = half_normal(0.5)
+    flux = held.flux[held.mask]
+    if kind == "relative" and (flux <= 0).any():
+        raise InputError(
+            f"flux must be above 0, but one is {flux.min():g}: logarithms are compared. Leave such rows out, or say "
+            "errors='both'."
+        )
+    stated = model.priors(held.day[held.mask], flux[flux > 0])
+    if kind != "absolute":
+        stated["sigma"] = half_normal(0.5)
+    if kind != "relative":
+        stated["floor"] = half_normal(float(np.median(np.abs(flux))) / 2.0)
     if any(len(jars) > 1 for jars in held.jars):
         stated["tau"] = half_normal(0.5)
     if memory:

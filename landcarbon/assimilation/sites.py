@@ -16,7 +16,8 @@ A site's random numbers depend on the seed and on its position, on nothing else:
 it is computed in, not on the order of work, not on what was finished before an interruption.
 
 On disk, while the run is under way: `run.json` (what is being run) and one file a finished chunk,
-`chunks/00000100.nc`. At the end all of them become `sites.nc`. How they are kept, and what a kill, a
+`chunks/00000100.nc`. At the end all of them become `sites.nc`, and arrays that would fill the memory
+files of their own beside it, of which only what is used is read. How they are kept, and what a kill, a
 full disk or a flipped bit does to them, is told in :mod:`landcarbon.store`.
 """
 
@@ -27,25 +28,23 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.assimilation.runs import bar, some_jobs
+from landcarbon.assimilation.runs import bar, elsewhere, some_jobs
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.matrix.errors import InputError, as_whole
-from landcarbon.store import Shortage, Store, short
+from landcarbon.store import OnDisk, Shortage, Store, short
 
 __all__ = ["assimilate"]
 
 if TYPE_CHECKING:
     import xarray as xr
 
-# A worker that died again and again; data that died with the worker which held them.
-LOST_ON_DASK = ("KilledWorker", "FutureCancelledError")
+LARGE = 20_000_000  # numbers of an array that does not go into memory
 RunChunk = Callable[[NDArray[np.int_], list[np.random.Generator]], Mapping[Any, Any]]
 
 
@@ -87,7 +86,8 @@ def assimilate(
     xarray.Dataset
         The results along "site", with a variable `reason`: empty where the site succeeded, the
         error where it did not (its results are NaN). The attribute `failed` counts them, `short`
-        those for which memory or disk was short: these the same call tries again.
+        those for which memory or disk was short: these the same call tries again. Arrays of more than
+        `LARGE` numbers stay on disk (:class:`landcarbon.store.OnDisk`).
 
     Raises
     ------
@@ -176,23 +176,36 @@ def _run(
     store: Store, work: _Work, ids: NDArray[Any], chunk: int, n_jobs: int, progress: bool | None
 ) -> xr.Dataset:
     """All chunks, those that were kept and those that are still to do, as one."""
-    parts = {start: store.read(_name(start), {}) for start in range(0, len(ids), chunk)}
-    todo = [np.arange(s, min(s + chunk, len(ids))) for s, part in parts.items() if part is None]
+    starts = range(0, len(ids), chunk)
+    todo = [np.arange(s, min(s + chunk, len(ids))) for s in starts if store.read(_name(s), {}) is None]
+    lost: dict[int, xr.Dataset] = {}
     n_short = 0
     for done in bar(_finished(work, todo, n_jobs), len(todo), "sites", "chunk", progress):
         start = int(done.positions[0])
         part = _label(done.pieces, done.reasons, ids, done.positions)
         # A chunk that was short of memory or disk is not kept: the next call does it again.
-        parts[start] = part if done.short else store.write(_name(start), {}, part)
+        if done.short:
+            lost[start] = part
+        else:
+            store.write(_name(start), {}, part)
         n_short += done.short
-    chunks = [part for part in parts.values() if part is not None]
-    if not any(part.sizes.get("site") for part in chunks):
+
+    def chunks() -> Iterator[xr.Dataset]:
+        """All of them, one in memory at a time."""
+        for start in starts:
+            found = lost.get(start)
+            found = store.read(_name(start), {}) if found is None else found
+            if found is None:
+                raise Shortage("a chunk that was finished is gone from the folder; call again to make it anew.")
+            yield found
+
+    if not any(part.sizes.get("site") for part in chunks()):
+        first = next(iter(json.loads(next(chunks()).attrs["failed"]).values()))
         store.forget("chunks")
-        first = next(iter(json.loads(chunks[0].attrs["failed"]).values()))
         raise (Shortage if n_short else InputError)(
             f"all {len(ids)} sites failed; the first reason: {first} Mend it and call again."
         )
-    return _merge(chunks, ids).assign_attrs(short=n_short)
+    return _merge(store, chunks, ids).assign_attrs(short=n_short)
 
 
 def _name(start: int) -> str:
@@ -200,50 +213,36 @@ def _name(start: int) -> str:
 
 
 def _finished(work: _Work, todo: list[NDArray[np.int_]], n_jobs: int) -> Iterator[_Chunk]:
-    """Chunks as they come; a process that died is one sentence."""
-    from joblib import Parallel, delayed
-
-    try:
-        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(_one_chunk)(work.part(positions), positions) for positions in todo
-        )
-    except Exception as error:
-        if not isinstance(error, BrokenExecutor) and type(error).__name__ not in LOST_ON_DASK:
-            raise
-        raise Shortage(
-            "a process that worked for this run has died, most often because memory was short. What was "
-            "finished is kept: call again, with fewer processes (n_jobs) or fewer sites a chunk."
-        ) from error
+    """Chunks as they come."""
+    jobs = ((work.part(positions), positions) for positions in todo)
+    return elsewhere(_one_chunk, jobs, n_jobs, ordered=False)
 
 
 def _one_chunk(work: _Work, positions: NDArray[np.int_]) -> _Chunk:
-    """Results of a chunk, and why sites failed; one BLAS thread, so that sums keep their order."""
-    from threadpoolctl import threadpool_limits
-
+    """Results of a chunk, and why sites failed."""
     _end_with(work.parent)
 
     def attempt(part: NDArray[np.int_]) -> xr.Dataset:
         rngs = [site_generator(work.seed, int(s)) for s in part]
         return _dataset(work.run_chunk(part, rngs), len(part))
 
-    with threadpool_limits(limits=1):
+    try:
+        return _Chunk(positions, [(positions, attempt(positions))], {})
+    except _WrongResult:
+        raise
+    except Exception as error:
+        if len(positions) == 1:
+            return _Chunk(positions, [], {int(positions[0]): _reason(error)}, int(short(error)))
+    pieces, reasons, n_short = [], {}, 0
+    for position in positions:
         try:
-            return _Chunk(positions, [(positions, attempt(positions))], {})
+            pieces.append((position[None], attempt(position[None])))
         except _WrongResult:
             raise
         except Exception as error:
-            if len(positions) == 1:
-                return _Chunk(positions, [], {int(positions[0]): _reason(error)}, int(short(error)))
-        pieces, reasons, n_short = [], {}, 0
-        for position in positions:
-            try:
-                pieces.append((position[None], attempt(position[None])))
-            except _WrongResult:
-                raise
-            except Exception as error:
-                reasons[int(position)] = _reason(error)
-                n_short += short(error)
-        return _Chunk(positions, pieces, reasons, n_short)
+            reasons[int(position)] = _reason(error)
+            n_short += short(error)
+    return _Chunk(positions, pieces, reasons, n_short)
 
 
 _watched = threading.Lock()
@@ -311,18 +310,41 @@ def _label(
     return chunk.assign_attrs(failed=json.dumps(by_id))
 
 
-def _merge(chunks: list[xr.Dataset], ids: NDArray[Any]) -> xr.Dataset:
+def _merge(store: Store, chunks: Callable[[], Iterator[xr.Dataset]], ids: NDArray[Any]) -> xr.Dataset:
     import xarray as xr
 
-    reason = np.full(len(ids), "", dtype=object)
-    for part in chunks:
+    reason, done = np.full(len(ids), "", dtype=object), []
+    large: dict[Any, tuple[int, ...]] | None = None
+    for part in chunks():
         for position, text in json.loads(part.attrs["failed"]).items():
             reason[int(position)] = text
-    done = [part.drop_attrs(deep=False) for part in chunks if part.sizes.get("site")]
+        if part.sizes.get("site"):
+            if large is None:
+                shapes = {name: (len(ids), *part[name].shape[1:]) for name in part if part[name].dims[0] == "site"}
+                large = {name: shape for name, shape in shapes.items() if np.prod(shape) > LARGE}
+            done.append(part.drop_vars(list(large)).drop_attrs(deep=False))
     merged = xr.concat(done, "site")
     if merged.sizes["site"] < len(ids):
         merged = merged.reindex(site=ids)
+    for name, shape in (large or {}).items():
+        first = next(part[name] for part in chunks() if part.sizes.get("site"))
+        array = OnDisk.write(store.folder / f"{name}.npy", _rows_of(name, chunks(), first, ids), shape)
+        merged[name] = (first.dims, array, first.attrs)
     return merged.assign(reason=("site", reason)).assign_attrs(failed=int((reason != "").sum()))
+
+
+def _rows_of(
+    name: Any, chunks: Iterator[xr.Dataset], like: xr.DataArray, ids: NDArray[Any]
+) -> Iterator[NDArray[Any]]:
+    """A variable of chunk after chunk, NaN where a site failed."""
+    at = 0
+    for part in chunks:
+        n = part.sizes.get("site", 0) + len(json.loads(part.attrs["failed"]))
+        rows = np.full((n, *like.shape[1:]), np.nan, like.dtype)
+        if part.sizes.get("site"):
+            rows[np.isin(ids[at : at + n], part["site"].values)] = part[name].values
+        at += n
+        yield rows
 
 
 def _site_ids(site_ids: Sequence[Any]) -> NDArray[Any]:
@@ -341,5 +363,5 @@ def _site_ids(site_ids: Sequence[Any]) -> NDArray[Any]:
 
 
 def _reason(error: Exception) -> str:
-    text = f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
     return f"memory or disk was short, the next call tries again ({text})." if short(error) else text

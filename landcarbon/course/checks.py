@@ -7,6 +7,7 @@ inside them `expect` states what must hold.
 
 from __future__ import annotations
 
+import re
 import traceback
 import warnings
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from landcarbon.course.say import say
 from landcarbon.matrix.errors import InputError
 
 __all__ = ["KINDS", "Exercise", "Miss", "Outcome", "check", "exercise", "expect", "find", "grade",
-           "hint", "known"]
+           "hint", "known", "unlike"]
 
 KINDS = (
     "units",
@@ -46,6 +47,21 @@ KINDS = (
 """What can be wrong with an answer. ``stopped`` is kept for code that raises an error."""
 
 RUNGS = ("nudge", "method", "shape of the code")
+
+# What the sentence of an error of NumPy or Python leaves a beginner to guess.
+TIPS = {
+    "gufunc signature": "print the `.shape` of both arrays; `u[..., None]` makes columns of vectors.",
+    "could not be broadcast": "print the `.shape` of both arrays.",
+    "only integers, slices": "a place in an array is a number; `pools.index(name)` is that of a name.",
+    "interpreted as an integer": "`range` counts in whole numbers; `np.arange(0, end, step)` takes any.",
+    "at least two-dimensional": "a matrix comes first, `np.linalg.solve(M, b)`; with a vector K, `A @ K` is a vector "
+    "and `A * K` has each column of A times its K.",
+    "KeyError": "the dict has no such key: print its keys.",
+}
+ONE_SHORTER = (
+    "one has a time more than the other: a run has stocks at its times and fluxes for the steps between "
+    "them; `model.respiration(X)` is the flux at a time."
+)
 
 _REGISTRY: dict[str, Exercise] = {}
 _RUNG: dict[str, int] = {}
@@ -121,6 +137,18 @@ def expect(condition: Any, kind: str, message: str) -> None:
     """Go on when `condition` holds, otherwise miss with this kind of error and this sentence."""
     if not np.all(condition):
         raise Miss(kind, message)
+
+
+def unlike(found: Any, *slips: tuple[Any, str, str], rtol: float = 1e-6, atol: float = 1e-12) -> None:
+    """Go on when `found` is none of what typical slips give; each slip is (value, kind, sentence).
+
+    A slip whose value has another shape than `found`, or is not finite, is passed over.
+    """
+    found = np.asarray(found, dtype=float)
+    for value, kind, message in slips:
+        value = np.asarray(value, dtype=float)
+        same = value.shape == found.shape and bool(np.isfinite(value).all())
+        expect(not (same and np.allclose(found, value, rtol=rtol, atol=atol)), kind, message)
 
 
 def find(key: str) -> Exercise:
@@ -250,7 +278,7 @@ class _Watch:
                     "shape",
                     f"Your function takes {form}, and the check gives it "
                     f"{_count(len(args) + len(options), 'argument')}: leave the first line of the cell as "
-                    f"it was.",
+                    f"the task has it.",
                 ) from None
             try:
                 value = answer(*args, **options)
@@ -321,6 +349,8 @@ def _kind(value: Any) -> str:
         return f"a dict with the keys {names}" if value else "an empty dict"
     if isinstance(value, list | tuple | set):
         return f"a {type(value).__name__} of {_count(len(value), 'item')}"
+    if isinstance(value, type):
+        return f"the class {value.__name__} itself (an object of it is {value.__name__}())"
     return "a function" if callable(value) else f"a {type(value).__name__}"
 
 
@@ -351,7 +381,9 @@ def _sentence(error: Exception) -> str:
         if ours not in Path(f.filename).parents and not {"site-packages", "dist-packages"} & {*Path(f.filename).parts}
     ]
     line = f" at the line `{frames[-1].line}`" if frames and frames[-1].line else ""
-    shapes = "gufunc signature" in str(error) or "broadcast" in str(error)
-    return f"Your code stopped with {type(error).__name__}{line}: {error}" + (
-        " Print the `.shape` of both arrays; `u[..., None]` makes columns of vectors." if shapes else ""
-    )
+    name = type(error).__name__
+    tips = [tip for words, tip in TIPS.items() if words in f"{name}: {error}"]
+    sizes = re.search(r"shapes \((\d+),\) \((\d+),\)", str(error))
+    if sizes and abs(int(sizes[1]) - int(sizes[2])) == 1:
+        tips = [ONE_SHORTER]
+    return "; ".join([f"Your code stopped with {name}{line}: {str(error).strip()}", *tips])

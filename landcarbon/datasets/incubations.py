@@ -334,11 +334,23 @@ def _days(
     if "day" in found:
         number, reason = _numbers(text["day"], "day", decimal)
         return pd.Series(convert("day", number, found["day"][1] or "d", "d"), soil.index), reason
-    empty = text["date"].str.lower().isin(MISSING)
-    dates = pd.Series(pd.NaT, soil.index, dtype="datetime64[ns]")
-    dates[~empty] = as_dates("date", text["date"][~empty].to_numpy())
+    given = text["date"]
+    empty = given.str.lower().isin(MISSING)
+    dates = given.where(~empty).map(_date, na_action="ignore").astype("datetime64[ns]")
+    odd = ~empty & dates.isna()
+    if 2 * odd.sum() > (~empty).sum():  # a way of writing dates, not a slip
+        as_dates("date", given[odd].to_numpy())
     days = (dates - dates.groupby(soil).transform("min")) / pd.Timedelta(days=1)
-    return days, pd.Series("", soil.index).mask(empty, "date missing")
+    return days, given.map("date {!r} cannot be read".format).where(odd, "").mask(empty, "date missing")
+
+
+def _date(text: str) -> np.datetime64 | None:
+    """A date that can be read in one way only, or none."""
+    try:
+        found: np.datetime64 = as_dates("date", [text])[0]
+    except InputError:
+        return None
+    return found
 
 
 def _between(rows: pd.DataFrame, reason: pd.Series) -> tuple[pd.DataFrame, pd.Series]:

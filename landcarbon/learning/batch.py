@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
-from landcarbon.learning.task import Task
+from landcarbon.learning.task import Task, pieces
 from landcarbon.matrix.errors import Rng, as_kind, as_number, as_rng, as_whole
+from landcarbon.models.process import whole
 
 __all__ = ["OneBatch", "one_batch"]
 
@@ -126,17 +127,22 @@ def one_batch(
 
 
 def batch_cost(task: Task) -> Callable[[Array], tuple[float, Array]]:
-    """Minus the log posterior density of one parameter set for all sites, and its gradient by z."""
-    prior, streams = task.prior, task.streams
+    """Minus the log posterior density of one parameter set for all sites, and its gradient by z.
+
+    Summed over pieces of the sites, so that memory does not grow with them.
+    """
+    prior = task.prior
 
     def cost(z: Array) -> tuple[float, Array]:
-        theta = np.broadcast_to(prior.from_real(z), (len(task), z.size))
         J, slope = -float(prior.log_density_real(z)), -prior.gradient_real(z)
-        for stream in streams:
-            values, pull = stream.run(theta, task.forcing)
-            loss, dvalues = stream.cost(values)
-            J += stream.weight * loss
-            slope = slope + stream.weight * pull(dvalues).sum(axis=0) * prior.slope(z)
+        for rows in pieces(len(task)):
+            part = task[rows]
+            theta, forcing = np.broadcast_to(prior.from_real(z), (len(part), z.size)), whole(part.forcing)
+            for stream in part.streams:
+                values, pull = stream.run(theta, forcing)
+                loss, dvalues = stream.cost(values)
+                J += stream.weight * loss
+                slope = slope + stream.weight * pull(dvalues).sum(axis=0) * prior.slope(z)
         return J, slope
 
     return cost

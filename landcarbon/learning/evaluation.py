@@ -26,7 +26,7 @@ from landcarbon.learning import proda
 from landcarbon.learning.folds import Folds
 from landcarbon.learning.rivals import RIVALS, chosen
 from landcarbon.learning.skill import Difference, bootstrap_score, scores
-from landcarbon.learning.task import Task
+from landcarbon.learning.task import Task, pieces
 from landcarbon.learning.validation import Held, Prediction, Rival, generator, held_out
 from landcarbon.matrix.errors import InputError, Rng, as_array, as_kind, as_rng, as_whole
 
@@ -207,10 +207,11 @@ def evaluate(
         return replace(cut, known=proda.again(task, train, k, rng=generator(seed, "sites", k)))
 
     found = {name: _Row(task) for name in asked}
-    for held in held_out(asked, task, folds, n_draws=n_draws, seed=seed, prepare=known):
-        found[held.name].add(held)
+    ways: dict[str, Any] = {"keep": _Said.of, "n_jobs": task.work.n_jobs, "folder": task.work.into("tasks").out}
+    for said in held_out(asked, task, folds, n_draws=n_draws, seed=seed, prepare=known, **ways):
+        found[said.name].add(said)
         if tell is not None:
-            tell(held.name, held.fold)
+            tell(said.name, said.fold)
     if task.known is not None:
         found["own_profile"] = _own(task, task.known)
     if truth is not None:
@@ -229,6 +230,34 @@ def _fit_folds(folds: Folds, n: int) -> None:
         raise InputError("Every fold needs sites to learn from and sites to predict; make at least 2 folds.")
 
 
+@dataclass(frozen=True, eq=False)
+class _Said:
+    """What is kept of what a rival says of some sites: no draws."""
+
+    name: str
+    fold: int
+    test: NDArray[np.int64]
+    mean: Array
+    z: Array | None
+    covered: Array | None
+    network: Any
+    seconds: float
+
+    @classmethod
+    def of(cls, held: Held) -> _Said:
+        """From all of it."""
+        said = held.said
+        covered = None if said.draws is None else _covered(said, held.asked.data, held.rng)
+        network = getattr(held.predictor, "network", None)
+        return cls(held.name, held.fold, held.test, said.mean, said.z, covered, network, held.seconds)
+
+
+def _covered(said: Prediction, data: Any, rng: Rng) -> Array:
+    """Which values lie in their interval."""
+    low, high = said.interval(data, LEVEL, rng)
+    return ((low <= data.data) & (data.data <= high)).astype(float)
+
+
 class _Row:
     """What one rival has said so far."""
 
@@ -238,33 +267,31 @@ class _Row:
         self.predicted = np.full(shape, np.nan) if predicted is None else predicted
         self.covered: Array | None = None
         self.z: Array | None = None
-        self.networks: list[Any] = []
+        self.networks: dict[int, Any] = {}
 
-    def add(self, held: Held) -> None:
-        """Put a fold in its place."""
-        said, test = held.said, held.test
+    def add(self, said: _Said) -> None:
+        """Put a fold, or a piece of one, in its place."""
+        test = said.test
         self.held_out = True
-        self.seconds += held.seconds
+        self.seconds += said.seconds
         self.predicted[test] = said.mean
-        if said.draws is not None:
-            self.cover(said, test, held.rng)
+        if said.covered is not None:
+            self.covered = np.full(self.predicted.shape, np.nan) if self.covered is None else self.covered
+            self.covered[test] = said.covered
         if said.z is not None:
             self.z = np.full((len(self.task), said.z.shape[-1]), np.nan) if self.z is None else self.z
             self.z[test] = said.z
-        if hasattr(held.predictor, "network"):
-            self.networks.append(held.predictor.network)
-
-    def cover(self, said: Prediction, at: NDArray[np.int64], rng: Rng) -> None:
-        """Note where the values lie in their interval."""
-        data = self.task.data[at]
-        low, high = said.interval(data, LEVEL, rng)
-        self.covered = np.full(self.predicted.shape, np.nan) if self.covered is None else self.covered
-        self.covered[at] = (low <= data.data) & (data.data <= high)
+        if said.network is not None:
+            self.networks[said.fold] = said.network
 
 
 def _own(task: Task, sites: proda.Sites) -> _Row:
-    row = _Row(task, sites.prediction.mean(axis=1))
-    row.cover(Prediction(row.predicted, sites.prediction), np.arange(len(task)), 0)
+    row, rng = _Row(task), np.random.default_rng(0)
+    row.covered = np.empty(row.predicted.shape)
+    for part in pieces(len(task)):
+        draws = np.asarray(sites.prediction[part])
+        row.predicted[part] = draws.mean(axis=1)
+        row.covered[part] = _covered(Prediction(row.predicted[part], draws), task.data[part], rng)
     row.seconds = sites.seconds
     return row
 
@@ -308,6 +335,6 @@ def _summary(task: Task, folds: Folds, found: Mapping[str, _Row]) -> Evaluation:
             "blocks": int(np.unique(folds.group).size),
         },
     )
-    networks = {name: tuple(row.networks) for name, row in found.items() if row.networks}
+    networks = {name: tuple(row.networks.values()) for name, row in found.items() if row.networks}
     z = {name: row.z for name, row in found.items() if row.z is not None}
     return Evaluation(table, data, networks, z)

@@ -55,9 +55,10 @@ from landcarbon.assimilation.posterior import Posterior
 from landcarbon.learning.folds import group_folds, random_folds
 from landcarbon.learning.mlp import MLP, Net, Training, train
 from landcarbon.learning.proda import MARKED, prior_variance, stretched
-from landcarbon.learning.task import Scaling, Stream, Task
+from landcarbon.learning.task import Scaling, Stream, Task, pieces
 from landcarbon.matrix.errors import InputError, Rng, as_array, as_gappy, as_kind, as_rng, as_whole
 from landcarbon.models import clm5
+from landcarbon.models.process import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,7 +193,7 @@ class Cost:
         if rows.dtype.kind not in "iu" or rows.ndim != 1 or not rows.size:
             raise InputError("rows are the positions of sites, whole numbers in a row; none else can be chosen.")
         prior, z = self.outputs.prior, self.outputs.coordinates(as_gappy("y", y, shape=(len(rows), None)))
-        theta, forcing = prior.from_real(z), self.task.forcing[rows]
+        theta, forcing = prior.from_real(z), whole(self.task.forcing[rows])
         J, dtheta = 0.0, np.zeros_like(z)
         for stream in self.task.streams:
             values, pull = stream.run(theta, forcing)
@@ -265,8 +266,12 @@ class Hybrid:
         rng = as_rng(rng)
         z = self.parameters(covariates)
         which = rng.permutation(np.arange(n_draws) % z.shape[0])
-        noise = rng.standard_normal((n_draws, z.shape[2]))
-        return np.moveaxis(z[which], 0, 1) + self.spread * noise
+        return np.moveaxis(z[which], 0, 1) + self.left_open(n_draws, rng)
+
+    def left_open(self, n_draws: int, rng: Rng = 0) -> Array:
+        """Draws (draw, p) of what the environment does not tell: normal, of standard deviation `spread`."""
+        n_draws = as_whole("n_draws", n_draws, 1)
+        return self.spread * as_rng(rng).standard_normal((n_draws, self.spread.size))
 
 
 def fit(
@@ -491,21 +496,15 @@ def _is_normal(prior: Prior) -> NDArray[np.bool_]:
 
 def _jacobian(task: Task, theta: Array, width: Array) -> Array:
     """What all data of a site say of its parameters, in units of errors and `width` (site, obs, p)."""
-    pieces = []
-    for first in range(0, len(task), AT_ONCE):
-        rows = np.arange(first, min(first + AT_ONCE, len(task)))
+    found = []
+    for rows in pieces(len(task), AT_ONCE):
         part = task[rows]
-        pieces.append(
-            np.concatenate(
-                [
-                    np.sqrt(stream.weight)
-                    * scaled_jacobian(_posterior(part, stream), theta[rows], width[rows])
-                    for stream in part.streams
-                ],
-                axis=1,
-            )
-        )
-    return np.concatenate(pieces)
+        seen = [
+            np.sqrt(stream.weight) * scaled_jacobian(_posterior(part, stream), theta[rows], width[rows])
+            for stream in part.streams
+        ]
+        found.append(np.concatenate(seen, axis=1))
+    return np.concatenate(found)
 
 
 def _posterior(task: Task, stream: Stream) -> Posterior:
@@ -515,7 +514,7 @@ def _posterior(task: Task, stream: Stream) -> Posterior:
     def model_vjp(theta: Array) -> tuple[Array, Callable[[Array], Array]]:
         flat = theta.reshape(-1, theta.shape[-1])
         each = np.repeat(sites, len(flat) // len(sites))
-        values, pull = stream.run(flat, task.forcing[each])
+        values, pull = stream.run(flat, whole(task.forcing[each]))
         lead = theta.shape[:-1]
         return (
             values.reshape(*lead, -1),
@@ -527,17 +526,18 @@ def _posterior(task: Task, stream: Stream) -> Posterior:
 
 def _spread(cost: Cost, y: Array) -> Array:
     """See `Hybrid.spread`; y (site, q) are held-out outputs."""
-    task, outputs = cost.task, cost.outputs
-    z = outputs.coordinates(y)
-    theta = outputs.prior.from_real(z)
-    width = np.zeros_like(z)
-    width[:, outputs.free] = outputs.prior.slope(z)[:, outputs.free] * outputs.scale
-    seen = float((_jacobian(task, theta, width) ** 2).sum())
-    excess = 0.0
-    for stream in task.streams:
-        obs = stream.observations
-        e = obs.whiten(obs.data - obs.predict(stream.run(theta, task.forcing)[0]))
-        excess += stream.weight * float((e**2).sum() - obs.mask.sum())
+    outputs, seen, excess = cost.outputs, 0.0, 0.0
+    for rows in pieces(len(cost.task)):
+        task, z = cost.task[rows], outputs.coordinates(y[rows])
+        theta = outputs.prior.from_real(z)
+        width = np.zeros_like(z)
+        width[:, outputs.free] = outputs.prior.slope(z)[:, outputs.free] * outputs.scale
+        seen += float((_jacobian(task, theta, width) ** 2).sum())
+        forcing = whole(task.forcing)
+        for stream in task.streams:
+            obs = stream.observations
+            e = obs.whiten(obs.data - obs.predict(stream.run(theta, forcing)[0]))
+            excess += stream.weight * float((e**2).sum() - obs.mask.sum())
     out = np.zeros(len(outputs.prior))
     out[outputs.free] = outputs.scale * np.sqrt(max(excess, 0.0) / max(seen, 1e-300))
     return out

@@ -39,6 +39,7 @@ rivals of `landcarbon.learning.rivals`.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -54,7 +55,7 @@ from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.sites import assimilate as run_sites
 from landcarbon.assimilation.streams import site_generator
 from landcarbon.learning.folds import group_folds
-from landcarbon.learning.task import Scaling, Task, Work
+from landcarbon.learning.task import Scaling, Task, Work, pieces
 from landcarbon.learning.validation import Prediction
 from landcarbon.matrix.errors import InputError, Rng, as_kind, as_number, as_rng, as_share, as_whole
 from landcarbon.models.parameters import ParameterTable
@@ -96,7 +97,8 @@ class Sites:
     ----------
     prior : Prior
     draws : ndarray, (site, member, p)
-        Posterior members in unbounded coordinates.
+        Posterior members in unbounded coordinates. Of many sites in a run on disk they stay there, as do the
+        predictions (:class:`landcarbon.store.OnDisk`).
     prediction : ndarray, (site, member, obs)
         Their profiles, in the space of the observations (ln gC m-3).
     site : ndarray, (site,)
@@ -136,12 +138,12 @@ class Sites:
     @property
     def mean(self) -> Array:
         """Posterior means (site, p), unbounded coordinates."""
-        return self.draws.mean(axis=1)
+        return _by_piece(lambda draws: draws.mean(axis=1), self.draws)
 
     @property
     def information(self) -> Array:
         """Share of the prior variance that the profile removed (site, p); below 0 it widened."""
-        return 1.0 - self.draws.var(axis=1, ddof=1) / prior_variance(self.prior)
+        return 1.0 - _by_piece(lambda draws: draws.var(axis=1, ddof=1), self.draws) / prior_variance(self.prior)
 
     def select(self, index: Any) -> Sites:
         """Some of the sites."""
@@ -161,8 +163,9 @@ class Sites:
         """Median, 5 % and 95 % quantile of every parameter in its own unit, and `information`."""
         import xarray as xr
 
-        theta = self.prior.from_real(self.draws)
-        low, mid, high = np.quantile(theta, [0.05, 0.5, 0.95], axis=1, method="weibull")
+        ends = [0.05, 0.5, 0.95]
+        bands = _by_piece(lambda draws: _quantiles(self.prior.from_real(draws), ends).swapaxes(0, 1), self.draws)
+        low, mid, high = bands.swapaxes(0, 1)
         dims = ("site", "parameter")
         data = xr.Dataset(
             {
@@ -248,12 +251,12 @@ def assimilate(
     def once(folder: str, prior: Prior, before: Sites | None = None, centre: Array | None = None) -> Sites:
         at = np.arange(n) if before is None or before.position is None else before.position
         draws, prediction, reason = how.run(task[at], prior, names[at], rng, folder, tell, centre)
-        good = reason == ""
+        draws, prediction, position = _only(reason == "", draws, prediction, at)
         failed = {} if before is None else dict(before.failed)
         return Sites(
-            prior, draws[good], prediction[good], names[at[good]], time.perf_counter() - start,
-            n_iter, n_rounds, tolerance, task.prior, trace, at[good],
-            failed | dict(zip(names[at[~good]], reason[~good])),
+            prior, draws, prediction, names[position], time.perf_counter() - start,
+            n_iter, n_rounds, tolerance, task.prior, trace, position,
+            failed | {name: why for name, why in zip(names[at], reason) if why},
         )  # fmt: skip
 
     sites = once("common", prior)
@@ -285,6 +288,16 @@ def _common(
         if k and abs(off - trace[-2, 0]) < tolerance:
             break
     return prior, trace
+
+
+def _only(good: NDArray[np.bool_], *values: Any) -> list[Any]:
+    """The good ones of each; what lies on disk stays there if all are."""
+    return [value if good.all() else value[good] for value in values]
+
+
+def _by_piece(of: Callable[[Array], Array], values: Array) -> Array:
+    """A result for every site, from some of them at a time."""
+    return np.concatenate([np.asarray(of(np.asarray(values[part]))) for part in pieces(len(values))])
 
 
 def _normal(prior: Prior, centre: Array, width: Array) -> Prior:
@@ -370,7 +383,7 @@ class _Smoother:
                     f"memory or disk was short at {data.attrs['short']} of {len(site)} profiles. What was "
                     "finished is kept; make room, or take fewer processes, and call again."
                 )
-            return data["draws"].values, data["prediction"].values, data["reason"].values
+            return data["draws"].data, data["prediction"].data, data["reason"].values
         n, chunk = len(task), self.work.chunk
         draws = np.empty((n, self.n_members, len(prior)))
         prediction = np.empty((n, self.n_members, task.data.data.shape[-1]))
@@ -468,8 +481,12 @@ class Network:
         rng, n_draws = as_rng(rng), as_whole("n_draws", n_draws, 1)
         z = self.parameters(covariates)
         which = rng.permutation(np.arange(n_draws) % z.shape[0])
-        rows = rng.integers(self.scatter.shape[0], size=n_draws)
-        return np.moveaxis(z[which], 0, 1) + self.scatter[rows]
+        return np.moveaxis(z[which], 0, 1) + self.left_open(n_draws, rng)
+
+    def left_open(self, n_draws: int, rng: Rng = 0) -> Array:
+        """Draws (draw, p) of what the environment does not tell: rows of `scatter`."""
+        rng, n_draws = as_rng(rng), as_whole("n_draws", n_draws, 1)
+        return self.scatter[rng.integers(self.scatter.shape[0], size=n_draws)]
 
 
 def perceptron(
@@ -654,7 +671,7 @@ def _learn(
     return Network(sites.prior, scaling, tuple(trained), z_centre, z_scale, scatter), held_out
 
 
-def fitted(regressor: Regressor, x: Array, y: Array, seed: int, w: Array | None = None, **given: Any) -> Any:
+def fitted(regressor: Regressor, x: Array, y: Array, seed: int, w: Array | None = None) -> Any:
     """A copy of a regressor, fitted to rows x (row, in) and y (row,) or (row, out).
 
     Parameters
@@ -666,8 +683,6 @@ def fitted(regressor: Regressor, x: Array, y: Array, seed: int, w: Array | None 
         For whatever is random in it.
     w : ndarray, (row,), optional
         Weights, where it takes them.
-    **given
-        Parameters to set wherever it has them, such as `n_jobs`.
     """
     import warnings
 
@@ -677,8 +692,7 @@ def fitted(regressor: Regressor, x: Array, y: Array, seed: int, w: Array | None 
     from sklearn.utils.validation import has_fit_parameter
 
     made = clone(regressor) if hasattr(regressor, "fit") else regressor(len(x))
-    for name, value in {"random_state": seed, **given}.items():
-        made.set_params(**{k: value for k in made.get_params() if k.split("__")[-1] == name})
+    made.set_params(**{k: seed for k in made.get_params() if k.split("__")[-1] == "random_state"})
     weights = {"sample_weight": w} if w is not None and has_fit_parameter(made, "sample_weight") else {}
     with warnings.catch_warnings():
         # Stopping at max_iter is one more way of stopping early.
@@ -768,18 +782,20 @@ def predict(
         "depth", depth, lower=0.0, upper=float(bottom[-1]), strict=True, unit="m", hint="It lies within the column."
     )
     thickness = np.diff(np.minimum(np.concatenate([[0.0], bottom]), depth))
-    z = network.sample(places.environment, n_draws, rng)
-    theta = network.prior.from_real(z)
     low, high = tails(level)
     ends = [low, 0.5, high]
     n = len(places)
     carbon, stock = np.empty((3, n, bottom.size)), np.empty((3, n))
-    parameters, impossible = _quantiles(theta, ends), np.zeros(n)
-    parameters[1] = network.prior.from_real(z.mean(axis=1))
+    parameters, impossible = np.empty((3, n, len(network.prior))), np.zeros(n)
     step = max(1, chunk // n_draws)
     for first in range(0, n, step):
         part = np.arange(first, min(first + step, n))
-        X = observed_values(places.model, theta[part], expand(places.forcing[part]))
+        # The same state each time: a draw is the same map in every piece.
+        z = network.sample(places.environment.iloc[part], n_draws, copy.deepcopy(rng))
+        theta = network.prior.from_real(z)
+        parameters[:, part] = _quantiles(theta, ends)
+        parameters[1, part] = network.prior.from_real(z.mean(axis=1))
+        X = observed_values(places.model, theta, expand(places.forcing[part]))
         ln = _stretched(X, network.stretch)
         X = np.where(np.isfinite(ln), np.exp(ln), 0.0)
         total = X @ thickness
@@ -789,8 +805,8 @@ def predict(
         for k in np.flatnonzero(~possible.all(axis=1)):
             some = possible[k] if impossible[first + k] <= 0.5 else np.zeros(0, dtype=int)
             carbon[:, [first + k]], stock[:, [first + k]] = _bands(X[[k]][:, some], total[[k]][:, some], ends)
-            parameters[:, first + k] = _quantiles(theta[[first + k]][:, some], ends)[:, 0]
-            parameters[1, first + k] = network.prior.from_real(z[first + k][some].mean(axis=0)) if len(some) else np.nan
+            parameters[:, first + k] = _quantiles(theta[[k]][:, some], ends)[:, 0]
+            parameters[1, first + k] = network.prior.from_real(z[k][some].mean(axis=0)) if len(some) else np.nan
     bands = {"parameters": parameters, "carbon": carbon, "stock": stock}
     data = _labelled(places, network.prior, bands, f"median, down to {depth:g} m")
     data["impossible"] = ("site", impossible, {"units": "1", "long_name": "share of draws above what soil can hold"})

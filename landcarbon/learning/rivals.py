@@ -235,7 +235,7 @@ class WithoutProcess:
     ----------
     name : str
     regressor : scikit-learn regressor, or function from the number of rows to one
-        Whatever is random in it follows the stream of the rival, and its `n_jobs` that of the task.
+        Whatever is random in it follows the stream of the rival.
     """
 
     name: str
@@ -249,7 +249,7 @@ class WithoutProcess:
         columns = tuple(c for c, scale in zip(scaling.columns, scaling.scale) if np.isfinite(scale))
         rows = _rows(task, columns)[data.mask]
         y, seed = data.data[data.mask], int(rng.integers(2**31))
-        made = proda.fitted(self.regressor, rows, y, seed, n_jobs=task.work.n_jobs)
+        made = proda.fitted(self.regressor, rows, y, seed)
         return Regressed(columns, made)
 
 

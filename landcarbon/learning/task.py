@@ -29,17 +29,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.parameters import Prior
 from landcarbon.assimilation.runs import some_jobs
-from landcarbon.matrix.errors import InputError, as_array, as_kind
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_whole
 from landcarbon.matrix.frozen import keep, keep_whole
 from landcarbon.models import clm5
-from landcarbon.models.process import Model, expand, leading, observed_values
+from landcarbon.models.process import Model, expand, leading, observed_values, whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from landcarbon.learning.proda import Sites
 
-__all__ = ["Scaling", "Stream", "Task", "Work", "smooth_l1"]
+__all__ = ["Scaling", "Stream", "Task", "Work", "pieces", "smooth_l1"]
 
 Array = NDArray[np.float64]
 Run = Callable[[Array, Any], tuple[Array, Callable[[Array], Array]]]
@@ -47,6 +47,19 @@ Loss = Callable[[Array], tuple[Array, Array]]
 
 CONSTANT = 1e-12  # of its size: below this spread a covariate is the same everywhere but for rounding
 AT_ONCE = 40  # sites whose draws go through the model together
+PIECE = 4096  # sites of which everything is held in memory together
+
+
+def pieces(n: int, size: int = PIECE) -> Iterator[slice]:
+    """All of n rows, at most `size` at a time.
+
+    Examples
+    --------
+    >>> list(pieces(5, 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    n, size = as_whole("n", n), as_whole("size", size, 1)
+    return (slice(first, min(first + size, n)) for first in range(0, n, size))
 
 
 def smooth_l1(e: Array) -> tuple[Array, Array]:
@@ -127,7 +140,7 @@ class Work:
         interrupted, with the same bits in the end. A profile that fails is then recorded and the
         others go on.
     n_jobs : int
-        Processes, for runs on disk and for methods without a process model.
+        Processes: chunks of sites of runs on disk, and rivals in folds.
     progress : bool, optional
         Show progress bars, for runs on disk; by default on a terminal only.
     chunk : int
@@ -288,7 +301,7 @@ class Task:
         return np.concatenate(
             [
                 self.data[part].predict(self._values(self.streams[0], theta[part], self.forcing[part]))
-                for part in self._parts()
+                for part in pieces(len(self), AT_ONCE)
             ]
         )
 
@@ -297,7 +310,7 @@ class Task:
         theta = self._theta(theta)
         total = np.zeros(theta.shape[:-1])
         for stream in self.streams:
-            for part in self._parts():
+            for part in pieces(len(self), AT_ONCE):
                 values = self._values(stream, theta[part], self.forcing[part])
                 total[part] += stream.weight * stream.observations[part].log_likelihood(values)
         return total
@@ -308,12 +321,10 @@ class Task:
             raise InputError(f"theta has shape {theta.shape}; ({len(self)}, p) or ({len(self)}, draw, p) is needed.")
         return theta
 
-    def _parts(self) -> Iterator[slice]:
-        return (slice(first, first + AT_ONCE) for first in range(0, len(self), AT_ONCE))
-
     def _values(self, stream: Stream, theta: Array, forcing: Any) -> Array:
         if stream.run == self.model.observed:
-            return observed_values(self.model, theta, expand(forcing) if theta.ndim == 3 else forcing)
+            return observed_values(self.model, theta, expand(forcing) if theta.ndim == 3 else whole(forcing))
+        forcing = whole(forcing)
         if theta.ndim == 2:
             return stream.run(theta, forcing)[0]
         return np.stack([stream.run(draw, forcing)[0] for draw in np.moveaxis(theta, 1, 0)], axis=1)

@@ -20,18 +20,24 @@ rival, and not on the order in which they are asked.
 
 from __future__ import annotations
 
+import copy
+import os
+import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import tails
+from landcarbon.assimilation.runs import elsewhere, some_jobs
 from landcarbon.learning.folds import Folds
+from landcarbon.learning.shelf import filed, read
 from landcarbon.learning.skill import same_length
+from landcarbon.learning.task import PIECE, pieces
 from landcarbon.matrix.errors import InputError, Rng, as_array, as_kind, as_rng, as_whole
 
 __all__ = [
@@ -113,20 +119,22 @@ class Rival(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """One rival in one fold.
+    """One rival in one fold, or in a piece of one that has many sites.
 
     Attributes
     ----------
     name : str
     fold : int
     train, test : ndarray of int
-        Sites.
+        Sites learnt from, and sites that are predicted here.
     predictor : Predictor
     said : Prediction
         At the test sites.
     rng : Generator
         The stream of this rival and fold, as far as it was used.
     seconds : float
+    asked : Task
+        Places and data of the test sites.
     """
 
     name: str
@@ -137,6 +145,7 @@ class Held:
     said: Prediction
     rng: np.random.Generator
     seconds: float
+    asked: Any = field(repr=False, default=None)
 
 
 def generator(seed: int, name: str, fold: int) -> np.random.Generator:
@@ -160,8 +169,11 @@ def held_out(
     n_draws: int = 100,
     seed: int = 0,
     prepare: Callable[[int, NDArray[np.int64]], Any] | None = None,
-) -> Iterator[Held]:
-    """Every rival in every fold, one after the other.
+    keep: Callable[[Held], Any] | None = None,
+    n_jobs: int = 1,
+    folder: str | os.PathLike[str] | None = None,
+) -> Iterator[Any]:
+    """Every rival in every fold, in this order; test sites of a fold in pieces of at most `PIECE`.
 
     Parameters
     ----------
@@ -174,10 +186,18 @@ def held_out(
     seed : int
     prepare : callable, optional
         `prepare(fold, train)` gives the task to learn from; default `task[train]`.
+    keep : callable, optional
+        `keep(held)` is yielded in place of a `Held`: what is wanted of it, and no more of what it holds.
+    n_jobs : int
+        Processes (joblib), each of which has a rival in a fold. Inside
+        ``with joblib.parallel_config("dask"):`` the workers of a Dask cluster.
+    folder : path, optional
+        On a disk that all processes share: each is then sent the path of its task, and not the task.
 
     Yields
     ------
     Held
+        Or what `keep` has made of it.
     """
     as_kind("rivals", rivals, Mapping)
     as_kind("folds", folds, Folds)
@@ -185,15 +205,63 @@ def held_out(
         raise InputError("task is a text; give a Task, or what the rivals learn from, site by site.")
     as_kind("task", task, "__getitem__")
     seed = as_whole("seed", seed)
-    for k, (train, test) in enumerate(folds):
-        known = task[train] if prepare is None else prepare(k, train)
-        asked = task[test]
-        for name, rival in rivals.items():
-            began = time.perf_counter()
-            rng = generator(seed, name, k)
-            predictor = rival.learn(known, rng)
-            said = predictor.predict(asked, rng, n_draws)
-            yield Held(name, k, train, test, predictor, said, rng, time.perf_counter() - began)
+    some_jobs(n_jobs)
+    folder = None if n_jobs == 1 else folder
+
+    def jobs() -> Iterator[_Job]:
+        for k, (train, test) in enumerate(folds):
+            known = filed(task[train] if prepare is None else prepare(k, train), folder, f"known{k + 1}")
+            asked = filed(task[test], folder, f"asked{k + 1}")
+            for name, rival in rivals.items():
+                yield _Job(name, rival, k, train, test, known, asked)
+
+    if n_jobs == 1:
+        for job in jobs():
+            yield from _each(job, n_draws, seed, keep)
+        return
+    listed = [(job, n_draws, seed, keep) for job in jobs()]  # what prepares them may itself use the processes
+    for found in elsewhere(_all, listed, n_jobs):
+        yield from found
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One rival in one fold."""
+
+    name: str
+    rival: Any
+    fold: int
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+    known: Any
+    asked: Any
+
+
+def _all(*job: Any) -> list[Any]:
+    """Of one rival in one fold, in a process of its own."""
+    return list(_each(*job))
+
+
+def _each(job: _Job, n_draws: int, seed: int, keep: Callable[[Held], Any] | None) -> Iterator[Any]:
+    """What one rival says of the test sites of one fold, piece by piece."""
+    from threadpoolctl import threadpool_limits
+
+    began = time.perf_counter()
+    rng, test, asked = generator(seed, job.name, job.fold), job.test, read(job.asked)
+    with threadpool_limits(limits=1):  # so that sums keep their order
+        predictor = job.rival.learn(read(job.known), rng)
+    start = copy.deepcopy(rng)
+    for part in pieces(len(test)):
+        at, places = (test, asked) if len(test) <= PIECE else (test[part], asked[part])
+        # The same state each time: a draw is the same map in every piece.
+        own = rng if part.start == 0 else copy.deepcopy(start)
+        said = predictor.predict(places, own, n_draws)
+        took = time.perf_counter() - began
+        held = Held(job.name, job.fold, job.train, at, predictor, said, rng, took, places)
+        yield held if keep is None else keep(held)
+        began = time.perf_counter()
 
 
 def baselines(rng: Rng = 0, n_jobs: int = 1) -> dict[str, Any]:

@@ -802,7 +802,8 @@ _TOKEN = re.compile(r"([\d.]+)?([A-Za-z%‰]*?)(C|Q|W)?\^?\(?([+-]?\d+)?\)?")
 def _parse(unit: str) -> _Parsed | None:
     """Factor to kg, m, s and mol, their powers, and of what substance; None if not known."""
     text = unit.strip().translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−µμ[]", "0123456789--uu  "))
-    text = text.replace("CO2", "Q").replace("H2O", "W").replace("**", "^").replace("per mil", "permil")
+    for word, letter in (("CO2-C", "C"), ("CO2", "Q"), ("H2O", "W"), ("**", "^"), ("per mil", "permil")):
+        text = text.replace(word, letter)
     text = re.sub(r"\bper\b", "/", re.sub(r"[*·]|(?<=[A-Za-z0-9])\.(?=[A-Za-z])", " ", text))
     if text in ("1", "-", "", "none"):
         return 1.0, (0, 0, 0, 0), ""

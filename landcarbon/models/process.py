@@ -26,7 +26,8 @@ model.observed(theta, forcing))`).
 outside, as CLM5 does, its own parameters are `DEFAULT`; :func:`published` finds the one or the other.
 
 Forcing is an array whose first axis is the sites, or an object with `shape` (leading axes),
-`forcing[rows]` and `expand()` (one more axis after the sites), as `clm5.Forcing`.
+`forcing[rows]` and `expand()` (one more axis after the sites), as `clm5.Forcing`. One that lies on disk
+has `read()` too, which gives the numbers; models are handed these (:func:`whole`).
 
 Adjoint of a steady state: Cacuci (1981), doi 10.1063/1.525186; `landcarbon.matrix.column` has it.
 """
@@ -41,7 +42,7 @@ from numpy.typing import NDArray
 
 from landcarbon.matrix.errors import InputError, as_array, as_kind
 
-__all__ = ["HIGHEST_CARBON", "Model", "expand", "leading", "observed_values", "published"]
+__all__ = ["HIGHEST_CARBON", "Model", "expand", "leading", "observed_values", "published", "whole"]
 
 Array = NDArray[np.float64]
 
@@ -129,6 +130,19 @@ def leading(forcing: Any) -> tuple[int, ...]:
     return tuple(forcing.shape)
 
 
+def whole(forcing: Any) -> Any:
+    """The forcing as a model takes it: read, where it lies on disk.
+
+    Examples
+    --------
+    >>> whole(np.ones((5, 3))).shape
+    (5, 3)
+    """
+    if isinstance(forcing, np.ndarray):
+        return as_array("forcing", forcing)
+    return forcing.read() if hasattr(forcing, "read") else forcing
+
+
 def expand(forcing: Any) -> Any:
     """The same forcing for several members of each site: a new axis after the sites.
 
@@ -137,6 +151,7 @@ def expand(forcing: Any) -> Any:
     >>> expand(np.ones((5, 3))).shape
     (5, 1, 3)
     """
+    forcing = whole(forcing)
     if isinstance(forcing, np.ndarray):
-        return as_array("forcing", forcing)[:, None]
+        return forcing[:, None]
     return as_kind("forcing", forcing, "expand", hint="Give an array, sites first, or a clm5.Forcing.").expand()

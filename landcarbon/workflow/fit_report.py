@@ -6,7 +6,7 @@
     Path("fit.html").write_text(page, encoding="utf-8")
 
 The page needs no other file and asks no other host. It is the same for jars (`Fit`) and for whatever was
-sampled from a `Posterior`.
+sampled from a `Posterior`; a `TableFit` brings its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from landcarbon.assimilation import Draws, Ensemble, Fit, Posterior
+from landcarbon.assimilation import Draws, Ensemble, Fit, Posterior, TableFit
 from landcarbon.assimilation.replicas import Replicas
 from landcarbon.course import fit_plots
 from landcarbon.matrix.errors import InputError, Rng, as_kind
@@ -40,14 +40,14 @@ class _Part:
 
 
 def fit_report(
-    found: Fit | Draws | Ensemble, data: Any = None, *, posterior: Posterior | None = None,
+    found: Fit | TableFit | Draws | Ensemble, data: Any = None, *, posterior: Any = None,
     title: str = "A fit", rng: Rng = 0,
 ) -> str:
     """The page as text.
 
     Parameters
     ----------
-    found : Fit, Draws or Ensemble
+    found : Fit, TableFit, Draws or Ensemble
         What `fit` or `sample` returned; of one site.
     data : optional
         What was read, such as `Jars`: printed as it prints itself, with the rows that are not used.
@@ -67,7 +67,9 @@ def fit_report(
     InputError
         Draws without their posterior.
     """
-    as_kind("found", found, Fit, Draws, Ensemble, hint="Give what fit() or sample() returned.")
+    as_kind("found", found, Fit, TableFit, Draws, Ensemble, hint="Give what fit() or sample() returned.")
+    if isinstance(found, TableFit):
+        return fit_report(found.draws, data, posterior=found.model, title=title, rng=rng)
     if isinstance(found, Fit):
         whole = found.replicas(rng)
         prior: Any = found.model.prior

@@ -8,14 +8,13 @@
 structure              its parameters                                                       draws
 ====================== ==================================================================== ============
 PRODA, end to end      those of each network of the run's maps, and what they leave open    see below
+one batch              the one set that fits all profiles of the run best                   1
 CLM5 as published      `clm5.DEFAULT` everywhere                                            1
 ====================== ==================================================================== ============
 
-The file of a run holds each network's parameters at a cell, and the interval of every parameter, but not
-how the errors of two parameters go together. So many sets are drawn, each parameter by itself, the same
-deviations at every cell; kept are those whose map of today is nearest to the map of the run, cell by cell, in
-units of its own interval. They agree on today as well as such draws can; what they do next is the question.
-From Python, `forecasting.projection.parameter_draws` takes the networks themselves.
+A set is a network's parameters plus one draw of what no network tells, the same draw in every cell, as in the
+maps of the run: errors of two parameters stay together. All sets agree on the carbon of today as well as the
+run knows it; what they do next is the question.
 """
 
 from __future__ import annotations
@@ -47,8 +46,7 @@ Array = NDArray[np.float64]
 
 MAPS = {"map": "PRODA", "end_to_end": "end to end"}
 PUBLISHED = "CLM5 as published"
-TRIED = 8  # sets drawn for one that is kept
-TAIL = 1.6449  # standard deviations from the middle of a 90 % interval to its end
+ONE = "one batch"
 
 
 def project_run(
@@ -110,16 +108,17 @@ def project_run(
     lat, lon, land = lat[at.used], lon[at.used], at.forcing
     theta: dict[str, Array] = {}
     for name, cells in maps.items():
-        theta[name], off = _draws(_at(cells, lat, lon), land, float(cells.attrs.get("depth", 1.0)), n_draws, rng)
-        tell(f"{name}: {theta[name].shape[1]} networks, {n_draws} sets each; their maps of today are "
-             f"{off:.2f} standard deviations from the run's, root mean square")  # fmt: skip
+        theta[name] = _draws(_at(cells, lat, lon), n_draws, rng)
+        tell(f"{name}: {theta[name].shape[1]} networks, {n_draws} sets each")
+        if "one_batch" in cells:
+            theta[ONE] = np.broadcast_to(cells["one_batch"].values, (len(lat), 1, 1, len(clm5.PARAMETERS)))
+    learned = list(theta)
     theta[PUBLISHED] = np.broadcast_to(clm5.DEFAULT, (len(lat), 1, 1, len(clm5.PARAMETERS)))
     chosen = scenarios if isinstance(scenarios, Sequence) else scenarios_of(scenarios, lat, lon)
     projection = project(theta, land, chosen, until=until).assign_coords(
         latitude=("place", lat, {"units": "degrees_north"}), longitude=("place", lon, {"units": "degrees_east"})
     )
-    learned = projection.sel(structure=list(maps))
-    result = {"projection": projection, "variance": variance_by_source(learned)}
+    result = {"projection": projection, "variance": variance_by_source(projection.sel(structure=learned))}
     result["published"] = variance_by_source(projection.sel(structure=[PUBLISHED]))[["change"]]
     tell(f"books are closed to {projection.attrs['imbalance']:.0e} of what a column holds")
     Path(out).mkdir(parents=True, exist_ok=True)
@@ -157,30 +156,16 @@ def _at(cells: xr.Dataset, lat: Array, lon: Array) -> xr.Dataset:
     return cells.sel(latitude=xr.DataArray(lat, dims="place"), longitude=xr.DataArray(lon, dims="place"))
 
 
-def _draws(
-    cells: xr.Dataset, land: clm5.Forcing, depth: float, n: int, rng: np.random.Generator
-) -> tuple[Array, float]:
-    """Parameters (place, network, draw, p) that agree with the map of today, and how far they are off."""
+def _draws(cells: xr.Dataset, n: int, rng: np.random.Generator) -> Array:
+    """Parameters (place, network, draw, p): those of each network, and draws of what it leaves open."""
     prior = Prior(clm5.PARAMETERS)
     if list(cells["parameter"].values) != list(prior.names):
         raise InputError("the parameters of this run are not those of landcarbon.models.clm5.")
     member = _inside(prior, cells["member_parameters"].transpose("place", "network", "parameter").values)
-    low, high = (
-        _inside(prior, cells[f"parameters_{end}"].transpose("place", "parameter").values) for end in ("lower", "upper")
-    )
-    own = np.sqrt(np.maximum(((high - low) / (2 * TAIL)) ** 2 - member.var(axis=1), 0.0))
-    noise = rng.standard_normal((TRIED * n, len(prior)))
-    dz = np.diff(np.minimum(np.append(0.0, clm5.LAYERS.bottom), depth)) / 1000.0
-    middle, sd = np.log(cells["stock"].values), np.log(cells["stock_upper"].values / cells["stock_lower"].values)
-    kept, off = [], []
-    for k in range(member.shape[1]):
-        theta = prior.from_real(member[:, k, None] + own[:, None] * noise)
-        today = np.log(clm5.observed_values(theta, land.expand()) @ dz)
-        far = np.sqrt((((today - middle[:, None]) / (sd[:, None] / (2 * TAIL))) ** 2).mean(axis=0))
-        best = np.argsort(far)[:n]
-        kept.append(theta[:, best])
-        off.append(far[best])
-    return np.stack(kept, axis=1), float(np.sqrt(np.mean(np.square(off))))
+    noise = cells["left_open"].transpose("draw", "parameter").values.astype(float)
+    rows = rng.choice(len(noise), (member.shape[1], n))
+    theta: Array = prior.from_real(member[:, :, None] + noise[rows])
+    return theta
 
 
 def _inside(prior: Prior, theta: Any) -> Array:
@@ -208,19 +193,18 @@ def page(result: Mapping[str, xr.Dataset]) -> str:
         "plain numbers or the user's own; none is a forecast.</p>",
         "<h2>What changes, and how far the columns agree</h2>",
         _changes(variance, result["published"], structures),
-        f"<p class=small>kgC m⁻² by {last}: mean over networks and draws, 90 % of them in brackets.</p>",
+        f"<p class=small>kgC m⁻² by {last}: mean over networks and draws; where there are several, 90 % of them in "
+        "brackets.</p>",
         _fans(variance, structures),
         "<h2>Who owns the spread</h2>",
         _shares(variance),
-        "<p>Scenario: which climate comes. Structure: PRODA or end to end. Network: members of the same method. "
-        "Parameters: what the networks leave open, drawn so that today's map is kept. Interactions: how far these "
-        "answer the scenarios differently.</p>",
+        "<p>Scenario: which climate comes. Structure: PRODA, end to end or one batch. Network: members of the same "
+        "method. Parameters: what the networks leave open. Interactions: how far these answer the scenarios "
+        "differently.</p>",
         "<h2>How far to trust it</h2>",
         "<p>The columns know carbon of today. How it answers warming hangs on q10, of which a profile says next to "
-        "nothing, and on how much of the carbon turns over within a century, of which radiocarbon says more. The "
-        "network's draws are of each parameter by itself, kept where they agree with today's map; draws from the "
-        "networks themselves, in Python, keep how parameters go together. Litter follows a factor, not a "
-        "vegetation.</p>",
+        "nothing, and on how much of the carbon turns over within a century, of which radiocarbon says more. "
+        "Litter follows a factor, not a vegetation.</p>",
     ]
     return html_page(title, parts)
 
@@ -235,7 +219,7 @@ def _changes(variance: xr.Dataset, published: xr.Dataset, structures: list[str])
             values = last.sel(scenario=scenario, structure=name).values.ravel()
             values = values[np.isfinite(values)]
             low, high = np.quantile(values, [0.05, 0.95])
-            cells.append(f"{values.mean():+.2f} ({low:+.2f} to {high:+.2f})")
+            cells.append(f"{values.mean():+.2f}" + (f" ({low:+.2f} to {high:+.2f})" if values.size > 1 else ""))
         rows.append((*cells, f"{float(np.nanmean(old.sel(scenario=scenario).values)):+.2f}"))
     return html_table(("scenario", *structures, PUBLISHED), rows)
 
@@ -259,6 +243,8 @@ def _fans(variance: xr.Dataset, structures: list[str]) -> str:
         ax.set_title(scenario, fontsize=9)
     for ax in axes.ravel()[len(names) :]:
         ax.axis("off")
+    for ax in axes.ravel()[len(names) - wide : len(names)]:
+        ax.tick_params(labelbottom=True)  # the lowest of each column
     axes[0, 0].legend(fontsize=7)
     for ax in axes[:, 0]:
         ax.set_ylabel("change [kgC m⁻²]")

@@ -29,7 +29,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from landcarbon.assimilation.runs import some_jobs
+from landcarbon.assimilation.runs import elsewhere, some_jobs
 from landcarbon.datasets.climate import covariates_at, forcing_at
 from landcarbon.datasets.outlines import inside
 from landcarbon.datasets.profiles import Profiles
@@ -49,11 +49,14 @@ from landcarbon.learning.attribution import compare, control
 from landcarbon.learning.folds import Folds, blocked_folds
 from landcarbon.learning.hybrid import Hybrid
 from landcarbon.learning.rivals import RIVALS
+from landcarbon.learning.shelf import filed, shelved
+from landcarbon.learning.shelf import read as read_back
+from landcarbon.learning.task import pieces
 from landcarbon.learning.validation import Rival
 from landcarbon.matrix.errors import InputError, as_array
 from landcarbon.matrix.frozen import keep_whole
 from landcarbon.models import clm5
-from landcarbon.models.process import expand
+from landcarbon.models.process import expand, whole
 from landcarbon.store import Store, fingerprint, put, read_netcdf, short, to_netcdf
 from landcarbon.workflow.verdict import FEW_BLOCKS, by_depth, most_explained, verdict
 
@@ -86,12 +89,14 @@ BLOCKS = (2.0, 1.0, 0.5, 0.25, 0.1)
 MOST_CELLS = 5000  # of a map whose grid was not asked for
 CONTROL_CELLS = 800
 EFFICIENCY_SITES = 500
+LEFT_OPEN = 200  # draws of what the environment does not tell, kept for projections
 DEFAULT_DRAWS = 20
 TWIN_MAPS = 30  # possible maps over which the shares of a twin have their interval
 LEARNING = 0.0125  # CPU seconds a profile and fold, all rivals of four networks, as on the stored run
 LARGEST = 100_000  # land cells of any map; their draws fill some GB
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what makes a spreadsheet compute a cell
 NO_CELL = "no cell of the climate or the environment near"
+BARREN = "no plants grow there in this climate, and a synthetic world has no carbon there"
 TOO_DEEP = "no layer above the bottom of the column"
 
 
@@ -161,11 +166,12 @@ class _Land:
     """Profiles with everything that is known of their places."""
 
     profiles: Profiles
-    forcing: clm5.Forcing
+    forcing: Any  # clm5.Forcing, or Rows of one on disk
     covariates: pd.DataFrame
     climate: xr.Dataset
     environment: xr.Dataset | None
     theta: NDArray[np.float64] | None = None  # true parameters, of a twin
+    work: Work = field(default_factory=Work)
 
 
 def run(
@@ -234,6 +240,7 @@ def run(
         plan = _settled(plan, land)
         lost = len(profiles) - len(land.profiles)
         if plan.twin:
+            land = _cut(land, _growing(land, plan), BARREN)
             made = twin_survey(land.profiles, land.forcing, land.covariates, error=plan.error, rng=plan.seed)
             land = replace(land, profiles=made.profiles, theta=made.theta)
             tell("a twin: every carbon value from here on is synthetic, and its truth is known")
@@ -243,6 +250,8 @@ def run(
         card = {name: getattr(plan, name) for name in ("error", "n_members", "n_iter", "n_rounds", "seed")}
         card |= {"profiles": land.profiles.layers, "covariates": land.covariates, "climate": land.forcing}
         store.claim(card, "profiles, environment and options")
+        forcing = shelved(land.forcing, store.folder / "forcing")
+        land = replace(land, forcing=forcing, work=Work(store.folder / "tasks", n_jobs, progress))
         sites = _assimilate(land, plan, store.folder, n_jobs, progress)
         land = _without(land, sites)
         put(_defused(land.profiles.report).to_csv(lineterminator="\n"), folder / "profiles.csv")
@@ -257,6 +266,7 @@ def run(
             tell(f"places asked for: {folder / 'at.csv'}")
         for sentence in verdict(result):
             tell(sentence)
+        store.forget("tasks")
         from landcarbon.workflow.report import page
 
         put(page(result), folder / "report.html")
@@ -352,6 +362,8 @@ def _stages(
 def _account(profiles: Profiles, land: _Land, sites: proda.Sites, plan: Plan, lost: int) -> xr.Dataset:
     """What each site says, and what became of every profile that was read."""
     account = profiles.summary()
+    barren = len(profiles) - lost - len(sites) - len(sites.failed)
+    left = [f"{barren} profiles are left out: {BARREN}"] if barren else []
     found = sites.to_dataset().assign(
         layers=("site", land.profiles.sites["layers"].to_numpy()),
         latitude=("site", land.covariates["latitude"].to_numpy(), {"units": "degrees_north"}),
@@ -363,7 +375,7 @@ def _account(profiles: Profiles, land: _Land, sites: proda.Sites, plan: Plan, lo
         "plan": json.dumps(asdict(plan)), "synthetic": int(land.profiles.synthetic), "read": len(profiles.report),
         "used": len(profiles), "without_a_cell": lost, "assimilated": len(sites),
         "failed": json.dumps({str(k): v for k, v in sites.failed.items()}),
-        "notes": json.dumps([*profiles.notes, *_doubts(land.profiles)]), "seconds": sites.seconds,
+        "notes": json.dumps([*profiles.notes, *left, *_doubts(land.profiles)]), "seconds": sites.seconds,
     })  # fmt: skip
 
 
@@ -508,15 +520,25 @@ def _without(land: _Land, sites: proda.Sites) -> _Land:
     if not sites.failed:
         return land
     assert sites.position is not None
-    reasons = {str(name): reason for name, reason in sites.failed.items()}
-    return _Land(
-        land.profiles.select(sites.position, reasons),
-        land.forcing[sites.position],
-        land.covariates.iloc[sites.position],
-        land.climate,
-        land.environment,
-        None if land.theta is None else land.theta[sites.position],
+    return _cut(land, sites.position, {str(name): reason for name, reason in sites.failed.items()})
+
+
+def _cut(land: _Land, rows: NDArray[np.intp], reason: str | Mapping[str, str]) -> _Land:
+    """Some of the profiles; the others are left out with a reason."""
+    if len(rows) == len(land.profiles):
+        return land
+    theta = None if land.theta is None else land.theta[rows]
+    chosen = land.profiles.select(rows, reason)
+    return replace(
+        land, profiles=chosen, forcing=land.forcing[rows], covariates=land.covariates.iloc[rows], theta=theta
     )
+
+
+def _growing(land: _Land, plan: Plan) -> NDArray[np.intp]:
+    """Profiles whose layers all hold carbon in the model: nothing decays where nothing grows, or under rock."""
+    task = _task(land, plan, Work())
+    theta = np.broadcast_to(clm5.PRODA_START, (len(task), 1, clm5.PRODA_START.size))
+    return np.flatnonzero(np.isfinite(task.log_likelihood(theta)[:, 0]))
 
 
 def _doubts(profiles: Profiles) -> list[str]:
@@ -582,16 +604,32 @@ def _with_gaps(data: xr.Dataset) -> xr.Dataset:
 def _blocked(land: _Land, plan: Plan) -> Task:
     assert plan.block is not None
     blocks = block_ids(land.covariates["latitude"], land.covariates["longitude"], plan.block)
-    return replace(_task(land, plan, Work()), groups=blocks)
+    return replace(_task(land, plan, land.work), groups=blocks)
 
 
 def _network(land: _Land, sites: proda.Sites, plan: Plan) -> proda.Network:
-    return proda.train(_blocked(land, plan).knowing(sites), n_networks=plan.n_networks, rng=plan.seed)
+    found: proda.Network = _learnt(_by_proda, _blocked(land, plan).knowing(sites), plan)
+    return found
 
 
 def _end_to_end(land: _Land, plan: Plan) -> Hybrid:
-    found: Hybrid = EndToEnd().learn(_blocked(land, plan), np.random.default_rng(plan.seed)).network
+    found: Hybrid = _learnt(_through_the_model, _blocked(land, plan), plan)
     return found
+
+
+def _learnt(how: Callable[[Any, Plan], Any], task: Task, plan: Plan) -> Any:
+    """By a process of its own, if there are any."""
+    if task.work.n_jobs == 1:
+        return how(task, plan)
+    return next(iter(elsewhere(how, [(filed(task, task.work.out, how.__name__), plan)], task.work.n_jobs)))
+
+
+def _by_proda(task: Any, plan: Plan) -> proda.Network:
+    return proda.train(read_back(task), n_networks=plan.n_networks, rng=plan.seed)
+
+
+def _through_the_model(task: Any, plan: Plan) -> Any:
+    return EndToEnd().learn(read_back(task), np.random.default_rng(plan.seed)).network
 
 
 def _map(make: Callable[[], proda.Network | Hybrid], land: _Land, plan: Plan) -> xr.Dataset:
@@ -615,6 +653,11 @@ def _map(make: Callable[[], proda.Network | Hybrid], land: _Land, plan: Plan) ->
     cells["beyond"].attrs["long_name"] = "covariates outside the range of the training sites"
     members = network.prior.from_real(np.moveaxis(network.parameters(covariates), 0, 1))
     cells["member_parameters"] = (("site", "network", "parameter"), members)
+    cells["left_open"] = (("draw", "parameter"), network.left_open(LEFT_OPEN, plan.seed), {"units": "1"})
+    cells["left_open"].attrs["long_name"] = "what no network tells, unbounded coordinates: the same draws in every cell"
+    if isinstance(network, Hybrid):
+        start = network.prior.from_real(network.outputs.start)
+        cells["one_batch"] = ("parameter", start, {"long_name": "the one set that fits all sites best"})
     cells = _applicable(cells, Applicability.of(land.covariates, folds, network.scaling), covariates, plan)
     cells = cells.set_index(site=["latitude", "longitude"]).unstack("site")
     # Rows and columns without land too, so that the grid is even.
@@ -633,7 +676,8 @@ def _applicable(cells: xr.Dataset, area: Applicability, covariates: pd.DataFrame
             f"No map: not one of its {shown.size} cells is like the places that were learned from. Take a smaller box, "
             "a finer grid, or profiles from more places."
         )
-    cells = cells.where(xr.DataArray(shown, dims="site"))
+    everywhere = cells[[name for name, variable in cells.items() if "site" not in variable.dims]]
+    cells = cells.drop_vars(list(everywhere)).where(xr.DataArray(shown, dims="site")).merge(everywhere)
     cells["dissimilarity"] = ("site", index, {"units": "1"})
     cells["dissimilarity"].attrs["long_name"] = "distance to the nearest profile's environment over the mean distance"
     return cells.assign_attrs(land=shown.size, shown=int(shown.sum()), threshold=area.threshold)
@@ -741,7 +785,8 @@ def _default(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
     """
     few = np.sort(np.random.default_rng(plan.seed).permutation(len(sites))[:EFFICIENCY_SITES])
     theta = sites.prior.from_real(sites.draws[few, :DEFAULT_DRAWS])
-    found = compare(np.broadcast_to(clm5.DEFAULT, theta.shape), land.forcing[few], theta, depth=plan.depth).data
+    forcing = whole(land.forcing[few])
+    found = compare(np.broadcast_to(clm5.DEFAULT, theta.shape), forcing, theta, depth=plan.depth).data
     return found.assign_attrs(sites=few.size)
 
 
@@ -782,7 +827,7 @@ def _against_truth(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
     r = [[np.corrcoef(true[:, k], found[:, k])[0, 1] for k in range(true.shape[1])] for found in told.values()]
     goes = {"truth": land.theta, **{name: sites.prior.from_real(found) for name, found in told.items()}}
     few = np.sort(np.random.default_rng(plan.seed).permutation(len(sites))[:CONTROL_CELLS])
-    forcing = land.forcing[few]
+    forcing = whole(land.forcing[few])
     right = control(land.theta[few][:, None], forcing, depth=plan.depth).data["share"].isel(draw=0)
     place = land.covariates.iloc[few]
     # Networks agree on what no profile tells: the interval is over possible maps, which scatter about them.
@@ -800,11 +845,16 @@ def _against_truth(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
     )
 
 
-def _goes_with_carbon(theta: NDArray[np.float64], forcing: clm5.Forcing, plan: Plan) -> float:
-    """Correlation of carbon use efficiency with ln stock over places."""
+def _goes_with_carbon(theta: NDArray[np.float64], forcing: Any, plan: Plan) -> float:
+    """Correlation of carbon use efficiency with ln stock over the places that hold carbon."""
     thick = np.diff(np.minimum(np.append(0.0, clm5.LAYERS.bottom), plan.depth))
-    stock = clm5.observed_values(theta, forcing) @ thick
-    return float(np.corrcoef(clm5.carbon_use_efficiency(theta, forcing)[0], np.log(stock))[0, 1])
+    found = []
+    for part in pieces(len(theta)):
+        here = whole(forcing[part])
+        stock = clm5.observed_values(theta[part], here) @ thick
+        some = stock > 0
+        found.append(np.stack([clm5.carbon_use_efficiency(theta[part][some], here[some])[0], np.log(stock[some])]))
+    return float(np.corrcoef(np.concatenate(found, axis=1))[0, 1])
 
 
 def _stage(store: Store, name: str, card: dict[str, Any], make: Callable[[], xr.Dataset]) -> xr.Dataset:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from html import escape
@@ -120,10 +121,22 @@ def html_figure(fig: Figure, alt: str, caption: str = "") -> str:
 def html_table(head: tuple[str, ...], rows: Any) -> str:
     """A table of texts and numbers, as the page shows them."""
     def line(cells: Any, tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(str(c))}</{tag}>" for c in cells) + "</tr>"
+        return "<tr>" + "".join(f"<{tag}>{typeset(str(c))}</{tag}>" for c in cells) + "</tr>"
 
     body = "\n".join(line(row, "td") for row in rows)
     return f"<table>\n<thead>{line(head, 'th')}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def typeset(text: str) -> str:
+    """Text for a page: escaped, a true minus before numbers, and no sign before a nought.
+
+    Examples
+    --------
+    >>> typeset("bias -0.00 (-0.12 to +0.00) < 1")
+    'bias 0.00 (−0.12 to 0.00) &lt; 1'
+    """
+    text = re.sub(r"(?<![\w.])[-+](?=0\.0+(?!\d))", "", escape(text))
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", text)
 
 
 # --- sections ------------------------------------------------------------------------------------
@@ -131,7 +144,7 @@ def html_table(head: tuple[str, ...], rows: Any) -> str:
 
 def _verdict(result: Groups) -> str:
     return (
-        "<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict(result)) + "</ul>"
+        "<ul>" + "".join(f"<li>{typeset(sentence)}</li>" for sentence in verdict(result)) + "</ul>"
     )
 
 

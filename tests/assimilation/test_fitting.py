@@ -27,7 +27,7 @@ def design(n_soils, n_jars, stated=STATED):
     shape = (n_soils, n_jars, DAY.size)
     data = JarData(
         tuple(f"s{i}" for i in range(n_soils)), (tuple(f"j{k}" for k in range(n_jars)),) * n_soils,
-        np.broadcast_to(DAY, shape), np.zeros(shape), np.ones(shape, bool),
+        np.broadcast_to(DAY, shape), np.ones(shape), np.ones(shape, bool),
     )  # fmt: skip
     return JarModel(pools(2), data, StatedPrior(stated))
 
@@ -35,7 +35,7 @@ def design(n_soils, n_jars, stated=STATED):
 def made(model, truth, rng):
     """The same model with values that the truths (soil, p) make."""
     values = model.simulate(truth[:, None], model.data.day, rng)[:, 0]
-    return replace(model, data=replace(model.data, log_flux=values))
+    return replace(model, data=replace(model.data, flux=values))
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,34 @@ def test_the_hierarchy_is_calibrated():
     np.testing.assert_allclose(result.coverage(0.9), 0.9, atol=0.09)
 
 
+@pytest.mark.parametrize("kind", ["absolute", "both"])
+def test_errors_as_they_are_and_both_are_calibrated(kind):
+    """The error of a flux in its unit, alone or beside the share; fluxes below zero are data as well."""
+    errors = {"floor": half_normal(2.0)} | ({"sigma": half_normal(0.2)} if kind == "both" else {})
+    named = {name: part for name, part in STATED.items() if name not in ("sigma", "tau", "memory")}
+    model = design(100, 3, named | errors | {"tau": half_normal(0.15)})
+    truth = model.prior.sample(rng=13, sites=(100,))
+    model = made(model, truth, 14)
+    assert (model.data.flux < 0).any()
+    found = sample(model.posterior(), "smc", 15, n_draws=200)
+    result = Calibration(model.prior.names, rank(truth, few(found, 99)), 99)
+    assert result.p_value(bins=10) > 0.01
+    np.testing.assert_allclose(result.coverage(0.9), 0.9, atol=0.1)
+
+
+def test_the_kind_of_error_is_a_word_of_the_front_door():
+    rng = np.random.default_rng(16)
+    table = jars_of(8, tau=0.1, sigma=0.05)
+    table["flux"] += 0.5 * rng.standard_normal(len(table))
+    found = fit(pools(2), table, errors="both", rng=1, n_draws=800)
+    assert {"sigma", "floor", "tau"} <= set(found.model.prior.names)
+    low, high = found.summary().xs("floor", level="parameter")[["5%", "95%"]].to_numpy().T
+    assert (low < 0.6).all() and (high > 0.4).all()
+    effects = found.jar_effects()
+    assert ((effects["5%"] < effects["median"]) & (effects["median"] < effects["95%"])).all()
+    assert "sigma" not in fit(pools(2), table, errors="absolute", rng=1, n_draws=100).model.prior.names
+
+
 def test_a_wrong_hierarchy_is_caught():
     """Jars that differ, told that they do not: the rates come out too sure."""
     model = design(120, 3)
@@ -159,12 +187,12 @@ def test_new_jars_are_covered_as_told():
     model = design(100, 4)
     truth = model.prior.sample(rng=9, sites=(100,))
     whole = made(model, truth, 10)
-    held = whole.data.log_flux[:, 3]
+    held = whole.data.flux[:, 3]
     mask = whole.data.mask.copy()
     mask[:, 3] = False
     model = replace(whole, data=replace(whole.data, mask=mask))
     found = Fit(model, sample(model.posterior(), "smc", 11, n_draws=200))
-    low, high = np.quantile(np.log(found.predict(DAY, 12)), [0.05, 0.95], axis=1)
+    low, high = np.quantile(found.predict(DAY, 12), [0.05, 0.95], axis=1)
     assert ((low < held) & (held < high)).mean() == pytest.approx(0.9, abs=0.055)
 
 
@@ -174,6 +202,8 @@ def test_new_jars_are_covered_as_told():
         (lambda t: fit(pools(2), {"a": 1}), "but a dict was given. Give a table of jars"),
         (lambda t: fit(pools(2), t.drop(columns="jar")), "no column 'jar'"),
         (lambda t: fit(pools(2), t.assign(flux=-1.0)), "flux must be above 0"),
+        (lambda t: fit(pools(2), t, errors="given"), "no errors 'given'"),
+        (lambda t: fit(pools(2), t, by="soil"), "differ by themselves"),
         (lambda t: fit(pools(2), t, {"q10": half_normal(1)}), "prior for 'q10', but the parameters are k_1"),
         (lambda t: fit(pools(2), pd.concat([t, t])), "two fluxes on day 1"),
         (lambda t: pools(2, "ring"), "choose 'parallel', 'series', 'feedback'"),

@@ -151,6 +151,21 @@ def assimilation_fitting():
     found.coverage(table, level=0.9)
 
 
+def assimilation_table_fit():
+    from landcarbon.assimilation import fit, plot_pools
+    from landcarbon.assimilation.stated import log_normal
+
+    rows = pd.DataFrame({"variable": "litter", "value": [700.0, 640.0, 610.0], "plot": ["a", "b", "a"],
+                         "time": [2013.0, 2014.0, 2016.0]})  # fmt: skip
+    found = fit(plot_pools("litter", since=2012.0), rows, {"input": log_normal(300, 1.5)}, by="plot", n_draws=40, rng=1)
+    found.predict(rows, rng=1)
+    found.coverage(rows, level=0.9, rng=1)
+    found.model.on(rows)
+    found.replicas(rng=1)
+    found.to_arviz(rng=1)
+    plot_pools("litter", since=2012.0).priors(rows)
+
+
 def assimilation_hmc():
     from landcarbon.assimilation.hmc import Hamiltonian
 

@@ -19,6 +19,7 @@ def write(tmp_path, text):
     [
         ("ugC g-1 d-1", 1.0, "ugC g-1 d-1"),
         ("mgC/kg/d", 1.0, "ugC g-1 d-1"),
+        ("mg CO2-C kg-1 d-1", 1.0, "ugC g-1 d-1"),
         ("mgCO2 g-1 h-1", 12.011 / 44.009 * 24 * 1000, "ugC g-1 d-1"),
         ("mgC gC-1 d-1", 1.0, "mgC gC-1 d-1"),
         ("gC kgC-1 d-1", 1.0, "mgC gC-1 d-1"),
@@ -48,6 +49,16 @@ def test_dates_count_from_the_first_of_their_soil(tmp_path):
     jars = read_jars_csv(write(tmp_path, text), {"flux": "ugC g-1 d-1"}, sep=";", decimal=",")
     assert jars.table["day"].to_list() == [0.0, 10.0, 0.0]
     assert jars.table["flux"].to_list() == [1.5, 2.5, 3.0]
+
+
+def test_a_date_that_cannot_be_read_is_a_reason_and_a_way_of_writing_them_is_not(tmp_path):
+    head, row = "soil,jar,date,flux [ugC g-1 d-1]\n", "pine,a,{},{}\n"
+    slip = head + row.format("2024-05-31", 3) + row.format("31/02/2024", 2) + row.format("2024-06-10", 1)
+    jars = read_jars_csv(write(tmp_path, slip))
+    assert jars.table["day"].to_list() == [0.0, 10.0]
+    assert jars.report["reason"].to_list() == ["", "date '31/02/2024' cannot be read", ""]
+    with pytest.raises(InputError, match="in one way only, such as '2004-02-05', but '05/06/2024'"):
+        read_jars_csv(write(tmp_path, head + row.format("05/06/2024", 3) + row.format("06/06/2024", 2)))
 
 
 def test_summed_co2_becomes_fluxes_between_visits(tmp_path):

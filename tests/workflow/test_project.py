@@ -43,7 +43,10 @@ def finished(climate, tmp_path_factory):
         forcing = forcing_at(y, x, grid.load()).forcing
     z0 = PRIOR.to_real(clm5.PRODA_START)
     member = PRIOR.from_real(z0 + np.array([-0.1, 0.1])[None, :, None] * np.ones((6, 1, 21)))
-    low, high = PRIOR.from_real(z0 - 0.4), PRIOR.from_real(z0 + 0.4)
+    # What is left open goes together: deep input with slow decay, and nothing else.
+    open_ = np.zeros((40, 21))
+    for name in ("efolding", "tau_s3"):
+        open_[:, PRIOR.names.index(name)] = np.random.default_rng(1).normal(0, 0.3, 40)
     dz = np.diff(np.minimum(np.append(0, clm5.LAYERS.bottom), 1.0)) / 1000
     stock = clm5.observed_values(np.tile(clm5.PRODA_START, (6, 1)), forcing) @ dz
     stock[5] = np.nan
@@ -54,14 +57,13 @@ def finished(climate, tmp_path_factory):
             "stock_lower": (grid, 0.6 * stock.reshape(3, 2)),
             "stock_upper": (grid, stock.reshape(3, 2) / 0.6),
             "member_parameters": ((*grid, "network", "parameter"), member.reshape(3, 2, 2, 21)),
-            "parameters_lower": ((*grid, "parameter"), np.tile(low, (3, 2, 1))),
-            "parameters_upper": ((*grid, "parameter"), np.tile(high, (3, 2, 1))),
+            "left_open": (("draw", "parameter"), open_),
         },
         {"latitude": LAT, "longitude": LON, "parameter": list(PRIOR.names)},
     )
     empty = xr.Dataset(attrs={"skipped": "not asked for"})
     groups = dict.fromkeys(region.GROUPS, empty) | {"map": cells, "end_to_end": cells.assign(
-        member_parameters=cells["member_parameters"].isel(network=[1, 0])
+        member_parameters=cells["member_parameters"].isel(network=[1, 0]), one_batch=("parameter", clm5.PRODA_START)
     )}
     folder = tmp_path_factory.mktemp("run")
     region.write(groups, folder / "proda.nc")
@@ -79,15 +81,15 @@ def test_a_run_through_time(finished, climate, tmp_path, capsys):
     with xr.open_dataset(tmp_path / "project.nc", group="variance") as data:
         variance = data.load()
     assert run.sizes["place"] == 5  # the cell without a map is left out
-    assert list(run.structure.values) == ["PRODA", "end to end", "CLM5 as published"]
+    assert list(run.structure.values) == ["PRODA", "end to end", "one batch", "CLM5 as published"]
     assert run.attrs["imbalance"] < 1e-9
     still = run.stock.sel(scenario="no change")
     np.testing.assert_allclose(still.isel(time=-1), still.isel(time=0), rtol=1e-6)  # single precision of the file
-    # Draws were kept because they agree with the map: nearer than its interval is wide.
     at = {name: xr.DataArray(run[name].values, dims="place") for name in ("latitude", "longitude")}
     today = region.read(finished / "proda.nc")["map"]["stock"].sel(at).drop_vars(list(at))
-    ratio = np.log(still.isel(time=0).sel(structure=["PRODA", "end to end"]) / today)
-    assert float(np.sqrt((ratio**2).mean())) < np.log(1 / 0.6) / 1.6449
+    found = still.isel(time=0)
+    np.testing.assert_allclose(found.sel(structure="one batch").isel(network=0, draw=0), today, rtol=1e-5)
+    assert float(np.abs(np.log(found.sel(structure=["PRODA", "end to end"]) / today)).mean()) < 0.6
     np.testing.assert_allclose(variance.variance.sum("part"), variance.total, rtol=1e-3, atol=1e-12)
     page = (tmp_path / "project.html").read_text(encoding="utf-8")
     assert "Who owns the spread" in page and 'alt="Change of soil carbon' in page

@@ -32,6 +32,9 @@ def steady_state(answer: Callable[[Any, Any], Any]) -> None:
         "Input times rate has the unit gC m⁻² yr⁻²; carbon has gC m⁻².",
     )
     expect(
+        x != 500.0 // 0.02, "value", "`//` divides and drops what follows the point; one `/` divides."
+    )
+    expect(
         np.isclose(answer(1000.0, 0.02), 2 * x), "limit", "Twice the input must store twice as much."
     )
     expect(
@@ -59,6 +62,13 @@ def half_life(answer: Callable[[Any], Any]) -> None:
     expect(np.shape(t) == (), "shape", "For one rate return one number.")
     expect(np.isfinite(t), "not finite", "The time is not a finite number for k = 0.04.")
     expect(t > 0, "sign", "A time after the start is positive: the logarithm of 1/2 is negative.")
+    by_year = -np.log1p(-k), -np.expm1(-k)
+    expect(
+        not np.isclose(t, np.log(2) / np.array(by_year)).any(),
+        "limit",
+        "That is for a pool that loses its share once a year, at the end. Here it loses all the time: "
+        "take X₀ exp(−k t) as it stands.",
+    )
     expect(
         np.isclose(answer(2 * k), t / 2),
         "units",
@@ -114,7 +124,10 @@ def question_card(answer: Callable[[], Any]) -> None:
         "shape",
         "List the pools by name: ['wood', 'soil'].",
     )
-    stock, flux, tau = (float(card[name]) for name in ("stock", "input", "residence_time"))
+    numbers = {name: card[name] for name in ("stock", "input", "residence_time")}
+    texts = [f"{name} is the text {value!r}" for name, value in numbers.items() if isinstance(value, str)]
+    expect(not texts, "shape", f"{'; '.join(texts)}: give the number alone, in gC m⁻² and years.")
+    stock, flux, tau = map(float, numbers.values())
     expect(np.isfinite([stock, flux, tau]), "not finite", "Stock, input and time must be numbers.")
     expect(min(stock, flux, tau) > 0, "sign", "Stock, input and residence time are positive.")
     expect(
@@ -125,6 +138,6 @@ def question_card(answer: Callable[[], Any]) -> None:
     expect(
         np.isclose(stock, flux * tau, rtol=0.1),
         "identity",
-        "At steady state the stock is input times residence time; these three numbers disagree by "
-        "more than 10 %.",
+        f"At steady state the stock is input times residence time: {flux:g} × {tau:g} = {flux * tau:g}, and "
+        f"your stock is {stock:g}, more than 10 % away.",
     )

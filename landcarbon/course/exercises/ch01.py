@@ -28,9 +28,10 @@ CO2_PER_C = 44.009 / 12.011
 def there_and_back(answer: tuple[Callable[[Any], Any], Callable[[Any], Any]]) -> None:
     """gtco2_to_ppm(ppm_to_gtco2(x)) = x, and 1 ppm = 7.78 GtCO2."""
     expect(
-        isinstance(answer, tuple) and len(answer) == 2,
+        isinstance(answer, tuple) and len(answer) == 2 and all(map(callable, answer)),
         "shape",
-        "Hand in both functions: check('01.1', (ppm_to_gtco2, gtco2_to_ppm)).",
+        "Hand in both functions, by their names without brackets: check('01.1', (ppm_to_gtco2, "
+        "gtco2_to_ppm)).",
     )
     there, back = answer
     one, ten = float(there(1.0)), float(there(10.0))
@@ -115,6 +116,11 @@ def imbalance(answer: Callable[..., Any]) -> None:
         "units",
         "One ppm is 2.124 PgC: multiply, do not divide.",
     )
+    expect(
+        not np.isclose(effect["growth_ppm"], -PGC_PER_PPM * CO2_PER_C, rtol=5e-3),
+        "units",
+        "The budget counts carbon: you turned the growth into the mass of CO₂, with its oxygen.",
+    )
     for name in ("fossil", "land_use_change"):
         expect(
             np.isclose(effect[name], 1.0),
@@ -135,6 +141,12 @@ def imbalance(answer: Callable[..., Any]) -> None:
     )
     error = ask(flux, sd)[1]
     parts = {name: ask(flux, dict.fromkeys(sd, 0.0) | {name: sd[name]})[1] for name in sd}
+    true = {name: value * (PGC_PER_PPM if name == "growth_ppm" else 1.0) for name, value in sd.items()}
+    expect(
+        not np.isclose(error, sum(value**2 for value in true.values()), rtol=5e-3),
+        "units",
+        "That is the sum of the squares, in (PgC yr⁻¹)²: the standard deviation is its root.",
+    )
     expect(
         not np.isclose(error, sum(parts.values())) or np.isclose(sum(parts.values()), max(parts.values())),
         "identity",
@@ -145,12 +157,12 @@ def imbalance(answer: Callable[..., Any]) -> None:
         "units",
         "The error of the growth is in ppm too: convert it like the growth itself.",
     )
-    true = {name: value * (PGC_PER_PPM if name == "growth_ppm" else 1.0) for name, value in sd.items()}
+    off = [name for name in sd if not np.isclose(parts[name], true[name], rtol=5e-3)]
     expect(
-        all(np.isclose(parts[name], true[name], rtol=5e-3) for name in sd),
+        not off,
         "value",
-        "With one error alone, the error of the imbalance is that error (in PgC); yours is not, for "
-        "at least one term.",
+        f"With one error alone, the error of the imbalance is that error, in PgC. Yours is not for "
+        f"{', '.join(f'{name}: {parts[name]:.3g} from {sd[name]:g}' for name in off)}.",
     )
     expect(
         np.isclose(error, np.sqrt(sum(value**2 for value in true.values())), rtol=5e-3),
@@ -184,11 +196,12 @@ def apparent_times(answer: Callable[..., Any]) -> None:
             missing = [name for name in wanted if name not in given]
             expect(not missing, "incomplete", f"The dict lacks: {', '.join(missing)}.")
             X, npp, out, by_in, by_out = (np.asarray(given[name], dtype=float) for name in wanted)
+            wrong = [f"{name} has shape {np.shape(given[name])}" for name in wanted if np.shape(given[name]) != t.shape]
             expect(
-                all(part.shape == t.shape for part in (X, npp, out, by_in, by_out)),
+                not wrong,
                 "shape",
-                "Each entry has one number for each time; stock and respiration are sums over the "
-                "pools.",
+                f"Each entry has one number for each of the {t.size} times; stock and respiration are sums "
+                f"over the pools, `model.respiration(X)` is at the times. In yours {', '.join(wrong)}.",
             )
             expect(
                 np.isfinite([X, npp, out, by_in, by_out]), "not finite", "An entry is not finite."

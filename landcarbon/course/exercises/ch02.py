@@ -67,11 +67,15 @@ def derivatives(answer: Callable[[float, float, float], Any]) -> None:
     )
     effect = np.array([at(*row) - start for row in 1000.0 * np.eye(3)]).T / 1000.0
     own = np.diag(effect)
+    expect(
+        not np.allclose(own, 1 - BOG.K), "identity",
+        "That is the carbon of a year later, X + dX; asked is the change alone.",
+    )
     expect(own < 0, "sign", "More carbon in a pool must mean that more leaves it: a loss has a minus.")
     expect(
         not np.allclose(own, -1 / BOG.K),
         "units",
-        "The box shows a residence time in years. Carbon divided by years is a flux; carbon times "
+        "The box shows the years of one visit. Carbon divided by years is a flux; carbon times "
         "years is not.",
     )
     names = BOG.pools
@@ -82,6 +86,11 @@ def derivatives(answer: Callable[[float, float, float], Any]) -> None:
             passed == 0 or not np.isclose(own[j], -BOG.K[j] * (1 + passed)),
             "mass balance",
             f"What {names[j]} passes on is subtracted twice: it is a part of all that leaves the box.",
+        )
+        expect(
+            passed == 0 or not np.isclose(own[j], -BOG.K[j] * (1 - passed)),
+            "mass balance",
+            f"{names[j]} loses only what is respired; what it passes on has to leave it too.",
         )
         expect(
             not BOG.transfer[j].any() or np.isclose(own[j], -BOG.K[j]) or effect[j].sum() != own[j],
@@ -104,6 +113,14 @@ def derivatives(answer: Callable[[float, float, float], Any]) -> None:
             BOG.transfer[i, j] == 0 or not np.isclose(effect[i, j], 0),
             "incomplete",
             f"The arrow from {names[j]} to {names[i]} has no term yet: it is a fraction of what "
+            f"leaves {names[j]}.",
+        )
+    for i, j in arrows:
+        at(*(1000.0 * np.eye(3)[j]))
+        expect(
+            BOG.transfer[i, j] == 0 or not np.isclose(effect[i, j], BOG.transfer[i, j] * BOG.K[i]),
+            "identity",
+            f"The arrow from {names[j]} to {names[i]} takes the years of {names[i]}: it is a fraction of what "
             f"leaves {names[j]}.",
         )
     respired = -effect.sum(axis=0)
@@ -150,22 +167,35 @@ def diagram(answer: Callable[[], Any]) -> None:
         "Return a dict with the entries 'rates', 'shares' and 'arrows'.",
     )
     rates, shares, arrows = (card[name] for name in wanted)
+    for name, value in (("rates", rates), ("shares", shares)):
+        expect(
+            isinstance(value, dict), "shape",
+            f"{name} is a dict with the names of pools as keys: {{'litter': …, 'soil': …}}.",
+        )
+    expect(set(shares) <= set(PAPER), "incomplete", f"Shares go to {', '.join(PAPER)}, and to no other names.")
     expect(
-        set(rates) == set(PAPER) and set(shares) <= set(PAPER),
+        set(rates) == set(PAPER),
         "incomplete",
         f"Give a rate to each of {', '.join(PAPER)}, and no other names.",
     )
     expect(
-        all(len(arrow) == 3 and {*arrow[:2]} <= set(PAPER) for arrow in arrows),
+        isinstance(arrows, list | tuple) and all(np.shape(arrow) == (3,) for arrow in arrows),
         "shape",
-        "An arrow is (source, target, fraction), with the names of two pools.",
+        "arrows is a list, and an arrow is (source, target, fraction), with the names of two pools.",
+    )
+    strange = sorted({name for arrow in arrows for name in arrow[:2]} - set(PAPER))
+    expect(
+        not strange,
+        "shape",
+        f"{', '.join(strange)}: no pool of the equations. What is respired needs no arrow, it is what the "
+        f"fractions lack to 1; what enters stands in the shares.",
     )
     K = np.array([float(rates[pool]) for pool in PAPER])
     expect(K > 0, "sign", "A rate is positive; the minus stands in the equation.")
     expect(
         not np.allclose(K, 1 / PAPER_M.diagonal()),
         "units",
-        "These are residence times in years; rates are per year.",
+        "These are times in years; rates are per year.",
     )
     expect(
         np.allclose(K, PAPER_M.diagonal()),
@@ -209,10 +239,11 @@ def diagram(answer: Callable[[], Any]) -> None:
             "mass balance",
             f"{pool} passes on {passed:.2f} of what leaves it; nothing can pass on more than 1.",
         )
+    off = [f"{s} → {t}" for s, t in true if not np.isclose(given[s, t], true[s, t])]
     expect(
-        all(np.isclose(given[pair], true[pair]) for pair in true),
+        not off,
         "value",
-        "A fraction times the rate of its source does not give the coefficient in the equations.",
+        f"{', '.join(off)}: fraction times rate of the source does not give the coefficient in the equations.",
     )
     B = np.array([float(shares.get(pool, 0.0)) for pool in PAPER])
     expect(
@@ -248,6 +279,9 @@ def ecosystem(answer: Callable[[], Any]) -> None:
     missing = [name for name in wanted if name not in mine]
     expect(not missing, "incomplete", f"The dict lacks: {', '.join(missing)}.")
     n = len(mine["pools"])
+    for name in ("derivatives", "respiration"):
+        expect(callable(mine[name]), "shape", f"{name} is the function itself, its name without brackets.")
+    expect(np.shape(mine["input"]) == (), "shape", "The input is one number: all carbon that enters, added up.")
     expect(n >= 4 and len(set(mine["pools"])) == n, "incomplete", "Name four different pools or more.")
     supply = float(mine["input"])
     expect(np.isfinite(supply) and supply > 0, "sign", "The input is a positive number.")
@@ -262,7 +296,11 @@ def ecosystem(answer: Callable[[], Any]) -> None:
         value = np.asarray(mine["respiration"](X.copy()), dtype=float)
         expect(value.shape == (), "shape", "respiration(X) returns one number: all that leaves.")
         expect(np.isfinite(value), "not finite", "The respiration is not a finite number.")
+        expect(value >= 0, "sign", "Respiration is what leaves: a positive number, or zero.")
         return float(value)
+
+    def gap(X: np.ndarray) -> float:
+        return float(change(X).sum() - supply + breath(X))
 
     X = np.full(n, START)
     for i in range(n):
@@ -273,6 +311,13 @@ def ecosystem(answer: Callable[[], Any]) -> None:
             "limit",
             f"{mine['pools'][i]} loses carbon although it is empty.",
         )
+    empty = np.full(n, 1e-9)
+    expect(
+        abs(gap(empty)) <= 1e-6 * supply,
+        "mass balance",
+        f"With next to nothing in the boxes the derivatives add up to {change(empty).sum():.4g} and the respiration is "
+        f"{breath(empty):.4g}, but the input is {supply:.4g}: does each part of it stand in one equation, once?",
+    )
     first, net, through = X.copy(), 0.0, 0.0
     for _ in range(round(YEARS / STEP)):
         middle = X + STEP / 2 * change(X)
@@ -291,11 +336,15 @@ def ecosystem(answer: Callable[[], Any]) -> None:
         "A pool becomes negative: some flux out of it does not stop when it is empty.",
     )
     error = abs(X.sum() - first.sum() - net)
+    alone = START * np.eye(n) + 1e-9
+    worst = int(np.argmax([abs(gap(row)) for row in alone]))
     expect(
         error <= CLOSURE * through,
         "mass balance",
-        f"The balance misses {error / through:.1e} of the carbon that went through. Which flux is "
-        f"lost in one equation and not gained, or respired, elsewhere?",
+        f"The balance misses {error / through:.1e} of the carbon that went through. Look at "
+        f"{mine['pools'][worst]}: with {START:g} gC in it alone the derivatives add up to "
+        f"{change(alone[worst]).sum():.4g}, input minus respiration is {supply - breath(alone[worst]):.4g}; you "
+        f"gave one flux in one of them only.",
     )
     expect(
         np.abs(X - first) > 1e-9,

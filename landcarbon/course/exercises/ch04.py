@@ -29,6 +29,11 @@ def residence_time(answer: Callable[[Any, Any], Any]) -> None:
     model = century3()
     M = model.outflow_matrix()
     tau = np.asarray(answer(M, model.B), dtype=float)
+    for slip in (np.linalg.inv(M) * model.B, np.linalg.inv(M) * model.B[:, None]):
+        expect(
+            np.shape(tau) != (3, 3) or not np.allclose(tau, slip), "shape",
+            "`*` multiplies entry by entry; a matrix times a vector is `@`, or np.linalg.solve(M, …) at once.",
+        )
     expect(
         tau.shape != (3, 3), "shape",
         "That is a matrix. M⁻¹ alone answers for carbon put into any pool; B says where input goes.",
@@ -45,7 +50,7 @@ def residence_time(answer: Callable[[Any, Any], Any]) -> None:
         "That adds up the inverse as if one unit entered each pool. B says which part of a unit enters where.",
     )
     expect(
-        not np.allclose(tau, M @ model.B), "units",
+        not np.allclose(tau, M @ model.B) and not np.allclose(tau, np.diag(M) * model.B), "units",
         "M B has the unit 1/yr. A time needs M in the denominator: undo the matrix, do not apply it.",
     )
     expect(
@@ -57,7 +62,28 @@ def residence_time(answer: Callable[[Any, Any], Any]) -> None:
         "Only carbon that enters from outside is counted. What pools hand on to each other spends "
         "time there too: use the whole matrix, not its diagonal.",
     )
-    expect(np.all(tau > 0), "sign", "Carbon cannot spend a negative time in a pool.")
+    expect(
+        not np.allclose(tau, 1 / (M @ model.B)), "units",
+        "One over M B is not the inverse of M applied to B: solve M τ = B.",
+    )
+    expect(np.all(tau >= 0), "sign", "Carbon cannot spend a negative time in a pool.")
+    expect(
+        np.all(tau > 0), "limit",
+        "Some pool gets no time at all. Carbon gets into each of them, from outside or from another pool.",
+    )
+    expect(
+        not np.allclose(tau, np.linalg.inv(M)[:, 0]), "incomplete",
+        "That is the first column of M⁻¹, as if all input entered the first pool. B says where it enters.",
+    )
+    expect(
+        not np.allclose(np.sort(tau), np.sort(1 / np.linalg.eigvals(M).real)), "identity",
+        "Those are the time scales 1/λ of the whole; asked are the years of a unit of input in each pool.",
+    )
+    times = (M @ tau) / np.where(model.B > 0, model.B, np.nan)
+    expect(
+        not (np.nanmax(times) - np.nanmin(times) < 1e-9 and not np.isclose(np.nanmean(times), 1)), "units",
+        f"M τ is {np.nanmean(times):.4g} times B: τ belongs to one unit of input a year, and is a time, no share.",
+    )
     expect(
         not np.allclose(tau, 1 / np.diag(M)), "identity",
         "1/k is the time of carbon that is in the pool already; not all input gets into each pool.",
@@ -124,6 +150,15 @@ def capacity_and_potential(answer: Callable[[Any, Any, Any], Any]) -> None:
         not same(end, u) and not same(end, (M @ u[..., None])[..., 0]), "units",
         "Your capacity is not carbon: it must be M⁻¹ u, an input times a time.",
     )
+    expect(
+        not (same(end, solved(M, change)) and same(missing, solved(M, u))), "identity",
+        "The two are exchanged: return the capacity first, the potential second.",
+    )
+    expect(
+        not same(missing, X) and not same(end, X), "identity",
+        "One of your two is the storage X itself. Capacity comes from the input alone, potential from "
+        "dX/dt alone.",
+    )
     turned = np.swapaxes(M, -1, -2)
     expect(
         not same(end, solved(turned, u)) and not same(missing, solved(turned, change)), "transposed",
@@ -131,7 +166,7 @@ def capacity_and_potential(answer: Callable[[Any, Any, Any], Any]) -> None:
     )
     diagonal = np.diagonal(M, axis1=-2, axis2=-1)
     expect(
-        not same(missing, change / diagonal), "limit",
+        not same(missing, change / diagonal) and not same(end, u / diagonal), "limit",
         "You divided by the diagonal of M, as if pools handed nothing on. Solve with the whole matrix.",
     )
     expect(
@@ -186,16 +221,34 @@ def soon_or_in_the_end(answer: Any) -> None:
     one = gained(old, new, 30.0)
     expect(np.shape(one) == (), "shape", "Return one number: the sum over all pools.")
     expect(np.isfinite(one), "not finite", "The gain is not a finite number.")
+    exact = _gain(old, new, 30.0)
+    start = old[0].steady_state(old[1]).sum()
+    at_once = gained(old, new, 1e-9)
+    for value, kind, message in (
+        (exact.sum() + start, "incomplete", "That is all carbon after 30 years; the gain is what it has more than at "
+         "the start."),
+        (exact.sum() / 30, "units", "That is the gain per year; asked is all that is gained."),
+        (exact.sum() / start, "units", "That is a share of the old carbon; asked is the gain itself, in gC m⁻²."),
+    ):
+        expect(not np.isclose(one, value, rtol=1e-3), kind, message)
     expect(
         not np.isclose(one, whole, rtol=1e-3), "limit",
         "After 30 years your forest has gained its whole new capacity: it needs time to get there.",
     )
     expect(
-        np.isclose(gained(old, new, 1e-9), 0, atol=1.0), "limit",
+        abs(one) < 1e-6 or one != at_once, "incomplete",
+        "After 30 years and after none your gain is the same: the run has to end at `years`.",
+    )
+    expect(
+        not np.isclose(at_once, _gain(old, new, 1.0).sum(), rtol=1e-3), "off by one",
+        "Your run goes on for a year although none has passed: end it at `years`, as in [0, years].",
+    )
+    expect(abs(one) > 1e-6, "incomplete", "Nothing changes in yours: run the model of `after`, not that of `before`.")
+    expect(
+        np.isclose(at_once, 0, atol=1.0), "limit",
         "At the moment of the change nothing is gained yet. Do you start from the old capacity?",
     )
     expect(one > 0, "sign", "This change gains carbon, yours loses it: take the end of the run minus its start.")
-    exact = _gain(old, new, 30.0)
     expect(
         not np.isclose(one, exact[-1], rtol=1e-3), "incomplete",
         "You count the soil alone: wood and litter are carbon too. Sum over all pools.",

@@ -31,6 +31,10 @@ def relaxation_time(answer: Callable[[Any], Any]) -> None:
     rates = np.linalg.eigvals(M).real
     time = answer(M)
     expect(
+        not isinstance(time, tuple), "shape",
+        "np.linalg.eig returns two things, the eigenvalues first; np.linalg.eigvals returns them alone.",
+    )
+    expect(
         np.shape(time) == (), "shape",
         "Return one time for the whole land: the slowest of all parts, not one for each pool.",
     )
@@ -53,13 +57,18 @@ def relaxation_time(answer: Callable[[Any], Any]) -> None:
         not np.isclose(time, np.log(2) / rates.min()), "units",
         "That is a half-life; the relaxation time is when 37 % is left.",
     )
+    expect(
+        not np.isclose(time, np.linalg.inv(M).sum(axis=0).max()), "identity",
+        "That is the longest mean stay, from M⁻¹; how fast a difference fades is told by the eigenvalues of M.",
+    )
     expect(np.isclose(answer(2 * M), time / 2), "units", "With all rates doubled, memory must halve.")
     start = np.linalg.eig(M)
     slow = np.real(start.eigenvectors[:, np.argmin(start.eigenvalues.real)])
     left = simulate(century3(), [0, float(time)], slow, 0.0).X.values[-1]
+    # 37 % is short for 1/e; taken by the word it is right too.
     expect(
-        np.allclose(left, np.exp(-1) * slow, rtol=1e-3, atol=1e-6), "value",
-        "After your time the slowest part has not shrunk to 37 %.",
+        np.isclose(time * rates.min(), [1.0, -np.log(0.37)], rtol=1e-3).any(), "value",
+        f"After your {time:.4g} years {left[-1] / slow[-1]:.1%} of the slowest part is left, not 37 %.",
     )
 
 
@@ -90,7 +99,15 @@ def slowest_rate(answer: Callable[[Any, Any, Any], Any]) -> None:
     true = 0.009
     rate = answer(t, X, Y)
     expect(np.shape(rate) == (), "shape", "Return one number, a rate per year.")
-    expect(np.isfinite(rate), "not finite", "The rate is not a finite number: did you take log of 0?")
+    expect(
+        np.isfinite(rate), "not finite",
+        "The rate is not a finite number: a logarithm of 0, or of less? Take |X − Y|, summed over the pools.",
+    )
+    distance = np.abs(X - Y).sum(axis=1)
+    expect(
+        not np.isclose(rate, -np.log(distance[-1]) / t[-1]), "incomplete",
+        "You took the last distance by itself: the rate compares it with the distance at another time.",
+    )
     slopes = [
         np.polyfit(t[late], np.log(run.sum(axis=1)[late]), 1)[0]
         for run in (X, Y) for cut in (-1.0, 0.5, 0.6) for late in [t > cut * t[-1]]
@@ -108,19 +125,23 @@ def slowest_rate(answer: Callable[[Any, Any, Any], Any]) -> None:
         "You took the logarithm to base 10; the rate belongs to the natural one, np.log.",
     )
     expect(
-        not np.isclose(rate, true * (t[1] - t[0]), rtol=0.04), "units",
+        not np.isclose(rate, true / np.log(2), rtol=0.015), "units",
+        "You took the logarithm to base 2; the rate belongs to the natural one, np.log.",
+    )
+    expect(
+        not np.isclose(rate, true * (t[1] - t[0]), rtol=0.015), "units",
         "Your rate is per step of the record, not per year: divide by the length of a step.",
     )
     expect(
         np.isclose(answer(t, 3 * X, 3 * Y), rate, rtol=1e-6), "identity",
-        "With three times the carbon in both runs the rate must stay the same.",
+        "With three times the carbon in both runs the rate must stay the same. Is it the slope, the first "
+        "number of np.polyfit, and that of the logarithm?",
     )
     other = _two_runs(model, 900.0, seed=2)
     expect(
         np.isclose(answer(*other), rate, rtol=1e-4), "identity",
         "Other weather changes your rate. Work with the difference of the runs; the weather drops out of it.",
     )
-    distance = np.abs(X - Y).sum(axis=1)
     whole = -np.polyfit(t, np.log(distance), 1)[0]
     first = -np.log(distance[1] / distance[0]) / (t[1] - t[0])
     expect(
@@ -173,8 +194,13 @@ def fire_mean(answer: Callable[..., Any]) -> None:
     expect(np.isfinite(calm), "not finite", "The mean is not a finite number.")
     expect(calm > 0, "sign", "Carbon cannot be negative.")
     expect(
+        not np.isclose(calm, 2000 * I / k, rtol=0.02), "incomplete",
+        "That is the sum over the years: divide by their number.",
+    )
+    expect(
         np.isclose(calm, I / k, rtol=0.02), "limit",
-        "Without fire the mean over 2000 years must be close to the capacity I/k.",
+        f"Without fire, at rate 0, the mean over 2000 years must be close to the capacity I/k = {I / k:.4g}; you "
+        f"gave {calm:.4g}. Does it burn, or does the input not come?",
     )
     harmless = run(0.1, 0.0, 2000, 0)
     expect(
@@ -184,10 +210,16 @@ def fire_mean(answer: Callable[..., Any]) -> None:
     one, again, *others = (run(rate, s, years, seed) for seed in (1, 1, 2, 3, 4))
     expect(
         not np.isclose(one, I / k, rtol=1e-3), "incomplete",
-        "Your pool does not burn: after a fire, is the new carbon kept?",
+        "Your pool does not burn: is chance asked every year, does a fire take a share of what is there, "
+        "and is the new carbon kept?",
     )
     expect(one == again, "seed", "The same rng must give the same result: take all chance from rng.")
     regular = I / k * _regular(k, s, 1 / rate)
+    always = I / k * (1 - s) * (1 - np.exp(-k)) / (1 - (1 - s) * np.exp(-k))
+    expect(
+        not np.isclose(one, always, rtol=0.1), "units",
+        "It burns every year in yours: `rate` is fires per year, the chance of one year, not the years between.",
+    )
     expect(
         one not in others, "choice" if np.isclose(one, regular, rtol=0.06) else "seed",
         "Another rng gives the very same result. Fires must come at random, drawn from rng, neither on a clock "

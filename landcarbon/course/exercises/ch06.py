@@ -29,7 +29,11 @@ U = np.array([300.0, 50.0, 0.0])
 def means(answer: Callable[[Any, Any], Any]) -> None:
     """Mean transit time 1ᵀM⁻¹u / 1ᵀu, mean age 1ᵀM⁻¹X / 1ᵀX."""
     found = answer(M, U)
-    expect(np.shape(found) == (2,), "shape", "Return two numbers: the mean transit time and the mean age.")
+    expect(
+        np.shape(found) == (2,),
+        "shape",
+        "Return two numbers, the mean transit time and the mean age of all carbon: no array for each pool.",
+    )
     transit, age = (float(v) for v in found)
     expect(np.isfinite([transit, age]), "not finite", "One of the two is not a finite number.")
     expect(min(transit, age) > 0, "sign", "Times are positive: with our signs, M⁻¹ has no negative entry.")
@@ -106,6 +110,10 @@ def transit_time_density(answer: Callable[[Any, Any, Any], Any]) -> None:
         "choice",
         "np.exp takes the exponential of each entry by itself; exp(−M a) of a matrix is scipy.linalg.expm.",
     )
+    outside = np.array([M.sum(axis=0) @ _expm(-M) @ U * x for x in a]) / U.sum()
+    expect(
+        not np.allclose(f, outside), "choice", "The age belongs inside the exponential: expm(−M · age)."
+    )
     expect(f >= 0, "sign", "A density is not negative; look at the sign of z.")
     expect(
         f[-1] < f[0],
@@ -133,8 +141,24 @@ def transit_time_density(answer: Callable[[Any, Any, Any], Any]) -> None:
         "limit",
         "Twice the input changes your density, but not how long carbon stays: divide by the input.",
     )
+    expect(
+        not np.allclose(f * np.linalg.solve(M, U).sum() / U.sum(), exact.pdf(a)),
+        "identity",
+        "You divided by the stock. Per gram of input means: divide by the input, the sum of u.",
+    )
+    expect(
+        not np.isclose(f.sum(), 1.0),
+        "identity",
+        "Your numbers add up to 1; what must be 1 is the area under the curve, and that asks for no scaling.",
+    )
     grid, weight = _panels()
     area = weight @ np.asarray(answer(M, U, grid), dtype=float)
+    expect(
+        np.isclose(area, 1.0, rtol=1e-6) or not np.isclose(area, 1.0, rtol=0.1),
+        "value",
+        f"The area is {area:.3f}, near 1 but not 1: a slope from differences of ages is rough. Take the rate "
+        f"of leaving itself.",
+    )
     expect(
         np.isclose(area, 1.0, rtol=1e-6),
         "identity",
@@ -170,8 +194,23 @@ def ranking(answer: tuple[Any, ...]) -> None:
     )
     ton_years, rank = answer[:2]
     start = np.array([0.2, 0.5, 0.3])
+    expect(
+        np.shape(ton_years(M, start, 20.0)) == (), "shape",
+        "Return one number, the sum over all pools: wherever the ton is, it is out of the air.",
+    )
     for horizon in (20.0, 100.0, 1000.0):
         S = float(ton_years(M, start, horizon))
+        left = (_expm(-M * horizon) @ start).sum()
+        for value, kind, message in (
+            (left, "units", "That is the share left at the horizon. Ton-years are the area under that curve, "
+             "in years."),
+            (1 - left, "units", "That is the share that has left by the horizon. Ton-years are an area, in years."),
+            (horizon * left, "limit", "Share at the horizon times horizon: more was there before. Ton-years are the "
+             "area under the whole curve."),
+            (np.linalg.solve(M, start - np.exp(-M * horizon) @ start).sum(), "choice",
+             "np.exp takes the exponential of each entry by itself; that of a matrix is scipy.linalg.expm."),
+        ):
+            expect(not np.isclose(S, value), kind, message)
         expect(np.isfinite(S), "not finite", f"The ton-years by {horizon:g} years are not a finite number.")
         expect(S > 0, "sign", "Ton-years are positive.")
         expect(
@@ -179,11 +218,6 @@ def ranking(answer: tuple[Any, ...]) -> None:
             "limit",
             "One ton can count at most once a year: no more than the horizon.",
         )
-    expect(
-        not np.isclose(float(ton_years(M, start, 100.0)), (_expm(-100 * M) @ start).sum()),
-        "units",
-        "That is the share left at the horizon. Ton-years are the area under that curve, in years.",
-    )
     half, one = float(ton_years(M, start / 2, 50.0)), float(ton_years(M, start, 50.0))
     expect(np.isclose(2 * half, one), "identity", "Half a ton must count half.")
     grid, weight = _panels(top=50.0)
@@ -193,10 +227,13 @@ def ranking(answer: tuple[Any, ...]) -> None:
         "value",
         "The area by 50 years does not hold: did you add up years in large steps?",
     )
+    far, stay = float(ton_years(M, start, 1e6)), np.linalg.solve(M, start).sum()
     expect(
-        np.isclose(float(ton_years(M, start, 1e6)), np.linalg.solve(M, start).sum(), rtol=1e-6),
+        np.isclose(far, stay, rtol=1e-6),
         "limit",
-        "For a horizon without end the area must become the mean time that the ton stays, 1ᵀM⁻¹ start.",
+        f"By a horizon of a million years the area must be the mean time that the ton stays, 1ᵀM⁻¹ start = "
+        f"{stay:.4g}; you gave {far:.4g}. Steps that fit 50 years are too long for this one: can the area be "
+        f"had without steps?",
     )
     options = {
         "vault": (np.array([[1e-4]]), np.array([1.0])),
@@ -207,12 +244,26 @@ def ranking(answer: tuple[Any, ...]) -> None:
     expect(set(order) == set(options), "shape", "Return the names of all options, each once.")
     expect(order[0] != "fast", "sign", "The order is upside down: the most ton-years come first.")
     expect(order == ["vault", "medium", "fast"], "value", "The names are not in the order of their ton-years.")
-    _fifth(rank, *answer[2:])
+    options["both"] = (np.diag([1.0, 1e-4]), np.array([0.9, 0.1]))
+    expect(
+        list(rank(options, 1000.0)) == ["vault", "both", "medium", "fast"],
+        "choice",
+        "By 1000 years the order is another than by 20: does `ranking` use its horizon?",
+    )
+    _fifth(ton_years, rank, *answer[2:])
 
 
-def _fifth(rank: Callable[..., Any], options: Mapping[str, Any], fifth: Callable[[], Any]) -> None:
+def _fifth(
+    ton_years: Callable[..., Any], rank: Callable[..., Any], options: Mapping[str, Any], fifth: Callable[[], Any]
+) -> None:
     own = fifth()
-    expect(len(own) == 2, "shape", "Return two things: the matrix M of your option, and where its ton goes.")
+    expect(
+        isinstance(own, tuple | list) and len(own) == 2
+        and all(np.asarray(part).dtype.kind in "fiu" for part in own),
+        "shape",
+        "Return two things made of numbers: the matrix M of your option [yr⁻¹], and where its ton goes, an "
+        "entry for each pool.",
+    )
     matrix, start = (np.asarray(part, dtype=float) for part in own)
     expect(
         matrix.ndim == 2 and start.shape == matrix.shape[:1] == matrix.shape[1:],
@@ -233,8 +284,14 @@ def _fifth(rank: Callable[..., Any], options: Mapping[str, Any], fifth: Callable
     )
     together = {**options, "fifth": (matrix, start)}
     soon, late = list(rank(together, 20.0)), list(rank(together, 1000.0))
-    expect(soon[-1] == "fifth", "choice", "By 20 years your option is not the last.")
-    expect(late[0] == "fifth", "choice", "By 1000 years your option is not the first.")
+    for order, place, years, word in ((soon, -1, 20.0, "last"), (late, 0, 1000.0, "first")):
+        there = order[place]
+        expect(
+            there == "fifth",
+            "choice",
+            f"By {years:.0f} years your option is not the {word}: it has {ton_years(matrix, start, years):.3g} "
+            f"ton-years, {there} has {ton_years(*options.get(there, (matrix, start)), years):.3g}.",
+        )
 
 
 def _expm(A: np.ndarray) -> np.ndarray:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landcarbon.course.checks import exercise, expect
+
+Array = NDArray[np.float64]
 
 
 @exercise(
@@ -27,11 +30,20 @@ def cost(answer: Callable[[Any, Any, Any], Any]) -> None:
     expect(np.shape(J) == (), "shape", "J is one number for one candidate: sum over the data.")
     expect(np.isfinite(J), "not finite", "J is not a finite number for three ordinary data.")
     expect(J >= 0, "sign", "J is a sum of squares and cannot be negative.")
-    expect(np.isclose(answer(d, d, sigma), 0.0), "limit", "A perfect candidate must have J = 0.")
+    expect(
+        np.isclose(answer(d, d, sigma), 0.0),
+        "limit",
+        "A perfect candidate must have J = 0. J is the misfit alone: no exponential, and no constant with σ or π.",
+    )
     expect(
         np.isclose(answer(1000 * d, 1000 * h, 1000 * sigma), J),
         "units",
         "J must not change when data, model and error are given in another unit.",
+    )
+    expect(
+        not np.isclose(answer(d, h, 2 * sigma), J),
+        "identity",
+        "J does not change when the errors do: `sigma` is not used.",
     )
     expect(
         np.isclose(answer(d, h, 2 * sigma), J / 4),
@@ -61,6 +73,69 @@ def _wall(theta: Any) -> float:
     return x if x >= 0 else np.inf
 
 
+def _look_at_the_moves(chain: Array, asked: Array, step: Array) -> None:
+    """What 400 rounds from the best candidate say of the proposals and of the comparison.
+
+    `asked` holds the candidates whose J was asked for, the start first, then one proposal a round.
+    """
+    moved = (np.diff(chain, axis=0) != 0).any(axis=1).mean()
+    expect(
+        moved > 0.0 or np.array_equal(chain[0], asked[0]),
+        "identity",
+        "All rows hold the last state: one array is written down 400 times and changed in place. Write down a copy.",
+    )
+    expect(
+        moved > 0.0,
+        "limit",
+        "Started at the best candidate, the chain never moves: worse ones must be accepted too, with "
+        "probability exp(−ΔJ).",
+    )
+    if len(asked) == len(chain) + 1:
+        proposed, stood = asked[1:], np.vstack([asked[:1], chain[:-1]])
+        expect(
+            not np.array_equal(chain, proposed),
+            "identity",
+            "Every proposal is written down, accepted or not. Write down where the chain stands after the round.",
+        )
+        kick = (proposed - stood) / step
+        expect(
+            np.abs(kick[:, 0] - kick[:, 1]).max() > 1e-9,
+            "identity",
+            "Both parameters always step together: draw one random number for each of them.",
+        )
+        expect(
+            np.abs(kick.mean(axis=0)) < 0.5 * kick.std(axis=0),
+            "sign",
+            "The proposals always go the same way: a step down must be as likely as a step up.",
+        )
+        expect(
+            kick.std(axis=0) < 3.0,
+            "value",
+            "The proposals lie much farther away than `step`: a step is `step` times a random number, wherever "
+            "the chain stands.",
+        )
+        better = np.array([_normal(theta) for theta in proposed]) < [_normal(theta) for theta in stood]
+        went = (chain == proposed).all(axis=1)
+        expect(
+            went[better].mean() < 1.0 or np.mean([_normal(theta) for theta in chain[-100:]]) < 100.0,
+            "limit",
+            "Better candidates are accepted, but worse ones too readily, however bad they are: the probability is "
+            "exp(−ΔJ), next to nothing when ΔJ is large.",
+        )
+    expect(
+        moved < 0.99,
+        "identity",
+        "With steps this long many proposals must be refused, but yours is accepted every time. Is "
+        "the comparison the right way round?",
+    )
+    expect(
+        np.mean([_normal(theta) for theta in chain[-100:]]) < 100.0,
+        "transposed",
+        "The chain climbs away from the best candidates: the comparison is turned round. A proposal with a "
+        "smaller J is always accepted.",
+    )
+
+
 @exercise(
     "14.2",
     level=2,
@@ -78,10 +153,11 @@ def metropolis(answer: Callable[..., Any]) -> None:
         return answer(J, np.array(start), np.asarray(step), n, np.random.default_rng(seed))
 
     begin, step = [1.0, -20.0], [4.0, 0.2]
-    asked: set[bytes] = set()
+    asked: dict[bytes, Array] = {}
 
     def counted(theta: Any) -> float:
-        asked.add(np.asarray(theta, dtype=float).tobytes())
+        theta = np.array(theta, dtype=float)
+        asked.setdefault(theta.tobytes(), theta)
         return _normal(theta)
 
     chain = np.asarray(run(counted, begin, step, 400, 1), dtype=float)
@@ -108,24 +184,7 @@ def metropolis(answer: Callable[..., Any]) -> None:
         "seed",
         "Two runs with the same generator differ: draw all random numbers from `rng`.",
     )
-    moved = (np.diff(chain, axis=0) != 0).any(axis=1).mean()
-    expect(
-        moved > 0.0, "limit",
-        "Started at the best candidate, the chain never moves: worse ones must be accepted too, with "
-        "probability exp(−ΔJ).",
-    )
-    expect(
-        moved < 0.99,
-        "identity",
-        "With steps this long many proposals must be refused, but yours is accepted every time. Is "
-        "the comparison the right way round?",
-    )
-    expect(
-        np.mean([_normal(theta) for theta in chain[-100:]]) < 100.0,
-        "transposed",
-        "The chain climbs away from the best candidates: the comparison is turned round. A proposal with a "
-        "smaller J is always accepted.",
-    )
+    _look_at_the_moves(chain, np.array(list(asked.values())), np.asarray(step))
     chain = np.asarray(run(_normal, begin, step, 12_000, 2), dtype=float)
     spread = chain.std(axis=0) / [2.0, 0.1]
     expect(
@@ -162,6 +221,13 @@ def metropolis(answer: Callable[..., Any]) -> None:
         "limit",
         "Where J is infinite nobody may stand: such a proposal is refused like any other bad one.",
     )
+    far = np.asarray(run(_normal, [7.0, -20.0], step, 12_000, 4), dtype=float)
+    expect(
+        np.abs(far.std(axis=0) / [2.0, 0.1] - 1) < 0.15,
+        "identity",
+        "Started far from the best candidate the chain spreads too widely. Once a proposal is accepted, its J is "
+        "the one to compare the next with: keep it together with theta.",
+    )
     expect(
         abs(walled.mean() - 1) < 0.12,
         "value",
@@ -189,8 +255,20 @@ def coverage(answer: Callable[..., Any]) -> None:
 
     right = share(1.0)
     expect(np.isfinite(right), "not finite", "The coverage is not a finite number for factor 1.")
-    expect(right <= 1.0, "units", "Return a share between 0 and 1, not per cent.")
+    expect(right <= 1.0, "units", "Return a share between 0 and 1: no per cent, and no count of jars.")
     half, double = share(0.5), share(2.0)
+    expect(
+        right > 0.1 or half > 0.1 or double > 0.1,
+        "limit",
+        f"With the right σ you return {right:.2g}. Return the share of jars whose interval holds the true k; the ends "
+        "of an interval are points of k, not weights.",
+    )
+    expect(
+        not {half, right, double} <= {0.0, 1.0},
+        "limit",
+        "Whatever σ is told, all jars hold the truth or none does. Does each jar have errors of its own, and is J a "
+        "sum over the days?",
+    )
     expect(
         abs(half - right) > 0.05 or abs(double - right) > 0.05,
         "identity",
@@ -208,6 +286,17 @@ def coverage(answer: Callable[..., Any]) -> None:
         "With the right σ your interval holds the truth in 95 %: that is the interval from 2.5 % to "
         "97.5 %, asked for is the one from 5 % to 95 %.",
     )
+    usual = {
+        0.755: "that is what J without its one half gives",
+        0.8: "that is the interval from 10 % to 90 %, asked for is the one from 5 % to 95 %",
+        0.683: "that is one standard deviation to both sides, and a 90 % interval is 1.645 of them",
+    }
+    for value, meaning in usual.items():
+        expect(
+            abs(right - value) > 0.02,
+            "limit",
+            f"With the right σ your interval holds the truth in {right:.0%}: {meaning}.",
+        )
     expect(
         abs(right - 0.9) < 0.03,
         "limit",

@@ -86,7 +86,9 @@ def read_traces(answer: Any) -> None:
     """One diagnosis a panel, each used once."""
     expect(isinstance(answer, dict), "shape", "Give a dict: {'A': 'fine', 'B': …}.")
     missing = sorted(set(_PANELS) - set(answer))
-    expect(not missing, "incomplete", f"No diagnosis yet for panel {', '.join(missing)}.")
+    expect(
+        not missing, "incomplete", f"No diagnosis yet for panel {', '.join(missing)}; the keys are the capital letters."
+    )
     unknown = sorted({str(v) for k, v in answer.items() if v not in DIAGNOSES and k in _PANELS})
     expect(
         not unknown, "choice",
@@ -117,6 +119,45 @@ def _reference_rhat(chains: Array) -> float:
     W = halves.var(axis=1, ddof=1).mean()
     B = n * halves.mean(axis=1).var(ddof=1)
     return float(np.sqrt(((n - 1) / n * W + B / n) / W))
+
+
+def _expect_rhat(given: float, chains: Array) -> None:
+    """The formula's value; what is known to miss it is named."""
+    right = _reference_rhat(chains)
+    half = chains.shape[1] // 2
+    halves = np.concatenate([chains[:, :half], chains[:, half : 2 * half]])
+    W, B_over_n = halves.var(axis=1, ddof=1).mean(), halves.mean(axis=1).var(ddof=1)
+    mean_sd = halves.std(axis=1, ddof=1).mean() ** 2
+
+    def with_(W: float, B_over_n: float, weight: float = (half - 1) / half) -> float:
+        return float(np.sqrt((weight * W + B_over_n) / W))
+
+    over = "`np.var` divides by n; asked for are variances over n − 1: `ddof=1`"
+    W_0, B_0 = halves.var(axis=1).mean(), halves.mean(axis=1).var()
+    slips = {
+        "the root is missing": right**2,
+        over: with_(W, B_0),
+        over + ", also within the halves": with_(W_0, B_0),
+        "the means have it, the variances within do not: `ddof=1` there too": with_(W_0, B_over_n),
+        "W has the weight (n − 1)/n": with_(W, B_over_n, 1.0),
+        "n is the length of a half, not of the whole chain": with_(W, B_over_n, 1 - 1 / chains.shape[1]),
+        "W is the mean of the variances, not of the standard deviations": with_(mean_sd, B_over_n),
+        "the numerator is no total variance: it is made of W and of the spread of the means": float(
+            halves.std(ddof=1) / np.sqrt(W)
+        ),
+    }
+    for meaning, value in slips.items():
+        expect(
+            not np.isclose(given, value, rtol=1e-9) or np.isclose(given, right, rtol=1e-9),
+            "value",
+            f"Nearly: {meaning}.",
+        )
+    expect(
+        np.isclose(given, right, rtol=1e-6),
+        "value",
+        "The direction is right, the value is not. Are the halves (2m, n/2), is W their mean variance, B/n the "
+        "variance of their means, and is the root taken?",
+    )
 
 
 @exercise(
@@ -173,11 +214,8 @@ def split_rhat(answer: Callable[[Array], Any]) -> None:
             "That is R-hat of the ranks, as ArviZ has it by default. It is a good one; asked for is the plain "
             "one, from the draws themselves.",
         )
-        expect(
-            abs(float(answer(chains)) / _reference_rhat(chains) - 1) < 0.01,
-            "value",
-            "The direction is right, the value is not: look for a missing root, or a factor n.",
-        )
+        _expect_rhat(float(answer(chains)), chains)
+    _expect_rhat(float(answer(apart[:, :20])), apart[:, :20])
 
 
 def mystery() -> dict[str, Callable[[Array, Any], Array]]:
@@ -212,10 +250,23 @@ def mystery() -> dict[str, Callable[[Array, Any], Array]]:
 
 def _exact(width: float, shift: float = 0.0) -> Callable[[Array, Any], Array]:
     def sampler(data: Array, rng: Any) -> Array:
+        expect(
+            np.ndim(data) == 1, "shape",
+            "`sampler` takes the data of many twins at once, one array (n,), and was called with something else.",
+        )
         noise = rng.standard_normal((np.size(data), 99)) / np.sqrt(2)
         return np.asarray(data)[:, None] / 2 + shift + width * noise
 
     return sampler
+
+
+def _fifty_below(data: Array, rng: Any) -> Array:
+    """Fifty draws far below every truth and 49 far above, in no order."""
+    return rng.permuted(np.tile(np.repeat([-1e3, 1e3], [50, 49]), (np.size(data), 1)), axis=1)
+
+
+def _prior_only(data: Array, rng: Any) -> Array:
+    return rng.standard_normal((np.size(data), 99))
 
 
 def _p(ranks: Array) -> float:
@@ -249,6 +300,18 @@ def ranks(answer: Callable[..., Any]) -> None:
         "A rank counts draws: whole numbers from 0 to 99.",
     )
     expect(
+        run(_fifty_below) == 50,
+        "value",
+        "Of 99 draws 50 lie far below each truth and 49 far above, so each rank must be 50: it counts the draws, in "
+        "whatever order they come, that are smaller than the truth.",
+    )
+    expect(
+        _p(run(_prior_only)) > 1e-4,
+        "identity",
+        "A sampler that ignores the data and draws from the prior is calibrated too, and yours says it is not. Is it "
+        "the truth that you rank, drawn from Normal(0, 1), or the datum?",
+    )
+    expect(
         _p(right) > 1e-4,
         "identity",
         "With an exact sampler the ranks must be uniform, and yours are not. The truth must come from "
@@ -279,7 +342,10 @@ def ranks(answer: Callable[..., Any]) -> None:
 )
 def culprit(answer: Any) -> None:
     """The sampler that forgets repeats."""
-    expect(answer in mystery(), "choice", f"Give one of the names {', '.join(mystery())}.")
+    expect(
+        isinstance(answer, str) and answer in mystery(), "choice",
+        f"Give one of the names {', '.join(mystery())}, as text and spelled as here.",
+    )
     expect(
         answer == _CULPRIT,
         "choice",

@@ -40,6 +40,11 @@ def learnt(answer: Callable[..., Any]) -> None:
         "The bits must not depend on the unit: only the ratio of the widths counts.",
     )
     expect(
+        not np.isclose(answer(8.0, 1.0), 3.0) or np.isclose(answer(9.0, 1.0), 2 * answer(3.0, 1.0)),
+        "value",
+        "Halvings need not be whole: from 9 to 1 must be twice as many as from 3 to 1. Do not round.",
+    )
+    expect(
         np.isclose(answer(8.0, 1.0), answer(8.0, 2.0) + answer(2.0, 1.0)),
         "identity",
         "Two steps must add up: from 8 to 2 and from 2 to 1 is from 8 to 1.",
@@ -100,6 +105,16 @@ def expected_bits(answer: Callable[..., Any]) -> None:
         "units",
         "A prior variance of 15 and an error variance of 1 leave a width of one quarter: two bits. "
         "Yours are in units of the natural logarithm.",
+    )
+    expect(
+        not np.isclose(one, 2.0 * np.log10(2.0)), "units", "That is a logarithm to the base 10; bits have the base 2."
+    )
+    expect(
+        not np.isclose(one, 4.0), "value", "Twice too many: the determinant is one of variances, hence the one half."
+    )
+    expect(
+        not np.isclose(one, 15.0 / 16.0), "choice",
+        "Those are degrees of freedom for signal, s²/(1 + s²); bits are ½ log₂(1 + s²).",
     )
     expect(
         np.isclose(one, 2.0),
@@ -167,7 +182,8 @@ def choose(answer: Callable[..., Any]) -> None:
         expect(
             len(set(picks)) == 3,
             "incomplete",
-            "A measurement is chosen twice; every candidate can be made once.",
+            "A measurement is chosen twice; every candidate can be made once. (The place of the best among those "
+            "left is not its row in S.)",
         )
         found = bits(S, picks)
         everything = {p: bits(S, p) for p in combinations(range(len(S)), 3)}
@@ -195,3 +211,10 @@ def choose(answer: Callable[..., Any]) -> None:
             "choice",
             "The first measurement is not the best single one: choose it before the others.",
         )
+        for i in (1, 2):
+            best = max(bits(S, [*picks[:i], k]) for k in range(len(S)) if k not in picks[:i])
+            expect(
+                bits(S, picks[: i + 1]) > best - 1e-9,
+                "choice",
+                f"Measurement {i + 1} of your plan is not the best one beside all {i} chosen before it.",
+            )

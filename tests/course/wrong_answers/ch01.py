@@ -40,6 +40,14 @@ def times(*, from_empty=False, growth_of=lambda g, t: (1 + g) ** t, npp_to_run=T
     return apparent_times
 
 
+def fluxes_of_steps(model, growth, t):
+    """The respiration of the run, which has one entry for each step."""
+    run = simulate(model, t, X0=model.steady_state(300.0), I=lambda s: 300 * (1 + growth) ** s)
+    X, out = run.X.sum("pool").values, run.respiration.sum("pool").values
+    npp = 300 * (1 + growth) ** t
+    return {"X": X, "npp": npp, "respiration": out, "by_npp": X / npp, "by_respiration": X / out}
+
+
 WRONG = {
     "01.1": [
         (way(lambda ppm: ppm * P), "units"),
@@ -49,6 +57,8 @@ WRONG = {
         (way(lambda ppm: ppm * P * R, lambda gt: gt * P * R), "identity"),
         (way(lambda ppm: ppm * P * R + 1), "limit"),
         (lambda ppm: ppm * P * R, "shape"),
+        ((7.78, 0.128), "shape", "without brackets"),
+        (way(lambda ppm: ppm * P * R, lambda gt: gt * R / P), "identity"),
     ],
     "01.2": [
         (rest(ppm=1.0), "units"),
@@ -60,6 +70,10 @@ WRONG = {
         (rest(add=lambda e: np.sqrt((e**2).mean())), "value"),
         (rest(land=0.9), "mass balance"),
         (lambda **given: rest()(**given)[0], "shape"),
+        (rest(ppm=P * R), "units", "mass of CO₂"),
+        (rest(add=lambda e: (e**2).sum()), "units", "its root"),
+        (rest(add=lambda e: np.sqrt((e[[0, 1, 2, 4]] ** 2).sum())), "value", "ocean_sink: 0 from 0.5"),
+        (rest(sd_ppm=np.sqrt(P)), "value", "growth_ppm"),
     ],
     "01.3": [
         (times(from_empty=True), "limit"),
@@ -68,5 +82,8 @@ WRONG = {
         (times(npp_to_run=False), "mass balance"),
         (times(summed=False), "shape"),
         (times(respired=0.9), "limit"),
+        (fluxes_of_steps, "stopped", "for the steps between"),
+        (lambda model, growth, t: tuple(times()(model, growth, t).values()), "shape", "dict"),
+        (lambda model, growth, t: times()(model, growth, t) | {"X": 1.0}, "shape", "X has shape ()"),
     ],
 }

@@ -34,6 +34,11 @@ def fraction_of_the_pool(plant, litter, peat):
     return [240 - plant / 4, 0.75 * plant - litter / 2.5, 0.25 * plant + 0.2 * litter - peat / 1000]
 
 
+def years_of_the_target(plant, litter, peat):
+    """The stock of the donor over the years of the pool where the arrow ends."""
+    return [240 - plant / 4, 0.75 * plant / 2.5 - litter / 2.5, (0.25 * plant + 0.2 * litter - peat) / 1000]
+
+
 def upwards(plant, litter, peat):
     a, b, c = plant / 4, litter / 2.5, peat / 1000
     return [240 + 0.75 * b + 0.25 * c - a, 0.2 * c - b, -c]
@@ -89,6 +94,9 @@ WRONG = {
         (lambda p, q, r: bog(p, q, r, on=0.8), "mass balance"),
         (lambda p, q, r: bog(p, q, r, to_litter=0.25, to_peat=0.75), "value"),
         (lambda p, q, r: [x * (1 if i else 0) for i, x in enumerate(bog(p, q, r))], "limit"),
+        (lambda p, q, r: np.add(bog(p, q, r), [p, q, r]), "identity", "a year later"),
+        (lambda p, q, r: np.add(bog(p, q, r), [0, 0.2 * q / 2.5, 0]), "mass balance", "only what is respired"),
+        (years_of_the_target, "identity", "the years of litter"),
     ],
     "02.2": [
         (card(arrows=scaled(RATES)), "units"),
@@ -103,6 +111,12 @@ WRONG = {
         (card(shares={"litter": 300.0, "soil": 100.0}), "units"),
         (card(arrows=[(s, t, 3 * f) for s, t, f in ARROWS]), "mass balance"),
         (card(arrows=[(s, t, 0.9 * f) for s, t, f in ARROWS]), "value"),
+        (lambda: (RATES, SHARES, ARROWS), "shape", "a dict with the entries"),
+        (card(rates=[2.0, 1.5, 0.05]), "shape", "rates is a dict"),
+        (card(shares=[0.75, 0.0, 0.25]), "shape", "shares is a dict"),
+        (card(arrows=[*ARROWS, ("litter", "air", 0.5)]), "shape", "air: no pool"),
+        (card(arrows=[*ARROWS[:-1], ("soil", "microbes", 0.01)]), "value", "soil → microbes"),
+        (card(arrows={("litter", "microbes"): 0.4}), "shape", "is a list"),
     ],
     "02.3": [
         (eco(chain, lambda X: breath(X, passed=0.5)), "mass balance"),
@@ -112,5 +126,10 @@ WRONG = {
         (eco(chain, breath, pools=("leaf", "wood", "soil")), "incomplete"),
         (eco(lambda X: chain(X).sum(), breath), "shape"),
         (eco(lambda X: chain(X) + X * X, breath), "not finite"),
+        (eco(lambda X: chain(X) + [300, 100, 0, 0], breath), "mass balance", "add up to 800"),
+        (eco(chain, lambda X: -breath(X)), "sign"),
+        (eco(chain, lambda X: (K * X).sum()), "mass balance", "Look at leaf"),
+        (eco(chain(np.full(4, 100.0)), breath), "shape", "without brackets"),
+        (lambda: eco(chain, breath)() | {"input": [300, 100]}, "shape", "one number"),
     ],
 }

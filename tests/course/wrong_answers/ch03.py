@@ -82,6 +82,19 @@ def whole_numbers(pools, arrows):
     return A
 
 
+def by_name(pools, arrows):
+    A = np.eye(len(pools))
+    for source, target, fraction in arrows:
+        A[target, source] = -fraction
+    return A
+
+
+def last_forgotten(X, I, B, f, k, xi):
+    dX = I * B - (np.eye(len(X)) - f) @ (xi * k * X)
+    dX[-1] = 0.0
+    return dX
+
+
 def lost_twice(X, I, B, f, k, xi):
     leaves = xi * k * X
     return I * B + f @ leaves - leaves - f.sum(axis=0) * leaves
@@ -96,6 +109,8 @@ WRONG = {
         (lambda pools, arrows: fill(pools, arrows, skip=1), "incomplete", "shoot → litter"),
         (whole_numbers, "value", "whole numbers"),
         (respired, "mass balance"),
+        (by_name, "stopped", "pools.index"),
+        (lambda pools, arrows: 2 * fill(pools, arrows), "identity"),
     ],
     "03.2": [
         (lambda X, I, B, f, k, xi: I * B - (np.eye(len(X)) - f) @ (k * X), "limit"),
@@ -112,6 +127,17 @@ WRONG = {
         (lost_twice, "mass balance", "subtracted twice"),
         (in_place, "value"),
         (one_after_the_other, "mass balance"),
+        (lambda X, I, B, f, k, xi: I * B + xi * (f @ (k * X)) - xi * k * X, "identity", "ξ of the pool that"),
+        (last_forgotten, "off by one", "all pools"),
+        (lambda X, I, B, f, k, xi: X + I * B - (np.eye(len(X)) - f) @ (xi * k * X), "identity", "the new carbon"),
+        (lambda X, I, B, f, k, xi: I * B + f @ (xi * k * X) - xi * k, "units", "a rate, per year"),
+        (lambda X, I, B, f, k, xi: I * B + f @ (xi * k * X) - (1 - f.sum(0)) * xi * k * X, "mass balance",
+         "Only what is respired"),
+        (lambda X, I, B, f, k, xi: len(X) * I * B - (np.eye(len(X)) - f) @ (xi * k * X), "mass balance",
+         "once for each arrow"),
+        (lambda X, I, B, f, k, xi: I * B - (np.eye(len(X)) - np.tril(f)) @ (xi * k * X), "incomplete",
+         "one of the two"),
+        (lambda X, I, B, f, k, xi: (I * B - (np.eye(len(X)) - f) @ (xi * k * X)).astype(int), "value", "whole numbers"),
         (lambda X, I, B, f, k, xi: (I * B - (np.eye(len(X)) - f) @ (xi * k * X)).sum(), "shape"),
     ],
     "03.3": [
@@ -120,6 +146,9 @@ WRONG = {
         (chain_system, "incomplete"),
         (own_generator, "seed"),
         (like_rates, "incomplete"),
+        (lambda n, rng: open_system(4, rng), "shape", "for any n"),
+        (lambda n, rng: open_system(n, np.random), "seed"),
+        (lambda n, rng: (np.eye(n) - open_system(n, rng)[0], np.ones(n)), "identity"),
     ],
     "03.4": [
         (two_pools, "choice"),
@@ -127,5 +156,8 @@ WRONG = {
         (lambda: ring(3, 1.0), "limit"),
         (lambda: ring(3, 1.2), "mass balance"),
         (lambda: (ring(3, 0.9)[0], -np.ones(3)), "sign"),
+        (lambda: (ring(6, 0.95)[0], 1.0), "shape", "one rate for each pool"),
+        (lambda: (ring(4, 0.95)[0], np.array([10, 1, 0.1, 0.01])), "choice", "far apart"),
+        (lambda: (2 * np.eye(3) - ring(3, 0.9)[0], np.ones(3)), "mass balance", "minus sign"),
     ],
 }

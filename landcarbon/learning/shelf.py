@@ -1,0 +1,155 @@
+"""What stays on disk until it is used: forcing until a model asks for it, a task until a process works on it.
+
+::
+
+    forcing of n sites  →  folder/*.npy  →  Rows: forcing[rows].read()
+
+A soil column has 500 numbers of forcing, its measurements some ten: of many sites the forcing would fill
+the memory, and every message to a process of a cluster. `Rows` holds which sites are meant; it is cut like
+any forcing, goes to another process as a path and row numbers, and is read piece by piece where it is used
+(:func:`landcarbon.models.process.whole`). A whole task can be filed alike: a process is sent its path. The
+folder must be one that all processes see.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_path
+from landcarbon.matrix.frozen import altered
+from landcarbon.models.process import expand, leading
+from landcarbon.store import NOT_SEEN, OnDisk, put
+
+__all__ = ["Filed", "Rows", "filed", "read", "shelved"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some sites of a forcing on disk.
+
+    Attributes
+    ----------
+    source : array or forcing object
+        Its large arrays lie in files.
+    rows : ndarray of int, (site,)
+    """
+
+    source: Any
+    rows: NDArray[np.intp]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Leading axes: the sites."""
+        return self.rows.shape
+
+    def __getitem__(self, index: Any) -> Rows:
+        """Some of them; nothing is read."""
+        try:
+            return Rows(self.source, self.rows[index])
+        except (IndexError, TypeError) as error:
+            raise InputError(f"index {index!r:.60} selects none of {len(self.rows)} sites: {error}.") from None
+
+    def read(self) -> Any:
+        """The forcing itself, in memory."""
+        return copy.copy(self.source[self.rows])
+
+    def expand(self) -> Any:
+        """The same with a new axis after the sites, for several members of each."""
+        return expand(self.read())
+
+
+def shelved(forcing: Any, folder: str | os.PathLike[str]) -> Rows:
+    """Put a forcing on disk.
+
+    Parameters
+    ----------
+    forcing : ndarray or dataclass of arrays, leading axis (site,)
+        See `landcarbon.models.process`.
+    folder : path
+        Files of an earlier forcing are replaced.
+
+    Returns
+    -------
+    Rows
+        Of all sites.
+
+    Raises
+    ------
+    InputError
+        A forcing without sites, a full disk.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     rows = shelved(np.arange(6.0).reshape(3, 2), name)
+    ...     rows[[2, 0]].read()
+    array([[4., 5.],
+           [0., 1.]])
+    """
+    folder, lead = Path(as_path("folder", folder)), leading(forcing)
+    if len(lead) != 1:
+        raise InputError(f"The forcing has leading axes {lead}: give one axis of sites.")
+    rows = np.arange(lead[0])
+    if isinstance(forcing, np.ndarray):
+        forcing = as_array("forcing", forcing)
+        return Rows(OnDisk.write(folder / "forcing.npy", [forcing], forcing.shape), rows)
+    as_kind("forcing", forcing, "__dataclass_fields__", hint="Give an array or a clm5.Forcing.")
+    large = {
+        name: OnDisk.write(folder / f"{name}.npy", [array], array.shape)
+        for name, array in vars(forcing).items()
+        if isinstance(array, np.ndarray) and array.ndim and array.shape[0] == lead[0]
+    }
+    return Rows(altered(forcing, **large), rows)
+
+
+@dataclass(frozen=True)
+class Filed:
+    """Something in a file."""
+
+    path: Path
+
+
+def filed(thing: Any, folder: str | os.PathLike[str] | None, name: str) -> Any:
+    """Put a thing into a file of a folder, as Python keeps it; with no folder it stays as it is.
+
+    Returns
+    -------
+    Filed or the thing
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     there = filed({"k": 0.02}, folder, "rates")
+    ...     there.path.name, read(there)
+    ('rates.pickle', {'k': 0.02})
+    >>> read(filed({"k": 0.02}, None, "rates"))
+    {'k': 0.02}
+    """
+    if folder is None:
+        return thing
+    from joblib import wrap_non_picklable_objects
+
+    path = as_path("folder", folder) / f"{name}.pickle"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    put(pickle.dumps(wrap_non_picklable_objects(thing, keep_wrapper=False)), path)  # it may hold modules
+    return Filed(path)
+
+
+def read(thing: Any) -> Any:
+    """What :func:`filed` has put into a file; anything else as it is."""
+    if not isinstance(thing, Filed):
+        return thing
+    try:
+        return pickle.loads(thing.path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(NOT_SEEN.format(thing.path)) from None
