@@ -363,5 +363,5 @@ def _site_ids(site_ids: Sequence[Any]) -> NDArray[Any]:
 
 
 def _reason(error: Exception) -> str:
-    text = f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
     return f"memory or disk was short, the next call tries again ({text})." if short(error) else text

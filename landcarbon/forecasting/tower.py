@@ -21,6 +21,7 @@ that loses to the regression has not used the weather as well as seven coefficie
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,7 +84,8 @@ def tower_skill(
     }
     lead = held - (found.until - 1)
     if lead[-1] < found.until / 2:
-        rivals["persistence"] = persistence(y[: found.until], int(lead[-1]), n_members, rng=rng)[:, lead - 1]
+        with suppress(InputError):  # where no two days used lie as far apart, its spread is not known
+            rivals["persistence"] = persistence(y[: found.until], int(lead[-1]), n_members, rng=rng)[:, lead - 1]
     seen = y[held]
     rows = {
         name: {

@@ -362,6 +362,8 @@ def _stages(
 def _account(profiles: Profiles, land: _Land, sites: proda.Sites, plan: Plan, lost: int) -> xr.Dataset:
     """What each site says, and what became of every profile that was read."""
     account = profiles.summary()
+    barren = len(profiles) - lost - len(sites) - len(sites.failed)
+    left = [f"{barren} profiles are left out: {BARREN}"] if barren else []
     found = sites.to_dataset().assign(
         layers=("site", land.profiles.sites["layers"].to_numpy()),
         latitude=("site", land.covariates["latitude"].to_numpy(), {"units": "degrees_north"}),
@@ -373,7 +375,7 @@ def _account(profiles: Profiles, land: _Land, sites: proda.Sites, plan: Plan, lo
         "plan": json.dumps(asdict(plan)), "synthetic": int(land.profiles.synthetic), "read": len(profiles.report),
         "used": len(profiles), "without_a_cell": lost, "assimilated": len(sites),
         "failed": json.dumps({str(k): v for k, v in sites.failed.items()}),
-        "notes": json.dumps([*profiles.notes, *_doubts(land.profiles)]), "seconds": sites.seconds,
+        "notes": json.dumps([*profiles.notes, *left, *_doubts(land.profiles)]), "seconds": sites.seconds,
     })  # fmt: skip
 
 

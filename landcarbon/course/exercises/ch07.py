@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.course.checks import exercise, expect
+from landcarbon.course.checks import exercise, expect, unlike
 from landcarbon.matrix import response
 from landcarbon.matrix.loops import Cycle
 from landcarbon.matrix.spinup import periodic
@@ -35,21 +35,25 @@ def temperature_scalar(answer: Callable[[Any, Any, Any], Any]) -> None:
     """Q10^((T − T_ref)/10): 1 at the reference, q10 and 1/q10 ten degrees away."""
     at = np.asarray(answer(15.0, 2.5, 15.0), dtype=float)
     expect(np.isfinite(at), "not finite", "The scalar at the reference is not a finite number.")
+    expect(np.isclose(at, 1.0), "limit", "At the reference temperature the scalar must be 1.")
     above = float(answer(25.0, 2.5, 15.0))
+    unlike(
+        above,
+        (1 / 2.5, "sign", "Your scalar falls with warmth: look at the order of the two temperatures."),
+        (2.5**10, "units", "One degree counts like ten: Q10 is a factor for ten degrees."),
+        (2.5**100, "units", "You multiply with ten; Q10 is a factor for ten degrees, so divide by ten."),
+        (2.0, "incomplete", "The q10 that is given is not used."),
+        (np.exp(2.5), "identity", "For one step of ten degrees that is e to the power q10: q10 itself is the base."),
+    )
+    half = float(answer(20.0, 2.5, 15.0))
+    expect(
+        not np.isclose(half, 1.0),
+        "value",
+        "Five degrees above the reference nothing has changed: `//` cuts the exponent down, divide with `/`.",
+    )
     below = float(answer(5.0, 2.5, 15.0))
     expect(
-        not np.isclose(above, 1 / 2.5),
-        "sign",
-        "Your scalar falls with warmth: look at the order of the two temperatures.",
-    )
-    expect(np.isclose(at, 1.0), "limit", "At the reference temperature the scalar must be 1.")
-    expect(
-        not np.isclose(above, 2.5**10),
-        "units",
-        "One degree counts like ten: Q10 is a factor for ten degrees.",
-    )
-    expect(
-        np.isclose(above, 2.5) and np.isclose(below, 1 / 2.5),
+        np.isclose(above, 2.5) and np.isclose(below, 1 / 2.5) and np.isclose(half, np.sqrt(2.5)),
         "value",
         "Ten degrees above the reference the scalar is q10, ten below it is its inverse. Yours is not: "
         "is the growth from degree to degree a factor, not a sum?",
@@ -87,16 +91,26 @@ def one_day(answer: Callable[[Any, Any, Any], Any]) -> None:
             start[j] = amount
         return np.asarray(answer(start.copy(), gpp, np.ones(8)), dtype=float) - start
 
+    kept = one(0, 1000.0)
+    expect(
+        not np.isclose(kept[0], -1000.0 - 1000.0 * rate[0]),
+        "incomplete",
+        "That is what a day changes. Return the pools of the next morning: what was there, and the change.",
+    )
     grown = one(None, 0.0, gpp=1000.0)
     expect(
         not np.isclose(grown.sum(), 1000.0, rtol=1e-6),
         "mass balance",
         "All of photosynthesis enters the pools. Plants respire 46 % of it; the shares sum to 0.54.",
     )
-    expect(
-        not (np.isclose(grown[1], 260) and np.isclose(grown[2], 140)),
-        "transposed",
-        "Wood and fine roots have swapped their shares of photosynthesis.",
+    unlike(
+        grown,
+        (1000 * model.B / 365, "units", "Photosynthesis is per day already; you divided it by 365."),
+        (365000 * model.B, "units", "Photosynthesis is per day already; you multiplied it with 365."),
+        (540 * model.B, "mass balance", "The plants' respiration is taken twice: the shares 0.14, 0.14 and 0.26 are "
+         "what is left of photosynthesis after it."),
+        (1000 * model.B[[0, 2, 1, *range(3, 8)]], "transposed",
+         "Wood and fine roots have swapped their shares of photosynthesis."),
     )
     expect(
         np.allclose(grown, 1000 * model.B, atol=1e-9)
@@ -185,12 +199,18 @@ def daily_scalar(answer: Callable[[Any, Any], Any]) -> None:
         "Your scalar is 24 times too large: the mean of the hours is asked for, not their sum.",
     )
     expect(
+        not np.allclose(flat, teco.temperature_scalar([5.0, 12.0, 20.0]).mean()),
+        "incomplete",
+        "All three days have the same scalar: average the 24 hours that follow each other, day by day.",
+    )
+    expect(
         np.allclose(flat, teco.temperature_scalar([5.0, 12.0, 20.0])),
         "limit",
         "On days without any swing the scalar is that of the temperature itself.",
     )
     hours = np.arange(72)
-    hourly = 10 + 9 * np.sin(2 * np.pi * hours / 24) + np.repeat([-4.0, 0.0, 5.0], 24)
+    day = 2 * np.pi * hours / 24
+    hourly = 10 + 9 * np.sin(day - 0.4) + 3 * np.cos(2 * day) + np.repeat([-4.0, 0.0, 5.0], 24)
     got = np.asarray(answer(hourly, 3.0), dtype=float)
     days = hourly.reshape(3, 24)
     of_the_mean = teco.temperature_scalar(days.mean(axis=1), 3.0)
@@ -201,10 +221,13 @@ def daily_scalar(answer: Callable[[Any, Any], Any]) -> None:
         "mean of the scalars is larger.",
     )
     ends = teco.temperature_scalar(np.stack([days.min(axis=1), days.max(axis=1)]), 3.0).mean(axis=0)
-    expect(
-        not np.allclose(got, ends, rtol=1e-6),
-        "value",
-        "You averaged the coldest and the warmest hour. The hours in between count as well.",
+    scalars = teco.temperature_scalar(days, 3.0)
+    unlike(
+        got,
+        (ends, "value", "You averaged the coldest and the warmest hour. The hours in between count as well."),
+        (np.median(scalars, axis=1), "value",
+         "That is the median. The decay of a day is a sum, so it goes with the mean."),
+        *((scalars[:, hour], "value", "That is the scalar of one hour; all 24 count.") for hour in range(24)),
     )
     mixed = teco.temperature_scalar(hourly.reshape(24, 3), 3.0).mean(axis=0)
     expect(
@@ -286,8 +309,23 @@ def month(answer: Callable[[Any, Any, Any, Any, Any], Any]) -> None:
         expect(not np.allclose(found, X - euler + F @ euler + p), "value",
                "ξ K / 12 of a pool is lost at first, but there is less and less of it in the month: use exp.")
         early = -np.expm1(-xi * K / 12) * (X + p)
-        expect(not np.allclose(found, X + p - early + F @ early), "off by one",
-               "The input of this month has decayed already; it arrives when the month is over.")
+        stay, handed = X - decayed, F @ decayed
+        daily, again = -np.expm1(-xi * K / 365) * X, np.exp(-xi * K / 12) * (X + handed)
+        unlike(
+            found,
+            (X + p - early + F @ early, "off by one",
+             "The input of this month has decayed already; it arrives when the month is over."),
+            (again + p, "off by one",
+             "What is handed on decays once more in its new pool: within a month each pool decays on its own."),
+            (stay + handed, "incomplete", "The input p is missing."),
+            (handed + p, "incomplete", "What did not decay is missing: it stays where it was."),
+            (stay + handed + p / 12, "units", "p is the portion of the month already; you divided it by twelve."),
+            (X - daily + F @ daily + p, "units", "You let a day pass: K is per year, and a month is a twelfth of it."),
+            (stay + (F * decayed).sum(axis=0) + p, "mass balance",
+             "You summed the columns of F times what decayed, which is all that a pool hands on. What pool i gets is "
+             "the sum of row i: F @ decayed."),
+            ((np.eye(3) - F) @ X, "incomplete", "Neither decay nor input is in it: how much of X decays in a month?"),
+        )
         expect(np.allclose(found, true, rtol=1e-10), "identity",
                "Not the pools after decay, handing over and input, in this order.")
 

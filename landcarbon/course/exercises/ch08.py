@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.course.checks import exercise, expect
+from landcarbon.course.checks import exercise, expect, unlike
 from landcarbon.matrix.loops import Cycle
 from landcarbon.matrix.spinup import native, periodic
 from landcarbon.models import teco
@@ -37,6 +37,11 @@ def years_to_converge(answer: Callable[[Any, Any], Any]) -> None:
     expect(np.shape(t) == (), "shape", "For one time scale and one error return one number.")
     expect(np.isfinite(t), "not finite", "The time is not a finite number.")
     expect(t > 0, "sign", "The time is positive: the logarithm of a number below 1 is negative.")
+    expect(
+        not (t == np.round(t) and abs(t - tau * np.log(100)) <= 1),
+        "value",
+        "You rounded to whole years. The time is a number like any other: leave it as it is.",
+    )
     expect(
         np.isclose(answer(2 * tau, 0.01), 2 * t),
         "units",
@@ -117,11 +122,22 @@ def periodic_state(answer: Callable[[Any, Any], Any]) -> None:
         "mass balance",
         "What came in during an early step also decays in the later ones: carry c through the loop.",
     )
-    mean = np.linalg.solve(np.eye(4) - keep.mean(axis=0), bring.mean(axis=0))
-    expect(
-        not np.allclose(X, mean),
-        "identity",
-        "That is the steady state of the mean step. A loop of different steps returns another state.",
+    one, Phi, c = np.eye(4), _product(keep), _brought(keep, bring)
+    early, P = np.zeros(4), one
+    for k, b in zip(keep, bring):
+        early, P = early + P @ b, k @ P
+    unlike(
+        X,
+        (np.linalg.solve(one - keep.mean(axis=0), bring.mean(axis=0)), "identity",
+         "That is the steady state of the mean step. A loop of different steps returns another state."),
+        (np.linalg.solve(one - keep.prod(axis=0), c), "identity",
+         "The matrices are multiplied entry by entry: steps in a row are a matrix product, `k @ Phi`."),
+        (np.linalg.solve(one - Phi, early), "off by one",
+         "What a step brings decays in the steps that come after it, not in those before: c becomes k @ c + b."),
+        (_fixed(keep.transpose(0, 2, 1), bring), "transposed",
+         "The steps are transposed: row i of Φ says what pool i keeps and gets."),
+        (np.linalg.solve(1 - Phi, c), "identity",
+         "`1 - Phi` takes each entry from 1. The 1 of the equation is the unit matrix, `np.eye(n)`."),
     )
     later = run(X, keep[:1], bring[:1])
     shifted = [np.roll(keep, -s, axis=0) for s in range(1, 6)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from landcarbon.course.checks import exercise, expect
+from landcarbon.course.checks import exercise, expect, unlike
 from landcarbon.matrix.nutrients import State, simulate
 from landcarbon.models import carbon_nitrogen as cn
 from landcarbon.models.pools import three_pool
@@ -40,8 +40,14 @@ def missing(answer: Callable[..., Any]) -> None:
     found = float(answer(800.0, 800.0, 1.0, 0.4, 10.0))
     expect(np.isfinite(found), "not finite", "The answer is NaN or infinite.")
     expect(not np.isclose(found, -6.0), "sign", "Six grams came and are not there: missing is positive.")
-    expect(not np.isclose(found, 0.6), "units", "Supply and loss are per year; ten years have passed.")
+    unlike(
+        found,
+        (0.6, "units", "Supply and loss are per year; ten years have passed."),
+        (6 / 800, "units", "That is a share of what was there; asked for are grams."),
+    )
     expect(np.isclose(found, 6.0), "mass balance", "Six grams more came than went, and the stock did not change.")
+    expect(np.isclose(answer(800.0, 810.0, 1.0, 0.5, 10.0), -5.0), "sign",
+           "Here five grams are there that never came: less than nothing is missing, so keep the sign.")
 
 
 @exercise(
@@ -61,6 +67,8 @@ def coupled(answer: Callable[..., Any]) -> None:
         found = answer(model.A, model.K, model.B, 600.0, c_to_n, supply, loss, half)
         expect(isinstance(found, (tuple, list)) and len(found) == 4, "shape",
                "Return four things: mineral N, φ, carbon, nitrogen.")
+        expect(np.size(found[0]) == 1 and np.size(found[1]) == 1, "shape",
+               "The order is mineral N, φ, carbon, nitrogen: the first two are single numbers.")
         m, phi = float(found[0]), float(found[1])
         X, N = (np.asarray(v, dtype=float) for v in found[2:])
         expect(X.shape == (3,) and N.shape == (3,), "shape", "Carbon and nitrogen have one value for each pool.")
@@ -71,7 +79,19 @@ def coupled(answer: Callable[..., Any]) -> None:
         expect(not np.isclose(phi, half / (m + half)), "limit", "With much mineral nitrogen φ goes to 1, yours to 0.")
         expect(np.isclose(phi, m / (m + half)), "identity", "φ is the share m / (m + half).")
         full = model.steady_state(600.0)
-        expect(not np.allclose(X, full), "incomplete", "This is the carbon without any limitation by nitrogen.")
+        M, u = model.outflow_matrix(), phi * model.B * 600.0
+        rows = np.linalg.solve(model.K[:, None] * model.A, u)
+        unlike(
+            X,
+            (full, "incomplete", "This is the carbon without any limitation by nitrogen: φ is missing, or stands on "
+             "both sides and cancels (here κ = K)."),
+            (u / model.K, "mass balance",
+             "Nothing is handed on here: A is left out, or transposed (its column j says what becomes of pool j)."),
+            (rows, "transposed",
+             "K has scaled the rows of A. What leaves pool j is K_j X_j: scale the columns, `A * K`."),
+            (np.linalg.solve(M, phi * 600.0 * np.ones(3)), "mass balance",
+             "Every pool gets all of the input; B says which share each gets."),
+        )
         expect(np.allclose(X, phi * full), "mass balance", "Input, φ B I, and outflow, A K X, do not balance.")
         expect(not np.allclose(N, X * c_to_n), "units", "c_to_n is carbon per nitrogen: divide by it.")
         expect(np.allclose(N, X / c_to_n), "identity", "Nitrogen stands to carbon in the ratio of each pool.")
@@ -82,11 +102,11 @@ def coupled(answer: Callable[..., Any]) -> None:
     level=3,
     title="Spin-up with feedback",
     hints=(
-        "One year of running tells you the mean growth and the mean rates; what carbon would they hold?",
-        "Solve mean(A κ) X = mean(B growth) after each year, with κ from `land.turnover` at each month; keep the "
-        "mineral pool of the run, and set N = X / c_to_e.",
-        "for year in range(40): run = simulate(...); kappa = [...]; X = solve(mean, B * run.growth.mean()); "
-        "state = State(X, {'N': X / c}, {'N': run.N_mineral[-1]})",
+        "One year of running tells you mean growth and mean rates; what carbon would they hold? And on which day?",
+        "After each year, with κ of each month from `land.turnover(state of the month, xi[k])` weighed by the carbon "
+        "it acts on, solve A κ X = B growth. That is the mean of a year; times end over mean, pool by pool, its end.",
+        "for _ in range(30): run = simulate(...); kappa = sum(κ X) / sum(X); X = solve(A * kappa, B * growth mean); "
+        "X *= run.X[-1] / run.X[1:].mean; state = State(X, {'N': X / c_to_e}, {'N': mineral N of the end})",
     ),
 )
 def spin_up(answer: Callable[..., Any]) -> None:

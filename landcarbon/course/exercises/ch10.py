@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import expm
 
-from landcarbon.course.checks import exercise, expect
+from landcarbon.course.checks import exercise, expect, unlike
 from landcarbon.matrix.steps import propagator
 from landcarbon.models import phosphorus
 
@@ -60,6 +60,15 @@ def build(answer: Callable[..., Any]) -> None:
     expect(not np.any(A - np.eye(3) > 0), "sign", "Transfers stand in A with a minus sign.")
     right = np.array([[1, -5 / 5.6, -1], [-50 / 50.005, 1, 0], [0, -0.6 / 5.6, 1]])
     expect(not np.allclose(A, right.T), "transposed", "Columns are where phosphorus comes from, rows where it goes.")
+    early = np.array([[1, -1, -1], [-50 / 50.005, 1, 0], [0, -0.6 / 5.6, 1]])
+    unlike(
+        A,
+        (np.eye(3) + (right - np.eye(3)) * K, "units",
+         "Rates stand in your A. Its entries are shares of what leaves a pool: divide by that pool's K."),
+        (early, "off by one",
+         "A share divides by the whole K of its pool, and yours was not complete yet: fill K first, then A."),
+        (np.trunc(right), "value", "The shares are cut to whole numbers: make A of floats, `np.eye(n)`."),
+    )
     expect(np.allclose((A * K).sum(axis=0), losses, atol=1e-12), "mass balance",
            "Each column of A K must add up to what is lost from the soil.")
     expect(np.allclose(A, right), "value", "The shares are right in sum but not each in its place.")
@@ -83,16 +92,34 @@ def implicit_steps(answer: Callable[..., Any]) -> None:
     expect(np.isfinite(found), "not finite", "The state has become NaN or infinite.")
     back = np.linalg.matrix_power(np.linalg.inv(np.eye(5) - 100.0 * M), 20) @ start
     expect(not np.allclose(found, back), "sign", "The sign of M is turned round: that goes backwards in time.")
+    with np.errstate(all="ignore"):
+        ones = start
+        for _ in range(20):
+            ones = np.linalg.solve(1 + 100.0 * M, ones)
+    unlike(found, (ones, "identity", "`1 + h * M` adds 1 to every entry. The 1 of the equation is the unit matrix, "
+                   "`np.eye(len(m))`."), rtol=1e-3)
     expect(np.abs(found).max() < 1e3, "limit",
-           "The state explodes: that is an explicit step, which may be two weeks long here.")
+           "The state explodes: that is what an explicit step does, which may be two weeks long here. Is a system "
+           "solved at each step?")
     turned = np.linalg.matrix_power(np.linalg.inv(np.eye(5) + 100.0 * M.T), 20) @ start
     expect(not np.allclose(found, turned), "transposed", "You solved with Mᵀ: row i of M is the balance of pool i.")
-    one = np.linalg.solve(np.eye(5) + 100.0 * M, start)
-    expect(not np.allclose(found, one), "off by one", "Only one step was made; repeat it.")
-    nineteen = np.linalg.matrix_power(np.linalg.inv(np.eye(5) + 100.0 * M), 19) @ start
-    expect(not np.allclose(found, nineteen, rtol=1e-12), "off by one", "One step is missing.")
     expect((found >= 0).all(), "sign", "An implicit step of an M-matrix never makes a pool negative.")
     exact = expm(-2000.0 * M) @ start
+
+    def made(h: float, n: int) -> Any:
+        return np.linalg.matrix_power(np.linalg.inv(np.eye(5) + h * M), n) @ start
+
+    unlike(
+        found,
+        (made(100.0, 1), "off by one", "Only one step was made; repeat it."),
+        (made(2000.0, 1), "off by one", "That is one step of all the years: make `steps` of them, each of length h."),
+        (made(100.0, 19), "off by one", "One step is missing."),
+        (made(100.0, 21), "off by one", "One step too many."),
+        (made(1.0, 20), "units", "Each step is a year long: h is missing."),
+        (made(5.0, 20), "units", "h is the length of one step, not of all of them: do not divide it."),
+        (exact, "identity", "That is the exact solution. Asked for are implicit Euler steps, with their error."),
+        rtol=1e-9,
+    )
     miss = [np.abs(np.asarray(answer(M, start.copy(), h, int(2000 / h))) - exact).max() for h in (50.0, 25.0)]
     expect(1.7 < miss[0] / miss[1] < 2.3, "value", "Halve the step and the error must halve.")
 
@@ -117,9 +144,12 @@ def fit(answer: Callable[..., Any]) -> None:
     expect(not (rates[0] < rates[2] and rates[2] > 1e-5), "transposed",
            "Weathering, occlusion, erosion, in this order; erosion is by far the slowest.")
     known = np.maximum(data, 1e-6)
-    residual = np.log(np.maximum(forms(rates), 1e-6) / known)[data > 1e-3]
-    expect(np.sqrt(np.mean(residual**2)) < 0.15, "value",
-           "The series is missed by more than its error of 10 % explains.")
+    residual = np.where(data > 1e-3, np.log(np.maximum(forms(rates), 1e-6) / known), 0.0)
+    age, form = np.unravel_index(np.abs(residual).argmax(), residual.shape)
+    expect(np.sqrt(np.mean(residual[data > 1e-3] ** 2)) < 0.15, "value",
+           f"The series is missed by more than its error of 10 % explains, most of all "
+           f"{('primary', 'exchangeable', 'occluded')[form]} phosphorus after {AGES[age]:,.0f} years. An error in per "
+           "cent asks for logarithms; and what is below 1e-3 is rounding, leave it out.")
     other = np.asarray(answer(ages, forms((1e-3, 1e-4, 1e-6))), dtype=float)
     expect(np.allclose(other, [1e-3, 1e-4, 1e-6], rtol=0.02), "identity",
            "From a series without error, made with other rates, those rates must come back: do not return constants.")

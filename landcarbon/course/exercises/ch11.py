@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from landcarbon.course.checks import exercise, expect
+from landcarbon.course.checks import exercise, expect, unlike
 
 
 @exercise(
@@ -25,6 +25,16 @@ def row(answer: Callable[[Any, Any, Any], Any]) -> None:
     first = answer(0, 1, 20)
     expect(np.shape(first) == (), "shape", "For one pool and one layer return one number.")
     expect(first == int(first), "value", "A place is a whole number.")
+    expect(
+        first != 20,
+        "transposed",
+        "Pool and layer have changed places: each pool before this one takes L places, each layer above it one.",
+    )
+    expect(
+        first != 19,
+        "transposed",
+        "Yours counts the layers from the bottom: the first layer of a pool stands first.",
+    )
     expect(
         first == 0,
         "off by one",
@@ -83,6 +93,18 @@ def mixing_matrix(answer: Callable[[Any, Any], Any]) -> None:
         np.all(np.diagonal(V) >= 0) and np.all(V - np.diag(np.diagonal(V)) <= 0),
         "sign",
         "V stands in the equation as −V X: its diagonal is positive (what leaves), the rest negative.",
+    )
+    expect(np.abs(V).sum(axis=1) > 0, "incomplete",
+           "A row of V is empty: a layer gives and gets nothing. There is a face for each entry of g.")
+    last = _V(g, dz)
+    for l in range(3):  # noqa: E741
+        last[l, l], last[l + 1, l + 1] = g[l] / dz[l], g[l] / dz[l + 1]
+    unlike(
+        V,
+        (last, "incomplete", "A layer between two others has two faces, and only the last one is on its diagonal: "
+         "write `+=`, not `=`."),
+        (np.diag(np.append(g, 0) / dz) - np.diag(g / dz[1:], -1), "incomplete",
+         "Carbon only goes down in your V. Mixing exchanges: the layer below sends g X back up."),
     )
     size = np.abs(V).max()
     even, kept = np.abs(V @ np.ones(4)).max() / size, np.abs(dz @ V).max() / (size * dz.max())
@@ -219,8 +241,12 @@ def carried(answer: Callable[[Any, Any, Any], Any]) -> None:
     turned = (np.diag(np.append(g, 0) + np.append(0, h)) - np.diag(g, 1) - np.diag(h, -1)) / dz[:, None]
     expect(not np.allclose(V, turned), "mass balance",
            "g above the diagonal and h below: what layer l gives down does not arrive in the row of layer l + 1.")
-    expect(np.abs(dz @ V).max() < 1e-9 * np.abs(V).max(), "mass balance",
-           "The columns, weighted by thickness, do not sum to zero: what a layer gives is not what they get.")
+    gap = dz @ V
+    worst = int(np.abs(gap).argmax())
+    expect(np.abs(gap).max() < 1e-9 * np.abs(V).max(), "mass balance",
+           f"The columns, weighted by thickness, do not sum to zero: layer {worst} (from 0) gives "
+           f"{'more than its neighbours get' if gap[worst] > 0 else 'less than its neighbours get'}. What leaves it "
+           "goes down through the face under it and up through the face above.")
     expect(np.abs(V @ np.ones(4)).max() > 1e-6, "identity",
            "A uniform column stays uniform in your V, but more goes down here than comes up.")
     expect(np.allclose(V, true), "value", "Down through the face under layer l goes g[l] X[l], up comes h[l] X[l+1].")
@@ -259,10 +285,26 @@ def implicit_step(answer: Callable[..., Any]) -> None:
         "units",
         "u is a flux per year, and the step is h years long: how much comes in?",
     )
-    expect(
-        not np.allclose(after, np.linalg.solve(one + h * M.T, X + h * u)),
-        "transposed",
-        "M is transposed: column j says what becomes of pool j.",
+    right, steady = np.linalg.solve(one + h * M, X + h * u), np.linalg.solve(M, u)
+    values, vectors = np.linalg.eig(M)
+    exact = steady + (vectors * np.exp(-h * values)) @ np.linalg.solve(vectors, X - steady)
+    unlike(
+        after,
+        (np.linalg.solve(one + h * M.T, X + h * u), "transposed",
+         "M is transposed: column j says what becomes of pool j."),
+        (np.linalg.solve(1 + h * M, X + h * u), "identity",
+         "`1 + h * M` adds 1 to every entry. The 1 of the equation is the unit matrix, `np.eye(len(X))`."),
+        (np.linalg.solve(one + M, X + h * u), "units", "M is per year too, and the step has h years: h is missing."),
+        (np.linalg.solve(one + h / 12 * M, X + h / 12 * u), "units", "h is in years; you divided it by twelve."),
+        (steady, "limit", "That is where the pools end after a long time. In h years they go a part of the way."),
+        (np.linalg.solve(one + h * M, X), "incomplete", "The input u is missing."),
+        (right - X, "incomplete", "That is what the step changes; asked for are the pools after it."),
+        ((one + h * M) @ (X + h * u), "identity",
+         "You multiplied with 1 + h M. It stands on the side of the unknown X': solve."),
+        ((X + h * u) / (1 + h * np.diag(M)), "mass balance",
+         "Only the diagonal of M is used: what one pool hands to another does not arrive."),
+        (exact, "identity",
+         "That is the exact step. The implicit one uses the rates at its end all the time, and errs."),
     )
     expect(
         np.allclose(after - X, h * (u - M @ after)),

@@ -59,7 +59,17 @@ def one_at_a_time(answer: Callable[..., Any]) -> None:
         "An effect is a distance: a parameter that lowers the output matters as much as one that "
         "raises it.",
     )
-    expect(effect[3] == 0, "limit", "The model does not use its last parameter; its effect must be 0.")
+    expect(
+        not np.array_equal(np.sort(effect), np.arange(4.0)) or effect[0] > 4,
+        "choice",
+        "That is the order of the parameters; asked for is how far each of them moves the output.",
+    )
+    expect(
+        effect[3] == 0,
+        "limit",
+        "The model does not use its last parameter; its effect must be 0. Nothing else may change between its two "
+        "runs.",
+    )
     doubled = np.asarray(answer(lambda x: 2.0 * _curved(x), LOW, DEFAULT, HIGH), dtype=float)
     expect(
         np.allclose(doubled, 2 * effect),
@@ -71,6 +81,13 @@ def one_at_a_time(answer: Callable[..., Any]) -> None:
         "value",
         "The first parameter goes all the way from its lower to its upper bound; yours moves it by "
         "something else, or divides by the way.",
+    )
+    humped = np.asarray(answer(lambda x: -((x[0] - 2.0) ** 2), LOW, DEFAULT, HIGH), dtype=float)
+    expect(
+        np.isclose(humped[0], 0.0),
+        "value",
+        "Where both bounds give the same output the effect is 0: compare the two bounds with each other, not with the "
+        "default.",
     )
     expect(
         np.isclose(effect[1], 15.0) and np.isclose(effect[2], 0.0),
@@ -152,6 +169,12 @@ def sobol_indices(answer: Callable[..., Any]) -> None:
         "two runs that differ by one parameter have twice its variance between them.",
     )
     expect(
+        abs(S1.sum() - 1) > 0.06 or not any(np.allclose(ST, other, atol=0.03) for other in (1 - S1, 1 + S1)),
+        "transposed",
+        "Your ST compares y_AB[k] with y_B, or is what S1 leaves. What k owns in total is lost between y_A and "
+        "y_AB[k], where everything but k is the same.",
+    )
+    expect(
         not any(np.allclose(S1, other, atol=0.03) for other in (1 - ST, ST - 1, -ST)),
         "transposed",
         "Your S1 compares y_AB[k] with y_A, which is the usual way where k is the one column kept. Here it is "
@@ -230,7 +253,12 @@ def held_out_coverage(answer: Callable[..., Any]) -> None:
         "The coverage is not a finite number. On days without an observation `observed` and `sd` are "
         "NaN: leave them out.",
     )
-    expect(found <= 1.0, "units", "Return a share between 0 and 1, not per cent.")
+    expect(found <= 1.0, "units", "Return a share between 0 and 1: no per cent, and no count of days.")
+    expect(
+        share(observed, members + 1000.0, sd, error, 2000) < 0.5,
+        "transposed",
+        "Members that are a thousand too high hold nothing, and you return nearly 1. Is that the share outside?",
+    )
     expect(
         all(share(observed, members, sd, error, 2000) == found for _ in range(3)),  # shares may agree by chance
         "seed",
@@ -248,12 +276,20 @@ def held_out_coverage(answer: Callable[..., Any]) -> None:
         share(observed, point, sd, error, 2000) > 0.3,
         "limit",
         "Members that agree leave no band at all, although a new reading has errors. Add them to "
-        "each member.",
+        "each member, a random number of its own for every member and day.",
     )
     expect(
         found > 0.6,
         "incomplete",
         "Too few are inside. Are days without an observation counted as outside?",
+    )
+    season = members + 20.0 * np.sin(np.arange(6000) / 50)
+    middle = np.where(np.isfinite(observed), season.mean(axis=0), np.nan)
+    expect(
+        share(middle, season, sd, error, 2000) > 0.99,
+        "identity",
+        "Data in the middle of the members on every day must all lie inside, and yours do not: the band has ends of "
+        "its own on each day, over the members (axis 0).",
     )
     exact = share(observed, members, sd, 0.0, 2000)
     expect(
@@ -267,6 +303,18 @@ def held_out_coverage(answer: Callable[..., Any]) -> None:
         "On a series whose errors are known the 90 % band holds 95 %. Either the band goes from 2.5 % to "
         "97.5 %, or the two errors were added as they are and not in quadrature.",
     )
+    usual = {
+        0.68: "that is one standard deviation to both sides",
+        0.78: "the two errors are added as variances, and the root is missing",
+        0.83: "one of the two errors is missing",
+        0.86: "the spread of the members is missing",
+    }
+    for value, meaning in usual.items():
+        expect(
+            abs(found - value) > 0.013,
+            "value",
+            f"On a series whose errors are known the 90 % band holds {found:.0%}: {meaning}.",
+        )
     expect(
         abs(found - 0.9) < 0.022,
         "value",

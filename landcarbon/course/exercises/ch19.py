@@ -21,8 +21,10 @@ from landcarbon.course.checks import exercise, expect
     ),
 )
 def skill(answer: Callable[..., Any]) -> None:
-    o, train = np.array([1.0, 2.0, 4.0, 5.0]), np.array([5.0, 7.0, 9.0])
-    perfect = float(answer(o, o, train))
+    o, train = np.array([1.0, 2.0, 4.0, 5.0]), np.array([5.0, 6.0, 10.0])
+    first = answer(o, o, train)
+    expect(np.shape(first) == (), "shape", "One skill for all test sites: sum the squares over them first.")
+    perfect = float(first)
     expect(np.isfinite(perfect), "not finite", "The skill of a perfect prediction is not a number.")
     expect(np.isclose(perfect, 1.0), "limit", "A perfect prediction has skill 1.")
     expect(not np.isclose(float(answer(o, o + 10.0, train)), 1.0), "limit",
@@ -34,8 +36,11 @@ def skill(answer: Callable[..., Any]) -> None:
     expect(float(answer(o, np.full(4, 9.0), train)) < 0, "sign",
            "A prediction that is worse than the baseline has a skill below zero.")
     p = np.array([1.5, 1.0, 4.5, 3.0])
-    right = 1 - ((o - p) ** 2).sum() / ((o - 7.0) ** 2).sum()
-    expect(np.isclose(float(answer(o, p, train)), right), "value",
+    ratio = ((o - p) ** 2).sum() / ((o - 7.0) ** 2).sum()
+    found = float(answer(o, p, train))
+    expect(not np.isclose(found, 1 - np.sqrt(ratio)), "units",
+           "You took roots: R² compares sums of squares as they are.")
+    expect(np.isclose(found, 1 - ratio), "value",
            "The ends are right, the middle is not: sums of squares over the test sites, one over the other.")
 
 
@@ -79,8 +84,19 @@ def block_folds(answer: Callable[..., Any]) -> None:
     # Truncation towards zero joins the blocks on both sides of the equator and of the prime meridian.
     expect((across[:, :, 3] != across[:, :, 4]).any() and (across[:, 2] != across[:, 3]).any(), "off by one",
            "Blocks on both sides of 0° are always together: rounding towards zero makes that block twice as wide.")
+    twins = (many[:, :, None] == many[:, None, :]).all(axis=0)
+    near = np.maximum(*(np.abs(c[:, None] - c[None, :]) for c in (a, b)))
+    expect(not twins[near > 6.1].any(), "choice",
+           "Blocks far from each other always share a fold: two blocks have got the same number. Number pairs of "
+           "(latitude, longitude), not their sum or product.")
+    expect(not twins[near > 0].any(), "units",
+           "Neighbouring blocks always share a fold: are yours larger than `size` degrees?")
+    again = folds(1)
+    expect(np.array_equal(again, found), "seed",
+           "The same generator must give the same deal: draw with the rng that is given, not with np.random.")
     expect(np.ptp(once, axis=1).max() <= 1, "value",
-           "Deal the blocks so that each fold gets equally many, give or take one.")
+           "Deal the blocks so that each fold gets equally many, give or take one; drawing a fold for each block does "
+           "not see to that.")
     expect(len(set(block[found == 0])) == 12, "value", "A quarter of the blocks belongs into each of four folds.")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcarbon.assimilation import GaussianLikelihood, Prior
-from landcarbon.course.checks import exercise, expect
+from landcarbon.course.checks import exercise, expect, unlike
 from landcarbon.models.parameters import Parameter, ParameterTable
 
 Array = NDArray[np.float64]
@@ -115,10 +115,14 @@ def numerical_gradient(answer: Callable[..., Any]) -> None:
         "value",
         "Twice the gradient: the two points are two steps apart.",
     )
-    expect(
-        not np.allclose(g * 0.1, exact) and not np.allclose(g / 0.1, exact),
-        "units",
-        "Divide by the distance between the points, once: a derivative is cost per weight.",
+    once = "Divide by the distance between the two points, once: a derivative is cost per weight."
+    unlike(
+        g,
+        *((exact * factor, "units", once) for factor in (0.1, 0.2, 10.0, 5.0)),
+        (exact / 3, "value", "You averaged over the weights. Each weight has a derivative of its own."),
+        (np.abs(exact), "sign", "A derivative may be negative: the cost falls there. Leave the sign."),
+        (exact * w, "value", "Your step grows with the weight. Every weight moves by the same `step`."),
+        (A @ w.astype(int), "value", "Your copy of the weights was cut to whole numbers: copy them with `w.copy()`."),
     )
     expect(
         np.allclose(g, exact, rtol=1e-9),
@@ -187,6 +191,13 @@ def backward(answer: Callable[..., Any]) -> None:
         "The same rows twice must give twice the gradient: sum over the rows, do not average.",
     )
     h = _softplus(x @ W1 + b1)
+    unlike(
+        g[2],
+        (-h.T @ dy, "sign",
+         "All is turned round: the gradient points to where the cost grows. Training walks against it."),
+        (_softplus(x @ W1).T @ dy, "incomplete", "The bias b1 is missing in a = x W1 + b1."),
+        ((x @ W1 + b1).T @ dy, "incomplete", "dW2 needs what the hidden units pass on, h, the softplus of a."),
+    )
     expect(
         np.allclose(g[2], h.T @ dy) and np.allclose(g[3], dy.sum(axis=0)),
         "value",
@@ -301,10 +312,17 @@ def learning_curve(answer: Callable[..., Any]) -> None:
     )
     rows = spy.asked[0].astype(int)
     p = np.polyval(np.polyfit(spy.trained[0], y[spy.trained[0].astype(int)], 1), x[rows, 0])
+    off = p - y[rows]
+    unlike(
+        curve[0],
+        (np.abs(off).mean(), "value", "That is the mean absolute error; asked for is the root of the mean square."),
+        (np.sqrt((off**2).sum()), "value", "You took the root of the sum: it grows with the number of test rows."),
+        (abs(off.mean()), "value", "You averaged the errors before squaring: too high and too low cancel."),
+    )
     expect(
-        np.isclose(curve[0], np.sqrt(((p - y[rows]) ** 2).mean()), rtol=1e-6),
+        np.isclose(curve[0], np.sqrt((off**2).mean()), rtol=1e-6),
         "value",
-        "The numbers are not the root mean square error at the test rows.",
+        "The numbers are not the root mean square error at the test rows. Are x and y taken in the same order?",
     )
     again = np.asarray(answer(x, y, sizes, _Spy(), np.random.default_rng(1)), dtype=float)
     other = np.asarray(answer(x, y, sizes, _Spy(), np.random.default_rng(2)), dtype=float)
@@ -356,6 +374,17 @@ def cheap_posterior(answer: Callable[..., Any]) -> None:
         not np.allclose(s, sd**2, rtol=0.3),
         "units",
         "These look like variances; asked for are standard deviations.",
+    )
+    flat = PRIOR.sample(4000, rng=1).std(axis=0)
+    expect(
+        not np.allclose(s, flat, rtol=0.12),
+        "incomplete",
+        "These are the standard deviations of the prior: the data have not been used.",
+    )
+    expect(
+        not np.allclose(s, 1.645 * sd, rtol=0.12) and not np.allclose(s, 1.96 * sd, rtol=0.12),
+        "units",
+        "These look like half-widths of intervals; asked for are standard deviations.",
     )
     expect(
         np.abs(s / sd - 1) < 0.15,

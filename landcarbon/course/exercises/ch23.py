@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.course.checks import exercise, expect
+from landcarbon.course.checks import exercise, expect, unlike
 
 Array = NDArray[np.float64]
 
@@ -28,16 +28,22 @@ def null_forecasts(answer: Callable[[Array, int, int], Any]) -> None:
     """Persistence is the last value at any lead; climatology repeats a periodic series exactly."""
     t = np.arange(60)
     season = 3.0 * np.sin(2 * np.pi * t / 12) + 0.2 * (t % 12)
-    history = season[:31]
+    history = season[:43]
     both = answer(history, 1, 12)
     expect(np.shape(both) == (2,), "shape", "Return two numbers: persistence, climatology.")
     first = [answer(history, lead, 12)[0] for lead in (1, 2, 5)]
     second = np.array([answer(history, lead, 12)[1] for lead in range(1, 10)])
     expect(np.isfinite(second), "not finite", "The climatology is not a finite number.")
+    turned = not np.allclose(first, history[-1]) and np.allclose(second, history[-1])
     expect(
-        not np.allclose([answer(history, k, 12)[1] for k in (1, 2, 5)], history[-1]),
+        not turned,
         "transposed",
         "Persistence comes first, climatology second; yours seem to be the other way round.",
+    )
+    expect(
+        not np.allclose(second, history[-1]),
+        "off by one",
+        "Your climatology is that of the issue date at every lead. Which day will it be after `lead` steps?",
     )
     expect(
         np.allclose(first, history[-1]),
@@ -46,7 +52,7 @@ def null_forecasts(answer: Callable[[Array, int, int], Any]) -> None:
     )
     for shift in (-1, 1):
         expect(
-            not np.allclose(second, season[30 + shift + np.arange(1, 10)]),
+            not np.allclose(second, season[42 + shift + np.arange(1, 10)]),
             "off by one",
             "Your climatology is right for the day before or after: the last value has the number "
             "len(history) − 1, not len(history).",
@@ -57,15 +63,31 @@ def null_forecasts(answer: Callable[[Array, int, int], Any]) -> None:
         "That is the mean of the whole series; a climatology knows the season.",
     )
     expect(
-        np.allclose(second, season[30 + np.arange(1, 10)]),
+        not np.allclose(second, history[-12:].mean()),
+        "limit",
+        "That is the mean of the last year; a climatology knows the season.",
+    )
+    unlike(second, (season[np.arange(1, 10)], "off by one",
+                    "Your season is counted from the first day of the series; count it from the issue date."))
+    expect(
+        np.allclose(second, season[42 + np.arange(1, 10)]),
         "identity",
         "A series that repeats itself every period must be forecast without error.",
     )
-    noisy = history + np.random.default_rng(0).normal(size=31)
+    noisy = history + np.random.default_rng(5).normal(size=43)
+    past = noisy[[9, 21, 33]]
+    said = float(answer(noisy, 3, 12)[1])
+    one_year = "With noise, take the mean over all years that have been observed, not one of them."
+    unlike(
+        said,
+        (past[-1], "value", one_year),
+        (past[0], "value", one_year),
+        (np.median(past), "value", "That is the median of the past years; take the mean."),
+    )
     expect(
-        np.isclose(answer(noisy, 3, 12)[1], noisy[[9, 21]].mean()),
+        np.isclose(said, past.mean()),
         "value",
-        "With noise, take the mean over all years that have been observed, not one of them.",
+        one_year,
     )
 
 
@@ -95,6 +117,21 @@ def two_parts(answer: Callable[[Callable[[tuple[str, ...]], Array]], Any]) -> No
     expect(isinstance(parts, dict), "shape", "Return a dict with the three parts.")
     expect(set(parts) == names, "incomplete", f"The parts are called {', '.join(sorted(names))}.")
     expect(np.isfinite(list(parts.values())), "not finite", "A part is not a finite number.")
+    whole = product(("initial", "parameters")).var(ddof=1)
+    alone = {name: product((name,)).var(ddof=1) for name in ("initial", "parameters")}
+    left = whole - sum(alone.values())
+    order = ("initial", "parameters", "interaction")
+    unlike(
+        [parts[name] for name in order],
+        ([*(v / whole for v in alone.values()), left / whole], "units",
+         "These are shares of the total; asked for are variances."),
+        ([alone["parameters"], alone["initial"], left], "transposed", "The two sources have changed their names."),
+        ([*alone.values(), whole], "identity",
+         "The variance with both switched on is the total. The interaction is what remains of it without the two."),
+        ([*alone.values(), -left], "sign",
+         "The interaction has the wrong sign: it is the total minus the two sources, and may be negative."),
+        rtol=1e-3,
+    )
     ten = answer(lambda on: 10 * product(on))
     expect(
         all(
@@ -113,7 +150,6 @@ def two_parts(answer: Callable[[Callable[[tuple[str, ...]], Array]], Any]) -> No
             "Initial, parameters and interaction together must be the variance of the run with both "
             "switched on.",
         )
-    alone = product(("initial",)).var(ddof=1)
     lost = product(("initial", "parameters")).var(ddof=1) - product(("parameters",)).var(ddof=1)
     expect(
         not np.isclose(parts["initial"], lost, rtol=1e-3),
@@ -122,7 +158,7 @@ def two_parts(answer: Callable[[Callable[[tuple[str, ...]], Array]], Any]) -> No
         "the other one held.",
     )
     expect(
-        np.isclose(parts["initial"], alone, rtol=1e-3),
+        np.isclose(parts["initial"], alone["initial"], rtol=1e-3),
         "value",
         "The part of the initial state is the variance of the run in which it alone is switched on.",
     )
@@ -154,11 +190,23 @@ def crps_by_definition(answer: Callable[[Array, float], Any]) -> None:
     value = answer(members, 0.5)
     expect(np.shape(value) == (), "shape", "One observation has one score: return one number.")
     expect(np.isfinite(value), "not finite", "The score is not a finite number.")
-    apart = np.abs(members[:, None] - members[None, :]).mean()
-    expect(
-        not np.isclose(value, np.abs(members - 0.5).mean() - apart),
-        "value",
-        "Half of the distance between the members is subtracted, not all of it.",
+    apart, far = np.abs(members[:, None] - members[None, :]).mean(), np.abs(members - 0.5).mean()
+    unlike(
+        value,
+        (far - apart, "value", "Half of the distance between the members is subtracted, not all of it."),
+        (far + apart / 2, "sign", "The second term is subtracted: it gives back what spread had been announced."),
+        (far - apart / 4, "value", "Each pair counts twice in the mean over all members with all: you took it once."),
+        ((far - apart) / 2, "value", "Only the second term is halved."),
+        *((far - np.abs(np.diff(x)).mean() / 2, "incomplete", "These are neighbours only: every member has a distance "
+           "from every other.") for x in (members, np.sort(members))),
+        (200 * far - 200**2 * apart / 2, "value", "These are sums. Both terms are means."),
+        (far - apart / 2 * 200 / 199, "value",
+         "You left out the pairs of a member with itself. That is the *fair* score of the chapter; the definition "
+         "asked for here takes all pairs, 200 times 200."),
+        (far - members.std() / 2, "value",
+         "That is the standard deviation; the mean distance of two members is another measure of spread."),
+        (far - np.abs(members - members.mean()).mean() / 2, "value",
+         "That is the distance from the mean of the members; the definition takes that between two members."),
     )
     expect(value > 0, "sign", "The CRPS is a distance, 0 is perfect: it cannot be negative.")
     expect(
@@ -227,10 +275,12 @@ def forecast_horizon(answer: Callable[[Array, Array, np.random.Generator], Any])
         "off by one",
         "Leads are counted from 1: a forecast that wins at the first four leads has the horizon 4.",
     )
-    expect(h == 4, "value", "This forecast wins clearly at the first four leads and loses after.")
+    never = horizon(ahead([-0.3] * 6))
     expect(
-        horizon(ahead([-0.3] * 6)) == 0, "limit", "A forecast that never wins has the horizon 0."
+        not (h == 0 and never == 6), "sign", "A skill of 1 is perfect: score over null, not null over score."
     )
+    expect(h == 4, "value", "This forecast wins clearly at the first four leads and loses after.")
+    expect(never == 0, "limit", "A forecast that never wins has the horizon 0.")
     expect(
         horizon(ahead([0.4] * 6)) == 6,
         "limit",
@@ -247,7 +297,14 @@ def forecast_horizon(answer: Callable[[Array, Array, np.random.Generator], Any])
         horizon(few, other) == 0,
         "leakage",
         "Seven issue dates, and 10 % better on average: that may be luck. The lower end of the interval "
-        "must lie above zero, not the skill itself.",
+        "must lie above zero, not the skill itself. Are the dates drawn with replacement?",
+    )
+    easy = np.where(np.arange(n)[:, None] < 8, 1e-3, null)
+    expect(
+        horizon(np.where(np.arange(n)[:, None] < 8, 2e-2, 0.8 * null), easy) == 6,
+        "identity",
+        "Skill is one minus a mean over a mean. A mean of ratios lets a few dates decide at which the null model is "
+        "nearly perfect.",
     )
     hard = rng.gamma(0.3, 1.0, (n, 6))
     expect(

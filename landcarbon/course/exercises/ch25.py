@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcarbon.course.capstone import invariants
-from landcarbon.course.checks import Miss, exercise, expect
+from landcarbon.course.checks import Miss, exercise, expect, unlike
 
 Array = NDArray[np.float64]
 
@@ -26,38 +26,44 @@ Array = NDArray[np.float64]
 )
 def best_action(answer: Callable[[Array], Any]) -> None:
     """The best expectation, not the best single outcome nor the safest one."""
-    table = np.array(
-        [[1.0, 1.0, 1.0, 1.0, 1.0], [-3.0, -3.0, -3.0, -3.0, 9.0], [2.0, 0.0, 2.0, 1.0, 3.0]]
-    )
-    found = answer(table)
-    expect(np.shape(found) == (2,), "shape", "Return two things: the row, and its expected payoff.")
-    row, worth = found
-    expect(np.isfinite(worth), "not finite", "The expected payoff is not a finite number.")
-    expect(
-        row in (0, 1, 2),
-        "transposed",
-        "There are three actions, the rows 0 to 2, and five members: average along each row, axis=1.",
-    )
-    expect(
-        row != 1,
-        "choice",
-        "You took the action with the best single outcome. It has to be chosen before the outcome is "
-        "known.",
-    )
-    expect(
-        row != 0,
-        "choice",
-        "You took the action whose worst case is best. That can be wise, but asked for is the best "
-        "expectation.",
-    )
-    expect(row == 2, "transposed", "Average over the members, along the row of each action.")
-    expect(np.isclose(worth, 1.6), "value", "The row is right, its expected payoff is not.")
+    table = np.array([
+        [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0],  # best worst case
+        [-3.0, -3.0, -3.0, -3.0, 0.0, 0.0, 11.0],  # best single outcome
+        [3.0, 0.0, 4.0, 0.5, 0.5, 5.0, 1.7],  # best expectation
+        [1.8, 1.8, 1.8, 1.8, 1.8, -4.0, -4.0],  # best median
+        [3.5, 3.5, -2.0, 3.5, -5.0, -9.0, -9.0],  # most often the best
+        [-3.0, -3.0, -3.0, -3.0, -3.0, -3.0, -3.0],  # worst expectation
+    ])
     wide = np.random.default_rng(1).normal(size=(3, 500)) + [[0], [1], [0.5]]
-    expect(
-        answer(wide)[0] == 1,
-        "transposed",
-        "With many members your row number is beyond the actions.",
+    found, beyond = answer(table), answer(wide)
+    pairs = all(isinstance(two, (tuple, list, np.ndarray)) and len(two) == 2 for two in (found, beyond))
+    expect(pairs, "shape", "Return two things: the row, and its expected payoff.")
+    row, worth = found
+    expect(np.size(row) == 1 and np.size(worth) == 1, "shape",
+           "One row and one payoff: of the action you take, not of all.")
+    expect(np.isfinite(worth), "not finite", "The expected payoff is not a finite number.")
+    expect(not (np.isclose(row, 2.1) and worth == 2), "shape", "The row comes first, its expected payoff second.")
+    expect(beyond[0] < 3, "transposed",
+           "With three actions and 500 members your row number is beyond the actions: average along each row, axis=1.")
+    expect(not (row == 3 and np.isclose(worth, 2.1)), "off by one", "Rows are counted from 0, as Python does.")
+    chosen = {
+        0: "whose worst case is best. That can be wise, but asked for is the best expectation.",
+        1: "with the best single outcome. It has to be chosen before the outcome is known.",
+        3: "with the best median. Asked for is the best mean: rare large losses count with their size.",
+        4: "that is best in most members. By how much it is worse in the others counts as well.",
+        5: "with the smallest expectation: `argmax`, not `argmin`.",
+    }
+    expect(row not in chosen, "choice", f"You took the action {chosen.get(int(row), '')}")
+    expect(row == 2, "transposed", "Average over the members, along the row of each action: axis=1.")
+    unlike(
+        worth,
+        (14.7, "value", "The row is right; its payoff is the sum over the members. Take the mean."),
+        (table.max(axis=0).mean(), "value", "The row is right; its payoff is what one would get knowing the member."),
+        (np.median(table[2]), "value", "The row is right; its payoff is a median. Take the mean."),
+        (11.0, "value", "The row is right; its payoff is the largest of the whole table."),
     )
+    expect(np.isclose(worth, 2.1), "value", "The row is right, its expected payoff is not.")
+    expect(beyond[0] == 1, "value", "With three actions and many members another one has the best mean.")
 
 
 @exercise(
@@ -74,10 +80,10 @@ def best_action(answer: Callable[[Array], Any]) -> None:
 def perfect_value(answer: Callable[[Array], Any]) -> None:
     """Zero where nothing can be gained, never negative, known where it is known."""
     rng = np.random.default_rng(2)
-    value = answer(np.array([[1.0, -1.0], [0.0, 0.0]]))
+    value = answer(np.array([[2.0, 0.0], [1.0, 1.0]]))
     expect(np.shape(value) == (), "shape", "A value is one number.")
     expect(np.isfinite(value), "not finite", "The value is not a finite number.")
-    tables = [rng.normal(size=(a, m)) for a, m in ((2, 9), (4, 30), (3, 200))]
+    tables = [1 + rng.normal(size=(a, m)) for a, m in ((2, 9), (4, 30), (3, 200))]
     found = np.array([answer(t) for t in tables])
     expect(
         found > -1e-9,
@@ -86,7 +92,7 @@ def perfect_value(answer: Callable[[Array], Any]) -> None:
         "expectations is larger?",
     )
     expect(
-        np.isclose(answer(rng.normal(size=(1, 50))), 0),
+        np.isclose(answer(1 + rng.normal(size=(1, 50))), 0),
         "limit",
         "With a single action there is nothing to choose, so knowing is worth nothing.",
     )
@@ -100,6 +106,17 @@ def perfect_value(answer: Callable[[Array], Any]) -> None:
         np.isclose(answer(np.repeat(t, 3, axis=1)), answer(t)),
         "units",
         "The value must not grow when every member is counted three times: take means, not sums.",
+    )
+    unlike(
+        answer(t),
+        (t.max(axis=1).mean() - t.mean(axis=0).max(), "transposed",
+         "The axes are exchanged: the best action of a member is the largest of its column, axis=0."),
+        (t.max(axis=0).mean() - t.mean(), "incomplete",
+         "You compare with an action drawn at random. Without the forecast one takes the one that is best on average."),
+        (t.mean(axis=1).max() - t.min(axis=0).mean(), "sign",
+         "With the outcome known one takes the best action in each member, not the worst."),
+        ((t.max(axis=0).mean() - t.mean(axis=1).max()) / t.max(axis=0).mean(), "units",
+         "That is a share; asked for is what it is worth, in the unit of the table."),
     )
     better = np.vstack([t, t.max(axis=0) + 1])
     expect(

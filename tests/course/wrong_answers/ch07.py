@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from landcarbon.course.exercises.ch07 import CLAIMS
 from landcarbon.models.teco import temperature_scalar
 
 RATE = np.array([0.00258, 0.0000586, 0.00239, 0.0109, 0.00095, 0.0105, 0.0000995, 0.0000115])
@@ -35,6 +36,24 @@ def rothc_month(X, F, K, xi, p):
     return X - decayed + F @ decayed + p
 
 
+def scalar_of_the_receiver(X, gpp, xi):
+    """Each flux is slowed by the xi of the pool it enters."""
+    one = np.ones(8)
+    gained = np.zeros(8)
+    for j in range(8):
+        single = np.where(np.arange(8) == j, X, 0.0)
+        moved = day(single, 0, one) - single
+        moved[j] = 0.0
+        gained += xi * moved
+    out = xi * RATE * np.asarray(X)
+    return X + day(0 * np.asarray(X), gpp, one) - out + gained
+
+
+def decays_twice(X, F, K, xi, p):
+    left = np.exp(-xi * K / 12)
+    return left * (X + F @ ((1 - left) * X)) + p
+
+
 WRONG = {
     "07.1": [
         (lambda T, q10, reference: q10 ** ((reference - T) / 10), "sign"),
@@ -42,6 +61,11 @@ WRONG = {
         (lambda T, q10, reference: q10 ** (T / 10), "limit"),
         (lambda T, q10, reference: 1 + (q10 - 1) * (T - reference) / 10, "value"),
         (lambda T, q10, reference: float(q10 ** ((np.mean(T) - reference) / 10)), "shape"),
+        (lambda T, q10, reference: q10 ** ((T - reference) // 10), "value", "`//`"),
+        (lambda T, q10, reference: 2.0 ** ((T - reference) / 10), "incomplete", "not used"),
+        (lambda T, q10, reference: q10 ** ((T - reference) * 10), "units", "divide by ten"),
+        (lambda T, q10, reference: np.exp(q10 * (T - reference) / 10), "identity", "base"),
+        (lambda T, q10, reference: q10 ** ((T - 25) / 10), "limit"),
     ],
     "07.2": [
         (lambda X, gpp, xi: day(X, gpp, xi, rate=365 * RATE), "units"),
@@ -54,18 +78,28 @@ WRONG = {
         (lambda X, gpp, xi: day(X, gpp, xi, use_xi=False), "identity"),
         (lambda X, gpp, xi: day(X, gpp, xi, stepwise=True), "off by one"),
         (lambda X, gpp, xi: day(X, gpp, xi)[:3], "shape"),
+        (lambda X, gpp, xi: day(X, gpp, xi) - X, "incomplete", "next morning"),
+        (lambda X, gpp, xi: day(X, gpp / 365, xi), "units", "per day already"),
+        (lambda X, gpp, xi: day(X, 0.54 * gpp, xi), "mass balance", "taken twice"),
+        (lambda X, gpp, xi: day(X, gpp, xi, to={(5, 6): 0.0}), "mass balance", "look at fast soil"),
+        (scalar_of_the_receiver, "identity", "the pool they leave"),
     ],
     "07.3": [
         (lambda h, q10: temperature_scalar(h.reshape(-1, 24).mean(axis=1), q10), "identity"),
         (lambda h, q10: temperature_scalar(h.reshape(-1, 24), q10).sum(axis=1), "units"),
         (lambda h, q10: temperature_scalar(h, q10), "shape"),
-        (lambda h, q10: temperature_scalar(h.reshape(24, -1), q10).mean(axis=0), "limit"),
+        (lambda h, q10: temperature_scalar(h.reshape(24, -1), q10).mean(axis=0), "incomplete"),
         (
             lambda h, q10: temperature_scalar(
                 np.stack([h.reshape(-1, 24).min(axis=1), h.reshape(-1, 24).max(axis=1)]), q10
             ).mean(axis=0),
             "value",
         ),
+        (lambda h, q10: np.median(temperature_scalar(h.reshape(-1, 24), q10), axis=1), "value", "median"),
+        (lambda h, q10: temperature_scalar(h.reshape(-1, 24)[:, 12], q10), "value", "one hour"),
+        (lambda h, q10: np.full(len(h) // 24, temperature_scalar(h, q10).mean()), "incomplete", "day by day"),
+        (lambda h, q10: temperature_scalar(h.reshape(-1, 24), q10).prod(axis=1), "limit"),
+        (lambda h, q10: temperature_scalar(h, q10).mean(), "shape"),
     ],
     "07.4": [
         (lambda: {"mean carbon": True}, "incomplete"),
@@ -89,6 +123,9 @@ WRONG = {
         ),
         (lambda: True, "shape"),
         (lambda: {"mean carbon": True}, "incomplete"),
+        (lambda: dict.fromkeys(CLAIMS, 0.01), "shape"),
+        (lambda: {"storage": True, "respiration": True, "season": False, "shares": True}, "incomplete"),
+        (lambda: [True, True, False, True], "shape"),
     ],
     "07.5": [
         (lambda X, F, K, xi, p: rothc_month(X, F, 12 * K, xi, p), "units"),
@@ -98,5 +135,10 @@ WRONG = {
         (lambda X, F, K, xi, p: rothc_month(X + p, F, K, xi, 0 * p), "off by one"),
         (lambda X, F, K, xi, p: rothc_month(X, F, K, 1.0, p), "identity"),
         (lambda X, F, K, xi, p: rothc_month(X, F, K, xi, p).sum(), "shape"),
+        (lambda X, F, K, xi, p: rothc_month(X, F, K, xi, p / 12), "units", "twelve"),
+        (lambda X, F, K, xi, p: rothc_month(X, F, K, xi, 0 * p), "incomplete", "input"),
+        (lambda X, F, K, xi, p: F @ ((1 - np.exp(-xi * K / 12)) * X) + p, "incomplete", "did not decay"),
+        (lambda X, F, K, xi, p: rothc_month(X, F, 12 / 365 * K, xi, p), "units", "a day"),
+        (decays_twice, "off by one", "once more"),
     ],
 }

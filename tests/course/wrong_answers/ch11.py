@@ -66,6 +66,14 @@ def slide(g, h, dz):
     return (np.diag(np.append(g, 0) + np.append(0, h)) - np.diag(g, 1) - np.diag(h, -1)) / dz[:, None]
 
 
+def overwritten(g, dz):
+    """`=` where `+=` belongs: a layer keeps its last face."""
+    V = right(g, dz)
+    for l, conductance in enumerate(g):  # noqa: E741
+        V[l, l], V[l + 1, l + 1] = conductance / dz[l], conductance / dz[l + 1]
+    return V
+
+
 WRONG = {
     "11.1": [
         (lambda pool, layer, L: pool * L + layer, "off by one"),
@@ -73,6 +81,11 @@ WRONG = {
         (lambda pool, layer, L: pool + layer - 1, "identity"),
         (lambda pool, layer, L: pool * 20 + layer - 1, "value", "number of layers"),
         (lambda pool, layer, L: (pool - 1) * L + layer - 1, "off by one"),
+        (lambda pool, layer, L: layer * L + pool, "transposed", "changed places"),
+        (lambda pool, layer, L: (pool + 1) * L - layer, "transposed", "bottom"),
+        (lambda pool, layer, L: (layer - 1) * L + pool, "transposed"),
+        (lambda pool, layer, L: pool * 7 + layer - 1, "value", "number of layers"),
+        (lambda pool, layer, L: range(pool * L, pool * L + L), "shape"),
     ],
     "11.2": [
         (lambda g, dz: -right(g, dz), "sign"),
@@ -80,6 +93,11 @@ WRONG = {
         (mean_thickness, "mass balance"),
         (no_thickness, "units"),
         (lambda g, dz: 2 * right(g, dz), "value"),
+        (overwritten, "incomplete", "`+=`"),
+        (lambda g, dz: np.tril(right(g, dz)) - np.diag(np.append(0, g / dz[1:])), "incomplete", "only goes down"),
+        (lambda g, dz: right(g, dz) * (np.arange(4) < 3)[:, None], "incomplete", "empty"),
+        (lambda g, dz: right(g, np.append(dz[1:], dz[-1])), "mass balance", "thickness"),
+        (lambda g, dz: right(np.full(3, g.mean()), dz), "value"),
     ],
     "11.3": [
         (lambda *parts: cascade(*parts, pass_on=False), "mass balance"),
@@ -87,6 +105,11 @@ WRONG = {
         (lambda *parts: cascade(*parts, mix=False), "value"),
         (lambda A, K, down, up, b: cascade(A, K, down, up, b)[0], "shape"),
         (lambda A, K, down, up, b: cascade(A, K, down, up, b) * K, "limit"),
+        (lambda A, K, *rest: cascade(np.swapaxes(A, 1, 2), K, *rest), "mass balance"),
+        (lambda A, *rest: cascade(2 * np.eye(3) - A if A.shape[1] == 3 else A, *rest), "sign"),
+        (lambda *parts: np.round(cascade(*parts), 3), "limit"),
+        (lambda A, K, down, up, b: cascade(A, K, 0 * down, up, b), "value", "mixing"),
+        (lambda *parts: np.repeat(cascade(*parts)[:1], 6, axis=0), "limit"),
     ],
     "11.4": [
         (slide, "mass balance", "above the diagonal"),
@@ -95,6 +118,11 @@ WRONG = {
         (lambda g, h, dz: both_ways(g, h, dz) * dz[:, None] / dz, "transposed"),
         (lambda g, h, dz: right((g + h) / 2, dz), "identity"),
         (lambda g, h, dz: both_ways(h, g, dz), "value"),
+        (lambda g, h, dz: both_ways(g, h, dz) - np.diag(np.append(0, h) / dz), "mass balance", "layer 1"),
+        (lambda g, h, dz: both_ways(g, h, dz) + np.diag([0, 0, 0, g[-1] / dz[-1]]), "mass balance", "layer 3"),
+        (lambda g, h, dz: both_ways(g - h, 0 * h, dz), "value"),
+        (lambda g, h, dz: both_ways(g, g, dz), "identity"),
+        (lambda g, h, dz: both_ways(g, h, dz)[:3], "shape"),
     ],
     "11.5": [
         (lambda M, X, u, h: X + h * (u - M @ X), "limit"),
@@ -103,5 +131,12 @@ WRONG = {
         (lambda M, X, u, h: np.linalg.solve(np.eye(2) + h * M.T, X + h * u), "transposed"),
         (lambda M, X, u, h: np.linalg.solve(np.eye(2) + h * M / 2, X + h * (u - M @ X / 2)), "mass balance"),
         (lambda M, X, u, h: np.linalg.inv(np.eye(2) + h * M), "shape"),
+        (lambda M, X, u, h: np.linalg.solve(1 + h * M, X + h * u), "identity", "np.eye"),
+        (lambda M, X, u, h: np.linalg.solve(np.eye(2) + M, X + h * u), "units", "h is missing"),
+        (lambda M, X, u, h: np.linalg.solve(np.eye(2) + h * M, X), "incomplete", "input"),
+        (lambda M, X, u, h: np.linalg.solve(M, u), "limit", "long time"),
+        (lambda M, X, u, h: (np.eye(2) + h * M) @ (X + h * u), "identity", "solve"),
+        (lambda M, X, u, h: np.linalg.solve(np.eye(2) + h * M, X + h * u) - X, "incomplete", "after it"),
+        (lambda M, X, u, h: (X + h * u) / (1 + h * np.diag(M)), "mass balance", "diagonal"),
     ],
 }

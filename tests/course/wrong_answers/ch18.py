@@ -90,6 +90,13 @@ def cycle(
     return run
 
 
+def over_the_prior(G, d, sd, prior_sd):
+    """Mean likelihood of twenty thousand draws of the prior."""
+    theta = prior_sd * np.random.default_rng(0).standard_normal((20_000, G.shape[1]))
+    ln = -0.5 * (((d - theta @ G.T) / sd) ** 2).sum(axis=1) - d.size * np.log(sd * np.sqrt(2 * np.pi))
+    return ln.max() + np.log(np.exp(ln - ln.max()).mean())
+
+
 WRONG = {
     "18.1": [
         (lambda x, P, d, R: x + P / (P + R) * (d - x), "shape"),
@@ -99,6 +106,11 @@ WRONG = {
         (scalar(lambda P, R: P**0.5 / (P**0.5 + R**0.5)), "units", "standard deviations"),
         (scalar(right, lambda G, P: (1 - G) ** 2 * P), "identity"),
         (scalar(right, lambda G, P: (G - 1) * P), "sign"),
+        (lambda x, P, d, R: (x - P / (P + R) * (d - x), (1 - P / (P + R)) * P), "limit", "must be believed"),
+        (lambda x, P, d, R: ((1 - P / (P + R)) * P, x + P / (P + R) * (d - x)), "shape", "mean comes first"),
+        (scalar(right, lambda G, P: P), "limit", "narrower"),
+        (lambda x, P, d, R: ((x + d) / 2, (P + R) / 4), "limit", "narrower"),
+        (scalar(lambda P, R: P**2 / (P**2 + R**2)), "identity", "made of variances"),
     ],
     "18.2": [
         (members_update(noise=lambda R, n, rng: 0.0), "value"),
@@ -111,6 +123,13 @@ WRONG = {
          "seed"),
         (in_place, "identity"),
         (mean_only, "shape"),
+        (members_update(noise=lambda R, n, rng: np.abs(np.sqrt(R) * rng.standard_normal(n))), "sign", "one sign"),
+        (lambda m, d, R, rng: members_update(noise=lambda *_: 0.0)(
+            m + np.sqrt(R) * rng.standard_normal(m.size), d, R, rng), "value"),
+        (lambda m, d, R, rng: members_update(noise=lambda *_: 0.0)(m, d, R, rng)
+         + np.sqrt(R) * rng.standard_normal(m.size), "identity", "belongs to the datum"),
+        (lambda m, d, R, rng: (m.mean(), m.var()), "shape"),
+        (members_update(gain=lambda P, R: 0.8), "limit"),
     ],
     "18.3": [
         (best_fit, "limit"),
@@ -119,6 +138,11 @@ WRONG = {
         (evidence(lambda G, sd, p: p * G @ G.T + sd**2 * np.eye(len(G))), "units", "squares"),
         (evidence(lambda G, sd, p: p**2 * G @ G.T + sd * np.eye(len(G))), "units", "squares"),
         (lambda G, d, sd, p: np.exp(evidence(marginal)(G, d, sd, p)), "units", "logarithm"),
+        (lambda G, d, sd, p: -evidence(marginal)(G, d, sd, p), "sign"),
+        (lambda G, d, sd, p: 2 * evidence(marginal)(G, d, sd, p), "value", "one half"),
+        (evidence(lambda G, sd, p: np.diag((p**2 * G**2).sum(axis=1) + sd**2)), "identity", "off its diagonal"),
+        (over_the_prior, "value", "Close, but not exact"),
+        (evidence(lambda G, sd, p: G @ G.T + sd**2 * np.eye(len(G))), "limit"),
     ],
     "18.4": [
         (lambda *a: cycle()(*a)[-1], "shape"),

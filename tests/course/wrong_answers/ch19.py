@@ -86,6 +86,39 @@ def interval(how):
     return answer
 
 
+def by_number(number, degrees=None):
+    """Blocks by one number each, made of their two: far blocks may get the same."""
+
+    def answer(lat, lon, size, n_folds, rng):
+        return dealt(number(*np.floor(np.stack([lat, lon]) / (degrees or size)))[:, None], n_folds, rng)
+
+    return answer
+
+
+def of_numpy(lat, lon, size, n_folds, rng):
+    return dealt(np.floor(np.stack([lat, lon], axis=1) / size), n_folds, np.random)
+
+
+def calibrated(how):
+    """Biomes left out in turn, as it should be, with something else made wrong."""
+
+    def answer(fit, predict, x, y, biome, left_out, level):
+        known, errors = biome != left_out, []
+        for other in np.unique(biome[known]):
+            at = biome == other
+            rest = ~at if how == "all others" else known & ~at
+            rest, at = (at, rest) if how == "turned" else (rest, at)
+            e = predict(fit(x[rest], y[rest]), x[at]) - y[at]
+            errors.append(e if how == "signed" else np.abs(e))
+        e = np.sort(np.concatenate(errors))
+        k = int(np.ceil((len(e) + 1) * level)) - 1
+        q = np.mean([np.quantile(v, level) for v in errors]) if how == "mean" else e[k]
+        q, p = (q / 2 if how == "half" else q), predict(fit(x[known], y[known]), x[~known])
+        return (p + q, p - q) if how == "order" else (p - q, p + q)
+
+    return answer
+
+
 WRONG = {
     "19.1": [
         (of_the_test_sites, "leakage"),
@@ -93,6 +126,11 @@ WRONG = {
         (never_below_zero, "sign"),
         (roots, "value"),
         (lambda o, p, train: ((o - p) ** 2).sum() / ((o - train.mean()) ** 2).sum(), "limit"),
+        (lambda o, p, train: 1 - np.sqrt(((o - p) ** 2).sum() / ((o - train.mean()) ** 2).sum()), "units", "roots"),
+        (lambda o, p, train: 1 - ((o - p) ** 2).sum() / ((o - np.median(train)) ** 2).sum(), "identity"),
+        (lambda o, p, train: 1 - ((o - p) ** 2).mean() / train.var(), "identity"),
+        (lambda o, p, train: 1 - (o - p) ** 2 / (o - train.mean()) ** 2, "shape", "all test sites"),
+        (lambda o, p, train: ((o - p) ** 2).mean(), "limit"),
     ],
     "19.2": [
         (sites_at_random, "leakage"),
@@ -103,6 +141,11 @@ WRONG = {
         (own_seed, "seed"),
         (thrown, "value"),
         (from_one, "incomplete"),
+        (by_number(lambda a, b: a + b), "choice", "sum or product"),
+        (by_number(lambda a, b: a * b), "choice", "sum or product"),
+        (by_number(lambda a, b: 1000 * a + b, degrees=4.0), "units", "larger"),
+        (of_numpy, "seed", "np.random"),
+        (lambda lat, lon, size, n_folds, rng: (lat // size + lon // size).astype(int) % n_folds, "seed"),
     ],
     "19.3": [
         (interval("training"), "leakage"),
@@ -111,5 +154,11 @@ WRONG = {
         (interval("random"), "choice"),
         (interval("quantile"), "value"),
         (interval("bell"), "limit"),
+        (calibrated("all others"), "leakage", "left out"),
+        (calibrated("turned"), "choice"),
+        (calibrated("signed"), "value", "absolute"),
+        (calibrated("mean"), "value", "k-th smallest"),
+        (calibrated("half"), "value"),
+        (calibrated("order"), "sign"),
     ],
 }
