@@ -266,7 +266,7 @@ def keep(name: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> No
 def samplers(runs: int) -> None:
     """A table a posterior."""
     kept = []
-    columns = ("sampler", "CPU s", "error/sd", "bias/sd", "sd ratio", "% below 5 %", "told ESS", "true ESS", "says")
+    columns = ("sampler", "CPU s", "error/sd", "bias/sd", "sd ratio", "below 5 % [%]", "told ESS", "true ESS", "says")
     for make in (eight_schools, ark, garch, funnel):
         heading(f"{make.__name__}: {make.__doc__}", f"{runs} runs")
         case = make()
