@@ -1,7 +1,7 @@
 """What would a survey find, if the answer were known? A hundred twins of 100 ISRIC monoliths.
 
     python course.py bench twins                       a hundred twins, ten minutes
-    python course.py bench twins -- --store            and write what `landcarbon proda --twin` quotes
+    python course.py bench twins -- --store            and write what chapter 22 and --twin quote
 
 Every twin has the places, depths, climate and errors of the survey, and another truth. Each is taken through what
 `landcarbon proda --twin` does, and two things are asked of its places: which component controls ln carbon of the
