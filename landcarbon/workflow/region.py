@@ -30,6 +30,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -258,11 +259,12 @@ def run(
         known = sites.information.sum(axis=1)
         tell(f"assimilated {len(sites)} profiles, {len(sites.failed)} failed; the median profile knows "
              f"{np.median(known):.1f} of {len(sites.prior)} parameters")  # fmt: skip
-        stages = _stages(store, land, sites, plan, n_jobs, progress, tell)
+        networks = _Networks(land, sites, plan)
+        stages = _stages(store, land, sites, networks, plan, n_jobs, progress, tell)
         result = dict(zip(GROUPS, (_account(profiles, land, sites, plan, lost), *stages)))
         write(result, folder / "proda.nc")
         if at is not None:
-            put(_defused(_at(land, sites, plan, at)).to_csv(index=False, lineterminator="\n"), folder / "at.csv")
+            put(_defused(_at(land, networks, plan, at)).to_csv(index=False, lineterminator="\n"), folder / "at.csv")
             tell(f"places asked for: {folder / 'at.csv'}")
         for sentence in verdict(result):
             tell(sentence)
@@ -330,6 +332,7 @@ def _stages(
     store: Store,
     land: _Land,
     sites: proda.Sites,
+    networks: _Networks,
     plan: Plan,
     n_jobs: int,
     progress: bool | None,
@@ -345,8 +348,8 @@ def _stages(
     card |= {name: getattr(plan, name) for name in ("depth", "grid", "box", "everywhere")}
     card |= {"climate": land.climate, "environment": land.environment}
     maps = (
-        _stage(store, "map", card, lambda: _map(lambda: _network(land, sites, plan), land, plan)),
-        _stage(store, "end_to_end", card, lambda: _map(lambda: _end_to_end(land, plan), land, plan)),
+        _stage(store, "map", card, lambda: _map(lambda: networks.proda, land, plan)),
+        _stage(store, "end_to_end", card, lambda: _map(lambda: networks.end_to_end, land, plan)),
     )
     for cells, who in zip(maps, ("PRODA", "end to end")):
         tell(cells.attrs.get("skipped") or f"{who}: mapped {cells.attrs['shown']} of {cells.attrs['land']} cells of "
@@ -355,7 +358,7 @@ def _stages(
     pattern = cells if "skipped" in cells.attrs else _stage(store, "control", card, lambda: _control(cells, land, plan))
     default = _stage(store, "default", card, lambda: _default(sites, land, plan))
     efficiency = _stage(store, "efficiency", card, lambda: _efficiency(sites, land, maps, plan))
-    truth = _stage(store, "truth", card, lambda: _against_truth(sites, land, plan))
+    truth = _stage(store, "truth", card, lambda: _against_truth(sites, land, networks, plan))
     return evaluation, *maps, pattern, default, efficiency, truth
 
 
@@ -607,14 +610,24 @@ def _blocked(land: _Land, plan: Plan) -> Task:
     return replace(_task(land, plan, land.work), groups=blocks)
 
 
-def _network(land: _Land, sites: proda.Sites, plan: Plan) -> proda.Network:
-    found: proda.Network = _learnt(_by_proda, _blocked(land, plan).knowing(sites), plan)
-    return found
+class _Networks:
+    """Learned from all sites, once, when first asked for."""
 
+    def __init__(self, land: _Land, sites: proda.Sites, plan: Plan) -> None:
+        self.land, self.sites, self.plan = land, sites, plan
 
-def _end_to_end(land: _Land, plan: Plan) -> Hybrid:
-    found: Hybrid = _learnt(_through_the_model, _blocked(land, plan), plan)
-    return found
+    @cached_property
+    def proda(self) -> proda.Network:
+        """From environment to what was assimilated."""
+        task = _blocked(self.land, self.plan).knowing(self.sites)
+        found: proda.Network = _learnt(_by_proda, task, self.plan)
+        return found
+
+    @cached_property
+    def end_to_end(self) -> Hybrid:
+        """Through the model."""
+        found: Hybrid = _learnt(_through_the_model, _blocked(self.land, self.plan), self.plan)
+        return found
 
 
 def _learnt(how: Callable[[Any, Plan], Any], task: Task, plan: Plan) -> Any:
@@ -694,7 +707,7 @@ def _coordinates(at: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any]]:
     return as_places(at["latitude"], at["longitude"])
 
 
-def _at(land: _Land, sites: proda.Sites, plan: Plan, at: pd.DataFrame) -> pd.DataFrame:
+def _at(land: _Land, networks: _Networks, plan: Plan, at: pd.DataFrame) -> pd.DataFrame:
     """The table of places, with their stock by both methods; empty, with a note, where nothing is known."""
     lat, lon = _coordinates(at)
     used, forcing, covariates = _surroundings(lat, lon, land.climate, land.environment)
@@ -703,7 +716,7 @@ def _at(land: _Land, sites: proda.Sites, plan: Plan, at: pd.DataFrame) -> pd.Dat
     found = at.reset_index(drop=True)
     note = np.where(used, "", NO_CELL).astype(object)
     folds = _folds(land, plan)
-    for name, network in (("proda", _network(land, sites, plan)), ("end_to_end", _end_to_end(land, plan))):
+    for name, network in (("proda", networks.proda), ("end_to_end", networks.end_to_end)):
         area = Applicability.of(land.covariates, folds, network.scaling)
         index = area.index(covariates)
         shown = plan.everywhere | (index <= area.threshold)
@@ -814,15 +827,15 @@ def _efficiency(sites: proda.Sites, land: _Land, maps: tuple[xr.Dataset, ...], p
     return xr.Dataset({"r": r}, attrs={"told": told, "sites": int(few.size)})
 
 
-def _against_truth(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
+def _against_truth(sites: proda.Sites, land: _Land, networks: _Networks, plan: Plan) -> xr.Dataset:
     """What was found of parameters, control and efficiency at the places of a twin, against its truth."""
     import xarray as xr
 
     if land.theta is None:
         raise InputError("The profiles are measured, and their truth is not known; --twin makes a world where it is.")
     true = sites.prior.to_real(land.theta)
-    networks: dict[str, Any] = {"PRODA": _network(land, sites, plan), "end to end": _end_to_end(land, plan)}
-    z = {name: network.parameters(land.covariates) for name, network in networks.items()}
+    both: dict[str, Any] = {"PRODA": networks.proda, "end to end": networks.end_to_end}
+    z = {name: network.parameters(land.covariates) for name, network in both.items()}
     told = {"own profile": sites.mean, **{name: members.mean(axis=0) for name, members in z.items()}}
     r = [[np.corrcoef(true[:, k], found[:, k])[0, 1] for k in range(true.shape[1])] for found in told.values()]
     goes = {"truth": land.theta, **{name: sites.prior.from_real(found) for name, found in told.items()}}
@@ -831,7 +844,7 @@ def _against_truth(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
     right = control(land.theta[few][:, None], forcing, depth=plan.depth).data["share"].isel(draw=0)
     place = land.covariates.iloc[few]
     # Networks agree on what no profile tells: the interval is over possible maps, which scatter about them.
-    drawn = {name: network.sample(place, TWIN_MAPS, rng=plan.seed) for name, network in networks.items()}
+    drawn = {name: network.sample(place, TWIN_MAPS, rng=plan.seed) for name, network in both.items()}
     said = [control(sites.prior.from_real(maps), forcing, depth=plan.depth).data["share"] for maps in drawn.values()]
     return xr.Dataset(
         {
