@@ -39,6 +39,8 @@ WRONG = {
         (adjoint(with_b=False), "incomplete"),
         (adjoint(on_X=False), "value"),
         (lambda M, b, dM, db, g: adjoint()(M, b, dM, db, g).sum(), "shape"),
+        (lambda M, b, dM, db, g: [np.linalg.solve(M.T, g) @ (b_k - M_k @ np.linalg.solve(M, b))
+                                  for M_k, b_k in zip(dM, db)], "choice", "out of the loop"),
     ],
     "22.3": [
         (measured(lambda f, k, I: I, lambda f, k, I: (0 * f, 0 * f)), "choice"),
