@@ -89,12 +89,11 @@ def client(folder: Path, scheduler: str) -> None:
     from landcarbon.datasets.profile_files import read_profiles_csv
     from landcarbon.learning import Task, Work, blocked_folds, evaluate, proda
     from landcarbon.learning.rivals import Proda
-    from landcarbon.learning.shelf import shelved
 
-    land = region._place(read_profiles_csv(folder / "survey.csv", min_layers=3), None, None)
+    land = region._place(read_profiles_csv(folder / "survey.csv", min_layers=3), None, None, folder / "forcing")
     land = region._cut(land, region._growing(land, region.Plan()), region.BARREN)
-    forcing, work = shelved(land.forcing, folder / "forcing"), Work(folder / "light", -1, False, 100)
-    task = Task(land.profiles.to_observations(0.6), forcing, land.covariates, work=work)
+    work = Work(folder / "light", -1, False, 100)
+    task = Task(land.profiles.to_observations(0.6), land.forcing, land.covariates, work=work)
     land = None
     ridge = Proda("ridge", proda.ridge, 2)
     with Client(scheduler), joblib.parallel_config("dask"):
@@ -113,10 +112,9 @@ def messages(n: int, folder: Path) -> tuple[float, float]:
     from cloudpickle import dumps
     from landcarbon.datasets.profile_files import read_profiles_csv
     from landcarbon.learning import Task, Work, proda
-    from landcarbon.learning.shelf import shelved
 
-    land = region._place(read_profiles_csv(folder / "survey.csv", min_layers=3), None, None)
-    task = Task(land.profiles.to_observations(0.6), shelved(land.forcing, folder), land.covariates, work=Work(folder))
+    land = region._place(read_profiles_csv(folder / "survey.csv", min_layers=3), None, None, folder / "forcing")
+    task = Task(land.profiles.to_observations(0.6), land.forcing, land.covariates, work=Work(folder))
     how = proda._Smoother(task.model, 20, 3, task.work)
     work = proda._SomeSites(task.data, task.forcing, task.prior, how, np.arange(len(task)))
     return len(dumps(work.cut(np.arange(25)))) / 1e3, len(dumps(task[np.arange(0, len(task), 2)])) / 1e3

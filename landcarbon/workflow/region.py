@@ -28,9 +28,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ from landcarbon.learning.attribution import compare, control
 from landcarbon.learning.folds import Folds, blocked_folds
 from landcarbon.learning.hybrid import Hybrid
 from landcarbon.learning.rivals import RIVALS
-from landcarbon.learning.shelf import filed, shelved
+from landcarbon.learning.shelf import Rows, filed, shelved
 from landcarbon.learning.shelf import read as read_back
 from landcarbon.learning.task import pieces
 from landcarbon.learning.validation import Rival
@@ -237,7 +237,7 @@ def run(
     with Store(folder / "work") as store:
         profiles = _within_column(profiles)
         tell(profiles.summary().to_string())
-        land = _place(profiles, climate, environment)
+        land = _place(profiles, climate, environment, store.folder / "forcing")
         plan = _settled(plan, land)
         lost = len(profiles) - len(land.profiles)
         if plan.twin:
@@ -251,8 +251,7 @@ def run(
         card = {name: getattr(plan, name) for name in ("error", "n_members", "n_iter", "n_rounds", "seed")}
         card |= {"profiles": land.profiles.layers, "covariates": land.covariates, "climate": land.forcing}
         store.claim(card, "profiles, environment and options")
-        forcing = shelved(land.forcing, store.folder / "forcing")
-        land = replace(land, forcing=forcing, work=Work(store.folder / "tasks", n_jobs, progress))
+        land = replace(land, work=Work(store.folder / "tasks", n_jobs, progress))
         sites = _assimilate(land, plan, store.folder, n_jobs, progress)
         land = _without(land, sites)
         put(_defused(land.profiles.report).to_csv(lineterminator="\n"), folder / "profiles.csv")
@@ -483,17 +482,44 @@ def _within_column(profiles: Profiles) -> Profiles:
     return profiles if inside_column.all() else profiles.select(inside_column, TOO_DEEP)
 
 
-def _place(profiles: Profiles, climate: Any, environment: Any) -> _Land:
+def _place(profiles: Profiles, climate: Any, environment: Any, folder: Path | None = None) -> _Land:
+    """Profiles that have a place, with the forcing on disk if there is a folder for it."""
     from landcarbon.datasets import load as load_data
 
     climate = load_data("biome4") if climate is None else climate
-    at = profiles.sites
-    used, forcing, covariates = _surroundings(
-        at["latitude"].to_numpy(), at["longitude"].to_numpy(), climate, environment
-    )
+    lat, lon = (profiles.sites[name].to_numpy() for name in ("latitude", "longitude"))
+    around = _surroundings if folder is None else partial(_shelved_surroundings, folder=folder)
+    used, forcing, covariates = around(lat, lon, climate, environment)
     index = pd.Index(np.array(profiles.ids, dtype=object)[used], name="profile_id")
     chosen = profiles if used.all() else profiles.select(used, NO_CELL)
     return _Land(chosen, forcing, covariates.set_axis(index), climate, environment)
+
+
+def _shelved_surroundings(
+    lat: NDArray[Any], lon: NDArray[Any], climate: Any, environment: Any, folder: Path
+) -> tuple[NDArray[np.bool_], Rows, pd.DataFrame]:
+    """The same of many places, some at a time."""
+    used, tables = np.zeros(len(lat), dtype=bool), []
+    refused: InputError | None = None
+
+    def parts() -> Iterator[clm5.Forcing]:
+        nonlocal refused
+        for part in pieces(len(lat)):
+            try:
+                used[part], forcing, covariates = _surroundings(lat[part], lon[part], climate, environment)
+            except InputError as error:  # not one place of this part has a cell
+                refused = error
+                continue
+            tables.append(covariates)
+            yield forcing
+
+    try:
+        forcing = shelved(parts(), folder, len(lat))
+    except InputError as error:
+        raise refused or error from None
+    covariates = pd.concat(tables, ignore_index=True)
+    covariates.attrs = tables[0].attrs
+    return used, forcing, covariates
 
 
 def _surroundings(
