@@ -177,7 +177,7 @@ def ours(method: str, **options: Any) -> Callable[[Case, int], tuple[np.ndarray,
             warnings.simplefilter("always", ConvergenceWarning)
             found = sample(case.posterior, method, rng=seed, **options)
         draws = found.draws if found.draws.ndim == 3 else found.draws[None]
-        return draws, "warns" if told else "-"
+        return draws, "warns" if told else "nothing"
 
     return run
 
@@ -192,7 +192,7 @@ def with_emcee(case: Case, seed: int) -> tuple[np.ndarray, str]:
     walk.random_state = np.random.RandomState(seed).get_state()
     walk.run_mcmc(start + 1e-6 * np.random.default_rng(seed).standard_normal(start.shape), 1000)
     z = np.swapaxes(walk.get_chain(discard=500), 0, 1)
-    return posterior.prior.from_real(z), "-"
+    return posterior.prior.from_real(z), "nothing"
 
 
 def with_nuts(case: Case, seed: int) -> tuple[np.ndarray, str]:
@@ -213,7 +213,7 @@ def with_nuts(case: Case, seed: int) -> tuple[np.ndarray, str]:
     order = [n for n in ("mu", "tau", "z", "b", "sigma", "alpha_0", "share", "v", "x") if n in found]
     draws = np.concatenate([np.atleast_3d(found[n]) for n in order], axis=-1)
     diverged = int(np.asarray(walk.get_extra_fields()["diverging"]).sum())
-    return draws, f"{diverged} diverge" if diverged else "-"
+    return draws, "diverges" if diverged else "nothing"
 
 
 def contenders() -> dict[str, Callable[[Case, int], tuple[np.ndarray, str]]]:
@@ -266,7 +266,7 @@ def keep(name: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> No
 def samplers(runs: int) -> None:
     """A table a posterior."""
     kept = []
-    columns = ("sampler", "CPU s", "error/sd", "bias/sd", "sd ratio", "% below 5 %", "told ESS", "true ESS", "says")
+    columns = ("sampler", "CPU s", "error/sd", "bias/sd", "sd ratio", "below 5 % [%]", "told ESS", "true ESS", "says")
     for make in (eight_schools, ark, garch, funnel):
         heading(f"{make.__name__}: {make.__doc__}", f"{runs} runs")
         case = make()
