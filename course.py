@@ -1,6 +1,7 @@
 """The course from one command; needs nothing but Python 3.11 or newer.
 
     python course.py book        build the book and open it
+    python course.py pdf         print the whole book into one file
     python course.py test        run every test; more words go on to pytest. --browser instead runs
                                  every notebook in a browser
     python course.py lab         open the notebooks in JupyterLab
@@ -71,10 +72,12 @@ def install() -> None:
     STAMP.write_text(stamp, encoding="utf-8")
 
 
+BUILD = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+
+
 def book(words: list[str]) -> int:
     """Build the book, warnings as errors."""
-    build = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
-    code = run("-c", build, "build", "-W", "--keep-going", *words, ".")
+    code = run("-c", BUILD, "build", "-W", "--keep-going", *words, ".")
     page = ROOT / "_build" / "html" / "index.html"
     if code or not page.exists():
         print("The book was not built; the warnings above say why.", file=sys.stderr)
@@ -84,6 +87,13 @@ def book(words: list[str]) -> int:
     if has_screen and not os.environ.get("CI"):
         webbrowser.open(page.as_uri())
     return 0
+
+
+def pdf(words: list[str]) -> int:
+    """Print the whole book."""
+    code = run("-c", BUILD, "build", "--builder", "singlehtml", *words, ".")
+    folder = ROOT / "_build"
+    return code or run("-m", "landcarbon.course.pdf", folder / "singlehtml/book/intro.html", folder / "book.pdf")
 
 
 def test(words: list[str]) -> int:
@@ -167,7 +177,7 @@ def doctor(words: list[str]) -> int:
 
 VERBS = {
     verb.__name__: verb
-    for verb in (book, test, lab, lite, serve, progress, collect, execute, exercises, new, bench, doctor)
+    for verb in (book, pdf, test, lab, lite, serve, progress, collect, execute, exercises, new, bench, doctor)
 }
 
 

@@ -16,6 +16,10 @@ years, with CLM5 as published 19; the mean age to 1 m becomes 3,300 years (by ca
 and its spread within a profile falls from 1.8 to 1.1 in ln. By 2100 the sets of a profile part by 0.9 % of the
 stock under a fifth more litter instead of 1.1 %, under 4 K of warming by 1.9 % as before.
 
+Learned end to end at 192 of them and asked in the 83 blocks that were left out: Δ14C R² 0.58 by carbon alone, 0.60
+by both (CLM5 as published 0.09, and 148 per mil too young), ln carbon R² 0.21 and 0.12. So over the land, at this
+number of profiles, Δ14C tells the networks little that carbon had not; it takes eighty times the seconds.
+
 Needs "he2016", "graven2017" and "biome4" for the first.
 """
 
@@ -129,10 +133,10 @@ def real_end_to_end(n: int) -> None:
         values = c14.observed_values(found, dated)
         said = {"carbon": values[:, :20], "radiocarbon": values[:, 20:]}
         print(f"{name:18s}", end="")
-        for stream, unit in (("carbon", "ln"), ("radiocarbon", "per mil")):
+        for stream, unit, size in (("carbon", "ln", 1), ("radiocarbon", "per mil", 1000)):
             seen = data.parts[stream]
             s = scores(seen.data[seen.mask], seen.predict(said[stream])[seen.mask])
-            print(f"   {stream}: R² {s.r2:5.2f}, bias {s.bias:+.3g} {unit}", end="")
+            print(f"   {stream}: R² {s.r2:5.2f}, bias {size * s.bias:+.3g} {unit}", end="")
         age, turnover = age_and_turnover(found, land)
         print(f"   mean age to 1 m {np.median(age):.0f} yr, carbon over input {np.median(turnover):.0f} yr, tau_s3 "
               f"{np.median(found[:, clm5.PARAMETERS.index('tau_s3')]):.0f} yr")  # fmt: skip

@@ -11,4 +11,12 @@ window.kept = {
     made.append(...children);
     return made;
   },
+  // Whether the course for a browser stands beside the pages; a page opened as a file reaches nothing.
+  lite() {
+    this.asked ??= window.location.protocol === "file:"
+      ? Promise.resolve(false)
+      : fetch(`${document.documentElement.dataset.content_root}lite/jupyter-lite.json`, { method: "HEAD" })
+        .then((answer) => answer.ok, () => false);
+    return this.asked;
+  },
 };

@@ -50,10 +50,7 @@ document.addEventListener("DOMContentLoaded", () => {
     document.querySelector(".lite-here")?.replaceChildren(
       `The exercises: exercises/${name}.ipynb in the course folder; “Run in browser” above says how to open them.`);
   }
-  const asked = window.location.protocol === "file:"
-    ? Promise.resolve(false)
-    : fetch(`${lite}jupyter-lite.json`, { method: "HEAD" }).then((answer) => answer.ok, () => false);
-  asked.then((there) => there || absent());
+  window.kept.lite().then((there) => there || absent());
   document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

@@ -109,7 +109,7 @@ def new_chapter(root: Path, number: int, name: str) -> list[Path]:
         write(path, normalise(_notebook(cells)))
     toc = root / "_toc.yml"
     lines = toc.read_text(encoding="utf-8").splitlines()
-    last = max(i for i, line in enumerate(lines) if f"- file: book/{module.name}/" in line)
+    last = max(i for i, line in enumerate(lines) if re.search(f"- file: book/{module.name}/\\d", line))
     lines.insert(last + 1, f"      - file: book/{module.name}/{nn}_{name}")
     toc.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     return [*books, *texts, *write_exercises(root), toc]

@@ -8,6 +8,7 @@ tables of the page, the equations stay as they stand.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -16,6 +17,11 @@ from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any, ClassVar
+from urllib.parse import quote
+
+from docutils import nodes
+
+from landcarbon.course.notebooks import read
 
 _LITERAL = re.compile(r"``.*?``|`[^`]+`|\\\||\*\*|[|*_]")
 _ALIGNED = re.compile(r"\S {3,}\S")
@@ -24,7 +30,7 @@ _BORDER = re.compile(r"=+( +=+)+$")
 _MODULE = re.compile(r"<module '([\w.]+)' from '[^']*'>")
 _INDENT = "    "
 
-__all__ = ["AltText", "page_source", "setup"]
+__all__ = ["AltText", "in_short", "page_source", "setup"]
 
 
 class AltText:
@@ -146,6 +152,51 @@ def _alias(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -
     return True if alias or default else None
 
 
+def _summary(app: Any, page: str, source: list[str]) -> None:
+    """The page of a module says of each chapter its idea, its equation and its key points, as they stand there."""
+    folder = Path(app.srcdir, page).parent
+    chapters = sorted(folder.glob("[0-9]*.ipynb")) if page.endswith("/summary") else []
+    for path in chapters:
+        text = "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+        source[0] += "\n\n" + in_short(path.name, text)
+
+
+def in_short(name: str, text: str) -> str:
+    """The idea, the first numbered equation and the key points of a chapter.
+
+    Examples
+    --------
+    >>> print(in_short("x.ipynb", "# 00 · X\\n## The idea\\nOne.\\n\\nMore.\\n## Key points\\n\\n- Two."))
+    ## 00 · X
+    <BLANKLINE>
+    One. [The chapter](x.ipynb)
+    <BLANKLINE>
+    - Two.
+    """
+    parts = dict(re.findall(r"^##? (.+)\n((?:(?!##? ).*\n?)*)", text, re.M))
+    title = re.search("^# (.+)", text, re.M)
+    idea = re.sub(r" ?\{cite:\w\}`[^`]*`", "", parts.get("The idea", "")).strip().split("\n\n")[0]
+    equation = re.search(r"\$\$(?:(?!\$\$)[^$])*\$\$(?= \(eq-)", parts.get("The equation", ""))
+    said = [f"## {title[1] if title else name}", f"{idea} [The chapter]({name})", equation[0] if equation else "",
+            parts.get("Key points", "").strip()]  # fmt: skip
+    return "\n\n".join(filter(None, said))
+
+
+def _terms(app: Any, error: Exception | None) -> None:
+    """The glossary as a script: name, place and text of each entry, for `terms.js`."""
+    page = "book/appendix/glossary"
+    if error or app.builder.name != "html" or page not in app.env.found_docs:
+        return
+    found = []
+    for entry in app.env.get_doctree(page).findall(nodes.definition_list_item):
+        *terms, definition = [part for part in entry.children if isinstance(part, (nodes.term, nodes.definition))]
+        text = " ".join(definition.astext().split())
+        if not any(definition.findall(nodes.math)):
+            found += [[name.strip(), term["ids"][0], text] for term in terms for name in term.astext().split(",")]
+    script = f"window.glossary = {json.dumps([page, found], ensure_ascii=False)};\n"
+    Path(app.outdir, "_static", "glossary.js").write_text(script, encoding="utf-8")
+
+
 def _first_page(app: Any, error: Exception | None) -> None:
     """An `index.html` with a title, a description and a link, where there would be a bare refresh."""
     root = f"{app.config.root_doc}.html"
@@ -213,13 +264,24 @@ def _address(app: Any, config: Any) -> None:
     config.html_baseurl = config.html_baseurl or os.environ.get("LANDCARBON_SITE", "")
 
 
+def _remark(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """A link for remarks at the foot, if whoever publishes gives an address that ends before the page's name."""
+    if address := os.environ.get("LANDCARBON_REMARKS"):
+        context["theme_extra_footer"] = (
+            f'<a href="{escape(address + quote(page))}">Something wrong or unclear on this page? Tell us.</a>'
+        )
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Entry point of Sphinx."""
     app.connect("autodoc-process-docstring", _docstring, priority=900)
     app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _alias)
     app.connect("config-inited", _address)
+    app.connect("source-read", _summary)
     app.connect("html-page-context", _previews)
+    app.connect("html-page-context", _remark)
     app.connect("build-finished", _first_page)
     app.connect("build-finished", _not_found)
+    app.connect("build-finished", _terms)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

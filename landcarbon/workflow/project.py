@@ -193,7 +193,8 @@ def page(result: Mapping[str, xr.Dataset]) -> str:
         "plain numbers or the user's own; none is a forecast.</p>",
         "<h2>What changes, and how far the columns agree</h2>",
         _changes(variance, result["published"], structures),
-        f"<p class=small>kgC m⁻² by {last}: mean over networks and draws, 90 % of them in brackets.</p>",
+        f"<p class=small>kgC m⁻² by {last}: mean over networks and draws; where there are several, 90 % of them in "
+        "brackets.</p>",
         _fans(variance, structures),
         "<h2>Who owns the spread</h2>",
         _shares(variance),
@@ -218,7 +219,7 @@ def _changes(variance: xr.Dataset, published: xr.Dataset, structures: list[str])
             values = last.sel(scenario=scenario, structure=name).values.ravel()
             values = values[np.isfinite(values)]
             low, high = np.quantile(values, [0.05, 0.95])
-            cells.append(f"{values.mean():+.2f} ({low:+.2f} to {high:+.2f})")
+            cells.append(f"{values.mean():+.2f}" + (f" ({low:+.2f} to {high:+.2f})" if values.size > 1 else ""))
         rows.append((*cells, f"{float(np.nanmean(old.sel(scenario=scenario).values)):+.2f}"))
     return html_table(("scenario", *structures, PUBLISHED), rows)
 
@@ -242,6 +243,8 @@ def _fans(variance: xr.Dataset, structures: list[str]) -> str:
         ax.set_title(scenario, fontsize=9)
     for ax in axes.ravel()[len(names) :]:
         ax.axis("off")
+    for ax in axes.ravel()[len(names) - wide : len(names)]:
+        ax.tick_params(labelbottom=True)  # the lowest of each column
     axes[0, 0].legend(fontsize=7)
     for ax in axes[:, 0]:
         ax.set_ylabel("change [kgC m⁻²]")

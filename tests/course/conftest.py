@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +130,21 @@ class Browser:
                 if answer["method"] == "Runtime.exceptionThrown":
                     page.errors.append(json.dumps(event["exceptionDetails"]))
 
-    def page(self) -> Page:
+    @contextmanager
+    def stranger(self) -> Iterator[Page]:
+        """A page of somebody who was never here: nothing is kept from before, nothing afterwards."""
+        run = self.loop.run_until_complete
+        context = run(self.send(None, "Target.createBrowserContext", {}))
+        try:
+            yield self.page(**context)
+        finally:
+            run(self.send(None, "Target.disposeBrowserContext", context))
+
+    def page(self, **context: str) -> Page:
         page = Page(self)
         run = self.loop.run_until_complete
-        target = run(self.send(None, "Target.createTarget", {"url": "about:blank"}))["targetId"]
+        blank = {"url": "about:blank", **context}
+        target = run(self.send(None, "Target.createTarget", blank))["targetId"]
         attached = run(
             self.send(None, "Target.attachToTarget", {"targetId": target, "flatten": True})
         )

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from landcarbon.course.notebooks import read
+
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted(p.relative_to(ROOT) for p in ROOT.glob("book/module*/*.ipynb"))
 APPENDIX = sorted(
@@ -17,6 +19,7 @@ APPENDIX = sorted(
     if p.suffix in (".ipynb", ".md")
 )
 PAGES = [Path("book/intro.md"), *CHAPTERS, *(p for p in APPENDIX if p.suffix == ".ipynb")]
+TEXTS = sorted(p.relative_to(ROOT) for p in ROOT.glob("book/*/**/*.md"))
 
 
 @pytest.fixture(scope="session")
@@ -243,7 +246,7 @@ def test_page_turns_into_slides(html: Path, browser) -> None:
     assert other.evaluate(SHOWN) == ["move-it"]
 
 
-@pytest.mark.parametrize("source", PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("source", [*PAGES, *TEXTS], ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_page_fits_a_phone(source: Path, html: Path, browser) -> None:
     page = browser.page()
     page.open((html / source.with_suffix(".html")).as_uri(), width=390)
@@ -279,6 +282,56 @@ def test_what_a_reader_did_is_kept_and_shown(html: Path, browser) -> None:
     assert "Last read: " in page.evaluate("document.querySelector('#my-progress').textContent")
     page.open((html / "book/intro.html").as_uri())
     assert "One matrix equation" in page.evaluate("document.querySelector('#go-on').textContent")
+
+
+def test_saved_work_is_read_again(html: Path, browser, tmp_path: Path) -> None:
+    words = {"landcarbon.done": '{"03": "2026-05-04"}', "other.key": "no",
+             "landcarbon.score.03": '{"questions": 7, "first": 5, "missed": ["columns", "signs"]}'}
+    good, bad = tmp_path / "work.json", tmp_path / "holiday.json"
+    good.write_text(json.dumps({"landcarbon": 1, "words": words, "models": {}}), encoding="utf-8")
+    bad.write_text("{}", encoding="utf-8")
+    said = "document.querySelector('#my-progress [role=status]').textContent"
+    with browser.stranger() as page:
+        page.open((html / "book/appendix/progress.html").as_uri())
+        for path, answer in ((bad, "This is no file from"), (good, "Your work is here.")):
+            assert page.wait("document.querySelector('#upload-work')")
+            document = page.call("DOM.getDocument")["root"]["nodeId"]
+            field = page.call("DOM.querySelector", nodeId=document, selector="#upload-work")["nodeId"]
+            page.call("DOM.setFileInputFiles", nodeId=field, files=[str(path)])
+            assert page.wait(f"{said}.startsWith({answer!r})")
+        row = "[...document.querySelectorAll('#my-progress tbody tr')].find(r => r.textContent.startsWith('03'))"
+        text = page.evaluate(f"{row}.textContent")
+        assert "2026-05-04" in text and "5 of 7" in text and "columns; signs" in text
+        assert page.evaluate("localStorage.getItem('other.key')") is None
+
+
+def test_a_module_has_one_page_that_sums_it_up(html: Path) -> None:
+    for module in range(1, 6):
+        text = (html / f"book/module{module}/summary.html").read_text(encoding="utf-8")
+        chapters = [p for p in CHAPTERS if p.parent.name == f"module{module}"]
+        for chapter in chapters:
+            assert f'href="{chapter.stem}.html"' in text
+            points = "\n".join(c.source for c in read(ROOT / chapter).cells).partition("## Key points")[2]
+            assert points.partition("\n## ")[0].count("\n- ") >= 3
+        assert text.count("<li><p>") >= 3 * len(chapters)
+        assert text.count('class="math notranslate nohighlight"') >= len(chapters)
+
+
+def test_a_word_of_the_glossary_tells_its_meaning(html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / "book/module1/06_ages_and_transit_times.html").as_uri())
+    words = "[...document.querySelectorAll('a.term')].map(a => a.firstChild.data.toLowerCase())"
+    found = page.evaluate(words)
+    assert "transit time" in found
+    assert len(found) == len(set(found)), "a word is explained once"
+    word = "[...document.querySelectorAll('a.term')].find(a => a.firstChild.data === 'transit time')"
+    assert not page.evaluate(f"{word}.querySelector('.term-text').checkVisibility()")
+    page.evaluate(f"{word}.focus()")
+    page.press("ArrowLeft")  # the focus is seen when it comes by a key
+    assert page.wait(f"{word}.querySelector('.term-text').checkVisibility()")
+    entry = page.evaluate(f"{word}.href")
+    page.open(entry)
+    assert page.evaluate("document.querySelector(decodeURIComponent(location.hash)) !== null")
 
 
 def test_menu_says_what_a_page_from_a_disk_needs(html: Path, browser) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +25,7 @@ import xarray as xr
 
 from landcarbon import store
 from landcarbon.course import in_browser, lite, quizzes
+from landcarbon.course.notebooks import read
 from landcarbon.datasets import registry
 from landcarbon.matrix.errors import InputError
 from landcarbon.workflow import region
@@ -142,11 +145,26 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("no Pyodide distribution in _build/pyodide: python course.py test --browser")
     folder = tmp_path_factory.mktemp("html")
     (folder / "index.html").touch()
+    shutil.copytree(ROOT / "book" / "_static", folder / "_static")
+    for chapter in CHAPTERS:
+        bare_page(chapter, folder / chapter.relative_to(ROOT).with_suffix(".html"))
     lite.build(ROOT, folder / "lite", str(PYODIDE))
     server = lite.serve(folder, port=0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}/lite"
     server.shutdown()
+
+
+def bare_page(chapter: Path, path: Path) -> None:
+    """A page with the code of a chapter, as the book marks it, and the script of live figures."""
+    codes = [cell.source for cell in read(chapter).cells if cell.cell_type == "code"]
+    cells = "".join(f'<div class="cell"><div class="cell_input"><pre>{escape(code)}</pre></div>'
+                    '<div class="cell_output"></div></div>' for code in codes)  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        '<!DOCTYPE html><html data-content_root="../../"><head><meta charset="utf-8">'
+        '<script src="../../_static/kept.js"></script><script src="../../_static/live.js"></script></head>'
+        f'<body><article class="bd-article">{cells}</article></body></html>', encoding="utf-8")  # fmt: skip
 
 
 class Lab:
@@ -208,6 +226,48 @@ def test_a_learner_answers_in_the_browser(site: str, browser) -> None:
     assert not outside(page)
 
 
+LIVE = [c for c in CHAPTERS if c.name < "14"] if ALL else [c for c in CHAPTERS if c.name.startswith("04")]
+
+
+@pytest.mark.parametrize("chapter", LIVE, ids=lambda p: p.stem)
+def test_a_figure_runs_in_the_page(chapter: Path, site: str, browser) -> None:
+    with browser.stranger() as page:
+        page.open(f"{site.removesuffix('lite')}{chapter.relative_to(ROOT).with_suffix('.html').as_posix()}")
+        assert page.wait("document.querySelector('.live-begin')")
+        assert not [url for url in page.requests if "pyodide" in url], "nothing is loaded before the click"
+        page.evaluate("document.querySelector('.live-begin').click()")
+        said = "document.querySelector('.live-frame img')?.alt"
+        assert page.wait(said, 300)
+        first = page.evaluate(said)
+        slider = "document.querySelector('.live input[type=range]')"
+        move = f"{slider}.value = {{}}; {slider}.dispatchEvent(new Event('input'))"
+        step = page.evaluate(f"Number({slider}.step)")
+        page.evaluate(move.format(0 if step == 1 else 0.3))
+        assert page.wait(f"{said} !== {json.dumps(first)}", 120), "a value between those offered was not drawn"
+        if page.evaluate("Boolean(document.querySelector('.live input[type=checkbox]'))"):
+            guess_first(page, said, move)
+        assert not outside(page)
+
+
+def guess_first(page, said: str, move: str) -> None:
+    """With a guess asked for, the model waits until it is locked, and then compares."""
+    lock = "[...document.querySelectorAll('.live button')].find(b => b.textContent === 'Lock my guess')"
+    page.evaluate("document.querySelector('.live input[type=checkbox]').click()")
+    before = page.evaluate(said)
+    page.evaluate(move.format(0.7))
+    page.evaluate(f"{lock}.click()")
+    verdict = "document.querySelector('.live-verdict').textContent"
+    assert page.evaluate(verdict).startswith("First click"), "a guess must be there before it is locked"
+    frame = "document.querySelector('.live-frame')"
+    page.evaluate(f"{frame}.focus()")
+    page.press("ArrowLeft")
+    page.evaluate("new Promise(done => setTimeout(done, 500))")
+    assert page.evaluate(said) == before
+    page.evaluate(f"{lock}.click()")
+    assert page.wait(f"{verdict}.startsWith('Your guess')", 120)
+    assert page.evaluate(said) != before
+
+
 @pytest.mark.skipif(
     not ALL, reason="every notebook takes half an hour: python course.py test --browser"
 )
@@ -215,15 +275,14 @@ def test_a_learner_answers_in_the_browser(site: str, browser) -> None:
     "source", [*SOLUTIONS, *CHAPTERS], ids=lambda p: f"{p.parent.name}/{p.stem}"
 )
 def test_notebook_runs_in_the_browser(source: Path, site: str, browser) -> None:
-    page = browser.page()
-    lab = Lab(page, site, source.relative_to(ROOT).as_posix())
-    ran = lab.run()
-    page.call("Page.navigate", url="about:blank")
+    with browser.stranger() as page:
+        ran = Lab(page, site, source.relative_to(ROOT).as_posix()).run()
+        asked = outside(page)
     with (ROOT / "_build" / "in_browser.txt").open("a", encoding="utf-8") as file:
         file.write(f"{source.parent.name}/{source.stem}: {ran.seconds:.0f} s {ran.errors}\n")
     assert not ran.errors
     assert "✘" not in ran.text
-    assert not outside(page)
+    assert not asked
     if source.parent.name == "solutions":
         stored = json.loads(source.read_text(encoding="utf-8"))
         before = "".join(

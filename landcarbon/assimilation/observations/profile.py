@@ -201,8 +201,8 @@ class ProfileObservations(ObservationStream):
             at = tuple(int(i) for i in np.argwhere(bad)[0])
             raise InputError(
                 f"the model gives {np.asarray(model_values)[at]:g} gC m-3 in layer {at[-1]} at "
-                f"index {at[:-1]}; a profile needs positive carbon there. Is the layer "
-                "below the bedrock?"
+                f"index {at[:-1]}; a profile needs positive carbon there. Does the layer "
+                "lie below the bedrock, in ground that never thaws, or where nothing grows?"
             )
         h = self._apply(ln_x)
         return h if self.kind == "log" else np.exp(h)
