@@ -339,3 +339,36 @@ def wrong_culprit(answer: Callable[..., Any]) -> None:
     expect(r2 > 0.95, "value", "f follows the environment along a line, and k does not: f alone cannot do its work.")
     expect(said.max() <= 1.0, "mass balance",
            "To do the work of k, f would have to hand on more than decays: that would give it away. Make it subtler.")
+
+
+@exercise(
+    "22.7",
+    level=1,
+    title="an interval from twins",
+    hints=(
+        "By how much was each twin off, and to which side? The new figure is probably off in the same way.",
+        "off = found − truth in the twins. What was found is truth plus off, so the truth is what was found minus off.",
+        "`low, high = np.quantile(found - truth, [0.05, 0.95])`; mind which end of it gives the lower end.",
+    ),
+)
+def interval_from_twins(answer: Callable[..., Any]) -> None:
+    """Errors that are biased and skewed, so that each turn of a sign shows."""
+    rng = np.random.default_rng(7)
+    truth = rng.uniform(0.1, 0.5, 4000)
+    off = 0.1 + rng.exponential(0.1, 4000)  # found too high, at times by far
+    result = answer(truth + off, truth, 0.6)
+    two = isinstance(result, (tuple, list, np.ndarray)) and len(result) == 2
+    expect(two, "shape", "Return two numbers: low, high.")
+    low, high = (float(v) for v in result)
+    expect(np.isfinite([low, high]), "not finite", "An end is NaN or infinite.")
+    moved = [float(v) for v in answer(truth + off, truth, 0.7)]
+    expect(np.allclose(moved, [low + 0.1, high + 0.1]), "incomplete",
+           "The interval does not move with what was found for the new survey.")
+    expect(low < high, "shape", "The lower end comes first.")
+    ends = np.quantile(off, [0.05, 0.5, 0.95])
+    expect(not np.allclose([low, high], 0.6 + ends[[0, 2]], atol=1e-3), "sign",
+           "The twins found too much; so the truth lies below what was found, not above.")
+    expect(low < 0.6 - ends[1] < high, "value",
+           "The twins were off by 0.17 in the median, and an interval around the figure as found does not see that.")
+    expect(np.allclose([low, high], 0.6 - ends[[2, 0]], atol=2e-3), "value",
+           "It should hold the truth in 90 of 100 twins, and leave out as many below as above.")

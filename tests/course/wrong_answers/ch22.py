@@ -72,4 +72,13 @@ WRONG = {
         (lambda place: (np.full(len(place), 0.6), 0.05 * np.exp(place[:, 0])), "mass balance"),
         (lambda place: (np.full(len(place), 20.0), 0.05 * np.exp(place[:, 0])), "limit", "a share"),
     ],
+    "22.7": [
+        (lambda found, truth, new: np.quantile(found - truth, 0.9), "shape"),
+        (lambda found, truth, new: tuple(np.quantile(truth, [0.05, 0.95])), "incomplete"),
+        (lambda found, truth, new: tuple(new + np.quantile(found - truth, [0.05, 0.95])), "sign"),
+        (lambda found, truth, new: tuple(new - np.quantile(found - truth, [0.05, 0.95])), "shape", "comes first"),
+        (lambda found, truth, new: (new - 1.6 * np.std(found - truth), new + 1.6 * np.std(found - truth)), "value",
+         "as found"),
+        (lambda found, truth, new: tuple(new - np.quantile(found - truth, [0.75, 0.25])), "value", "90 of 100"),
+    ],
 }
