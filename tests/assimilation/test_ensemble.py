@@ -494,7 +494,8 @@ def test_chance_does_not_move_the_mean():
     members = rng.standard_normal((2, 10, 3))
     data = GaussianLikelihood(np.array([[1.0, 2.0], [0.5, -1.0]]), np.array([0.5, 1.0]))
     one, other = (
-        ensemble_update(members, members[..., :2], data, rng=4, method=m).mean(-2) for m in ("stochastic", "square-root")
+        ensemble_update(members, members[..., :2], data, rng=4, method=method).mean(-2)
+        for method in ("stochastic", "square-root")
     )
     np.testing.assert_allclose(one, other, atol=1e-12)
 
