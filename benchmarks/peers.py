@@ -12,14 +12,17 @@ of independent draws that would be as far off, p * runs / sum of squared errors;
 ESS that the run itself tells, of its worst parameter. Times are those of the processor, one thread, compilation
 included.
 
-The published RMSE of the filters is that of Sakov and Oke (2008) and Sakov et al. (2012), with the settings,
-members and inflations listed at https://github.com/nansencenter/DAPPER; 1000 data times, the first ones left out.
+The filters have the settings of Sakov et al. (2012) and of Sakov and Oke (2008); members, inflations and the
+RMSE beside which ours stands are those listed for them at https://github.com/nansencenter/DAPPER. 1000 data
+times, the first ones left out.
 
-An argument is the number of runs: `python benchmarks/peers.py 4`.
+An argument is the number of runs, and `--keep` writes both tables for the appendix:
+`python benchmarks/peers.py 4 --keep`.
 """
 
 from __future__ import annotations
 
+import csv
 import sys
 import warnings
 from collections.abc import Callable
@@ -174,7 +177,7 @@ def ours(method: str, **options: Any) -> Callable[[Case, int], tuple[np.ndarray,
             warnings.simplefilter("always", ConvergenceWarning)
             found = sample(case.posterior, method, rng=seed, **options)
         draws = found.draws if found.draws.ndim == 3 else found.draws[None]
-        return draws, "warns" if told else "-"
+        return draws, "warns" if told else "nothing"
 
     return run
 
@@ -189,7 +192,7 @@ def with_emcee(case: Case, seed: int) -> tuple[np.ndarray, str]:
     walk.random_state = np.random.RandomState(seed).get_state()
     walk.run_mcmc(start + 1e-6 * np.random.default_rng(seed).standard_normal(start.shape), 1000)
     z = np.swapaxes(walk.get_chain(discard=500), 0, 1)
-    return posterior.prior.from_real(z), "-"
+    return posterior.prior.from_real(z), "nothing"
 
 
 def with_nuts(case: Case, seed: int) -> tuple[np.ndarray, str]:
@@ -210,7 +213,7 @@ def with_nuts(case: Case, seed: int) -> tuple[np.ndarray, str]:
     order = [n for n in ("mu", "tau", "z", "b", "sigma", "alpha_0", "share", "v", "x") if n in found]
     draws = np.concatenate([np.atleast_3d(found[n]) for n in order], axis=-1)
     diverged = int(np.asarray(walk.get_extra_fields()["diverging"]).sum())
-    return draws, f"{diverged} diverge" if diverged else "-"
+    return draws, "diverges" if diverged else "nothing"
 
 
 def contenders() -> dict[str, Callable[[Case, int], tuple[np.ndarray, str]]]:
@@ -250,13 +253,27 @@ def row(name: str, run: Callable[[Case, int], tuple[np.ndarray, str]], case: Cas
             max(set(said), key=said.count))
 
 
+def keep(name: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """A table as CSV, for the page of the appendix, if that is asked for."""
+    if "--keep" not in sys.argv:
+        return
+    text = [[v if isinstance(v, str) else f"{v:.3g}" for v in row] for row in rows]
+    path = Path(__file__).parents[1] / f"book/appendix/peers_{name}.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([columns, *text])
+
+
 def samplers(runs: int) -> None:
     """A table a posterior."""
-    columns = ("sampler", "CPU s", "error/sd", "bias/sd", "sd ratio", "% below 5 %", "told ESS", "true ESS", "says")
+    kept = []
+    columns = ("sampler", "CPU s", "error/sd", "bias/sd", "sd ratio", "below 5 % [%]", "told ESS", "true ESS", "says")
     for make in (eight_schools, ark, garch, funnel):
         heading(f"{make.__name__}: {make.__doc__}", f"{runs} runs")
         case = make()
-        table(columns, [row(name, run, case, runs) for name, run in contenders().items()])
+        rows = [row(name, run, case, runs) for name, run in contenders().items()]
+        table(columns, rows)
+        kept += [(make.__name__, *one) for one in rows]
+    keep("samplers", ("posterior", *columns), kept)
 
 
 def runge_kutta(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, h: float) -> np.ndarray:
@@ -318,10 +335,12 @@ def filters(runs: int) -> None:
             found.append(np.sqrt(((done.mean() - truth)[burn:] ** 2).mean(-1)).mean())
         seconds = (process_time() - begin) / runs
         rows.append((name, f"{members}", np.mean(found), np.std(found), published, seconds))
-    table(("filter", "members", "RMSE", "sd of runs", "published", "CPU s"), rows)
+    columns = ("filter", "members", "RMSE", "sd of runs", "published", "CPU s")
+    table(columns, rows)
+    keep("filters", columns, rows)
 
 
 if __name__ == "__main__":
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 4
+    n = next((int(word) for word in sys.argv[1:] if word.isdigit()), 4)
     filters(n)
     samplers(n)

@@ -3,6 +3,7 @@
     python course.py bench scale                           1,000 and 4,000 sites, a few minutes
     python course.py bench scale -- --sites 100000         one size
     python course.py bench scale -- --sites 1000 --kill    a worker dies on the way; bits against no cluster
+    python course.py bench scale -- --sites 100000 --light ten members, one round; default, sampling, ridge; one map
 
 Places at random on land, six layers each, the real half-degree climate, the carbon of a synthetic world
 (`landcarbon proda --twin`): assimilation, ladder with end to end, both maps, control, report. The client is
@@ -63,13 +64,16 @@ def anonymous(pid: int) -> float:
     return next((float(line.split()[1]) / 1e3 for line in lines if line.startswith("RssAnon")), 0.0)
 
 
-def call(folder: Path, out: str, scheduler: str | None) -> tuple[float, float]:
-    """The command in a process of its own: seconds, and its largest memory [MB]."""
+def call(folder: Path, out: str, scheduler: str | None, light: bool = False) -> tuple[float, float]:
+    """The command, or its light stand-in, in a process of its own: seconds, and its largest memory [MB]."""
     words = [sys.executable, "-m", "landcarbon.workflow.command", "proda", "--profiles", str(folder / "survey.csv")]
     where = ["--jobs", "1"] if scheduler is None else ["--jobs", "-1", "--scheduler", scheduler]
+    words += ["--out", str(folder / out), *SMALL, *where]
+    if light:
+        words = [sys.executable, __file__, "--client", str(folder), str(scheduler)]
     began, most = time.perf_counter(), 0.0
     with open(folder / f"{out}.log", "w") as log:
-        run = subprocess.Popen([*words, "--out", str(folder / out), *SMALL, *where], stdout=log, stderr=log)
+        run = subprocess.Popen(words, stdout=log, stderr=log)
         while run.poll() is None:
             most = max(most, anonymous(run.pid))
             time.sleep(0.5)
@@ -78,15 +82,39 @@ def call(folder: Path, out: str, scheduler: str | None) -> tuple[float, float]:
     return time.perf_counter() - began, most
 
 
+def client(folder: Path, scheduler: str) -> None:
+    """What the command does, with the cheapest of all settings and rivals."""
+    import joblib
+    from distributed import Client
+    from landcarbon.datasets.profile_files import read_profiles_csv
+    from landcarbon.learning import Task, Work, blocked_folds, evaluate, proda
+    from landcarbon.learning.rivals import Proda
+
+    land = region._place(read_profiles_csv(folder / "survey.csv", min_layers=3), None, None, folder / "forcing")
+    land = region._cut(land, region._growing(land, region.Plan()), region.BARREN)
+    work = Work(folder / "light", -1, False, 100)
+    task = Task(land.profiles.to_observations(0.6), land.forcing, land.covariates, work=work)
+    land = None
+    ridge = Proda("ridge", proda.ridge, 2)
+    with Client(scheduler), joblib.parallel_config("dask"):
+        task = task.knowing(proda.assimilate(task, n_members=10, n_iter=2, n_rounds=1))
+        print(f"{len(task)} sites assimilated")
+        place = task.environment
+        folds = blocked_folds(place["latitude"], place["longitude"], 2.0, 2)
+        print(evaluate(task, folds, ["default", "random_sampling", ridge], n_draws=20))
+    network = proda.train(task, regressor=proda.ridge, n_networks=2)
+    cells = Task(None, task.forcing[::20], place.iloc[::20])
+    print(proda.predict(network, cells, n_draws=20)["stock"].quantile([0.05, 0.5, 0.95]).values)
+
+
 def messages(n: int, folder: Path) -> tuple[float, float]:
     """What a process is sent [kB]: for 25 sites to assimilate, and for a rival in one of two folds."""
     from cloudpickle import dumps
     from landcarbon.datasets.profile_files import read_profiles_csv
     from landcarbon.learning import Task, Work, proda
-    from landcarbon.learning.shelf import shelved
 
-    land = region._place(read_profiles_csv(folder / "survey.csv", min_layers=3), None, None)
-    task = Task(land.profiles.to_observations(0.6), shelved(land.forcing, folder), land.covariates, work=Work(folder))
+    land = region._place(read_profiles_csv(folder / "survey.csv", min_layers=3), None, None, folder / "forcing")
+    task = Task(land.profiles.to_observations(0.6), land.forcing, land.covariates, work=Work(folder))
     how = proda._Smoother(task.model, 20, 3, task.work)
     work = proda._SomeSites(task.data, task.forcing, task.prior, how, np.arange(len(task)))
     return len(dumps(work.cut(np.arange(25)))) / 1e3, len(dumps(task[np.arange(0, len(task), 2)])) / 1e3
@@ -109,30 +137,35 @@ def main() -> None:
     parser.add_argument("--sites", type=int, nargs="+", default=[1000, 4000])
     parser.add_argument("--kill", action="store_true", help="kill a worker, and compare with a run without a cluster")
     parser.add_argument("--alone", action="store_true", help="without a cluster")
+    parser.add_argument("--light", action="store_true", help="few members, cheap rivals: for memory")
+    parser.add_argument("--client", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.client:
+        client(Path(given.client[0]), given.client[1])
+        return
     heading("the whole of PRODA, with the number of sites", "each once")
     rows: list[tuple[object, ...]] = []
     for n in given.sites:
         with tempfile.TemporaryDirectory() as name:
-            rows.append((f"{n:,}", *one(n, Path(name), given.kill, given.alone)))
+            rows.append((f"{n:,}", *one(n, Path(name), given)))
     table(("sites", "minutes", "client MB", "25 sites kB", "a rival kB", "bits"), rows)
 
 
-def one(n: int, folder: Path, kill: bool, alone: bool) -> tuple[float | str, ...]:
+def one(n: int, folder: Path, given: argparse.Namespace) -> tuple[float | str, ...]:
     """One size: minutes, memory, messages, and whether the bits are those without a cluster."""
     from distributed import LocalCluster
 
     survey(n, folder / "survey.csv", np.random.default_rng(7))
-    if alone:
+    if given.alone:
         seconds, memory = call(folder, "alone", None)
         print((folder / "alone.log").read_text()[-1500:])
         return seconds / 60, memory, "-", "-", "-"
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        if kill:
+        if given.kill:
             kill_one(cluster, 40.0)
-        seconds, memory = call(folder, "cluster", cluster.scheduler_address)
+        seconds, memory = call(folder, "cluster", cluster.scheduler_address, given.light)
     bits = "-"
-    if kill:
+    if given.kill:
         call(folder, "alone", None)
         there, here = (region.read(folder / out / "proda.nc") for out in ("cluster", "alone"))
         same = all(same_values(there[name], here[name]) for name in region.GROUPS)

@@ -508,34 +508,45 @@ class OnDisk(np.memmap):
 
     @classmethod
     def write(
-        cls, path: str | os.PathLike[str], parts: Iterable[np.ndarray[Any, Any]], shape: tuple[int, ...]
-    ) -> OnDisk:
-        """Make one of `shape` from parts that follow each other along the first axis; whole, or not at all.
+        cls, folder: str | os.PathLike[str], parts: Iterable[Mapping[str, np.ndarray[Any, Any]]], n: int
+    ) -> dict[str, OnDisk]:
+        """Make arrays of n rows, by name, from parts that follow each other; all of them whole, or none.
+
+        Rows for which there is no part are 0.
 
         Raises
         ------
         Shortage
             The disk is full.
+        InputError
+            Parts of more rows.
         """
-        path = as_path("path", path)
-        part, first, made = path.with_name(path.name + ".part"), 0, None
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = as_path("folder", folder)
+        paths: dict[str, tuple[Path, Path]] = {}
+        made: dict[str, Any] = {}
+        first = 0
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             for piece in parts:
-                if made is None:
-                    made = np.lib.format.open_memmap(part, "w+", np.asarray(piece).dtype, shape)
-                made[first : first + len(piece)] = piece
-                first += len(piece)
-            if made is None or first != shape[0]:
-                raise InputError(f"{path.name} was to have {shape[0]} rows, but {first} were given.")
-            made.flush()
-            del made
-            os.replace(part, path)
+                size = len(next(iter(piece.values()), ()))
+                if first + size > n:
+                    raise InputError(f"{n} rows were to be written to {folder.name}, but {first + size} are given.")
+                for name, rows in piece.items():
+                    if name not in made:
+                        paths[name] = folder / f"{name}.npy.part", folder / f"{name}.npy"
+                        made[name] = np.lib.format.open_memmap(paths[name][0], "w+", rows.dtype, (n, *rows.shape[1:]))
+                    made[name][first : first + size] = rows
+                first += size
+            for array in made.values():
+                array.flush()
+            made.clear()  # Windows moves no file that is mapped
+            for part, path in paths.values():
+                os.replace(part, path)
         except OSError as error:
             raise (Shortage if short(error) else InputError)(
-                f"{path.name} cannot be written to {path.parent}: {error.strerror or error}. Make room and call again."
+                f"arrays cannot be written to {folder}: {error.strerror or error}. Make room and call again."
             ) from None
-        return cls.open(path)
+        return {name: cls.open(path) for name, (_, path) in paths.items()}
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> OnDisk:

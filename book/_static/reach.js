@@ -17,12 +17,35 @@
     });
     say();
   }
+  // A widget with one slider runs through its values; it waits to be pressed, for readers who want no motion.
+  function runs(slider) {
+    if (slider.parentElement.querySelectorAll(".widget-slider").length !== 1) return;
+    const handle = slider.querySelector("[role=slider]");
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "runs" });
+    let timer = 0;
+    const press = (key) => handle.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    const at = (end) => handle.getAttribute("aria-valuenow") === handle.getAttribute(`aria-value${end}`);
+    const name = () => {
+      button.textContent = timer ? "⏸" : "▶";
+      button.setAttribute("aria-label", timer ? "Stop" : "Run through the values");
+    };
+    const stop = () => { clearInterval(timer); timer = 0; name(); };
+    button.addEventListener("click", () => {
+      if (timer) return stop();
+      if (at("max")) press("Home");
+      timer = setInterval(() => { press("ArrowRight"); if (at("max")) stop(); }, 900);
+      name();
+    });
+    name();
+    slider.before(button);
+  }
   const done = new WeakSet();
   function sliders() {
     document.querySelectorAll(".widget-slider").forEach((slider) => {
       if (done.has(slider) || !slider.querySelector("[role=slider]")) return;
       done.add(slider);
       speak(slider);
+      runs(slider);
     });
   }
   function scrollers() {

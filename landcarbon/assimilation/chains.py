@@ -35,6 +35,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landcarbon.assimilation.draws import Draws, parameter_names
 from landcarbon.assimilation.posterior import Posterior
+from landcarbon.assimilation.runs import bar
 from landcarbon.assimilation.smc import prior_population
 from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array, as_kind, as_whole
@@ -84,12 +85,12 @@ class Kernel(Protocol):
 
 def walk(kernel: Kernel, state: State, n_warmup: int, n_steps: int) -> Iterator[Move]:
     """The steps after warm-up, one by one."""
-    for t in range(1, n_warmup + 1):
+    for t in bar(range(1, n_warmup + 1), n_warmup, "warm-up", "step"):
         move = kernel.move(state, t)
         kernel.learn(move, t)
         state = move.state
     kernel.settle()
-    for t in range(n_warmup + 1, n_warmup + n_steps + 1):
+    for t in bar(range(n_warmup + 1, n_warmup + n_steps + 1), n_steps, "draws", "step"):
         move = kernel.move(state, t)
         state = move.state
         yield move

@@ -108,8 +108,8 @@ def enkf(
         Read by a matrix or by a function of the pools; with correlated errors too.
     rng : Generator, int, or one Generator a site
     method : {"stochastic", "square-root"}
-        Each member sees its own perturbed data (Burgers 1998); or the ensemble is transformed
-        without chance (Bishop 2001), with localisation pool by pool (Hunt 2007).
+        Each member sees its own perturbed data (Burgers 1998), perturbed by nothing on average; or the
+        ensemble is transformed without chance (Bishop 2001), with localisation pool by pool (Hunt 2007).
     inflation : float or (float, float)
         Factor on the spread before each update, at least 1; or factors before and after it. After it,
         (1, 1.04), is what much of the literature means by an inflation of 1.04.
@@ -454,7 +454,7 @@ def es_mda(
     for alpha in steps:
         scaled = _whitened(y, observations)
         rho = _taper(scaled.covariance(z), z, scaled.dy) if taper else None
-        z = _updated(z, scaled, "stochastic", source, rho, alpha=alpha)
+        z = _updated(z, scaled, "stochastic", source, rho, alpha=alpha, centred=False)
         y = predicted(z)
     return Ensemble(parameter_names(names, p), z, prediction=y)
 
@@ -691,11 +691,18 @@ def _updated(
     rho_xy: Array | None = None,
     rho_yy: Array | None = None,
     alpha: float = 1.0,
+    centred: bool = True,
 ) -> Array:
-    """Members after the update; alpha inflates the variance of the errors (stochastic only)."""
+    """Members after the update; alpha inflates the variance of the errors (stochastic only).
+
+    With `centred` perturbations of the data they sum to zero over the members.
+    """
     n, m = X.shape[-2], scaled.dy.shape[-1]
     if method == "stochastic":
-        noise = np.where(scaled.mask[..., None, :], np.sqrt(alpha) * source.normal((n, m)), 0.0)
+        noise = source.normal((n, m))
+        if centred:  # the mean of the members moves as a Kalman filter's, not by chance as well
+            noise = (noise - noise.mean(-2, keepdims=True)) * np.sqrt(n / (n - 1))
+        noise = np.where(scaled.mask[..., None, :], np.sqrt(alpha) * noise, 0.0)
         C_xy, C_yy = scaled.covariance(X), scaled.own_covariance
         C_xy = C_xy if rho_xy is None else C_xy * rho_xy
         C_yy = C_yy if rho_yy is None else C_yy * rho_yy

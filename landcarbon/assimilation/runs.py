@@ -16,15 +16,15 @@ __all__ = ["bar", "elsewhere", "some_jobs"]
 
 
 def bar(
-    steps: Iterable[Any], total: int, desc: str, unit: str, progress: bool | None = None
+    steps: Iterable[Any], total: int | None, desc: str, unit: str, progress: bool | None = None
 ) -> Iterable[Any]:
-    """The steps of a run behind a progress bar.
+    """The steps of a run behind a progress bar, which appears when two seconds have passed.
 
     Parameters
     ----------
     steps : iterable
-    total : int
-        How many there are.
+    total : int, optional
+        How many there are; None where nobody knows.
     desc, unit : str
         What is counted: "sites", "chunk".
     progress : bool, optional
@@ -40,7 +40,7 @@ def bar(
         return steps
     from tqdm.auto import tqdm
 
-    return tqdm(steps, total=total, desc=desc, unit=unit)
+    return tqdm(steps, total=total, desc=desc, unit=unit, delay=2.0)
 
 
 def some_jobs(n_jobs: Any) -> None:

@@ -103,6 +103,10 @@ def sample(
     InputError
         Unknown method or option.
 
+    Notes
+    -----
+    On a terminal a run of more than two seconds shows how far it is.
+
     Warns
     -----
     ConvergenceWarning

@@ -307,7 +307,7 @@ def _label(
     parts = [dataset.assign_coords(site=ids[part]) for part, dataset in pieces]
     chunk = xr.concat(parts, "site") if parts else xr.Dataset()
     by_id = {str(position): text for position, text in reasons.items()}
-    return chunk.assign_attrs(failed=json.dumps(by_id))
+    return chunk.assign_attrs(failed=json.dumps(by_id), first=int(positions[0]))
 
 
 def _merge(store: Store, chunks: Callable[[], Iterator[xr.Dataset]], ids: NDArray[Any]) -> xr.Dataset:
@@ -326,25 +326,26 @@ def _merge(store: Store, chunks: Callable[[], Iterator[xr.Dataset]], ids: NDArra
     merged = xr.concat(done, "site")
     if merged.sizes["site"] < len(ids):
         merged = merged.reindex(site=ids)
-    for name, shape in (large or {}).items():
-        first = next(part[name] for part in chunks() if part.sizes.get("site"))
-        array = OnDisk.write(store.folder / f"{name}.npy", _rows_of(name, chunks(), first, ids), shape)
-        merged[name] = (first.dims, array, first.attrs)
+    if large:
+        like = next(part for part in chunks() if part.sizes.get("site"))
+        rows = (_rows_of(part, like[list(large)]) for part in chunks())
+        for name, array in OnDisk.write(store.folder, rows, len(ids)).items():
+            merged[name] = (like[name].dims, array, like[name].attrs)
     return merged.assign(reason=("site", reason)).assign_attrs(failed=int((reason != "").sum()))
 
 
-def _rows_of(
-    name: Any, chunks: Iterator[xr.Dataset], like: xr.DataArray, ids: NDArray[Any]
-) -> Iterator[NDArray[Any]]:
-    """A variable of chunk after chunk, NaN where a site failed."""
-    at = 0
-    for part in chunks:
-        n = part.sizes.get("site", 0) + len(json.loads(part.attrs["failed"]))
-        rows = np.full((n, *like.shape[1:]), np.nan, like.dtype)
-        if part.sizes.get("site"):
-            rows[np.isin(ids[at : at + n], part["site"].values)] = part[name].values
-        at += n
-        yield rows
+def _rows_of(part: xr.Dataset, like: xr.Dataset) -> dict[str, NDArray[Any]]:
+    """Variables of a chunk, NaN where a site failed."""
+    failed = {int(position) for position in json.loads(part.attrs["failed"])}
+    n = part.sizes.get("site", 0) + len(failed)
+    first = int(part.attrs["first"])
+    good = np.array([first + k not in failed for k in range(n)])
+    found = {}
+    for name, variable in like.items():
+        found[str(name)] = rows = np.full((n, *variable.shape[1:]), np.nan, variable.dtype)
+        if good.any():
+            rows[good] = part[name].values
+    return found
 
 
 def _site_ids(site_ids: Sequence[Any]) -> NDArray[Any]:

@@ -42,6 +42,7 @@ from scipy.special import logsumexp
 from landcarbon.assimilation.draws import Ensemble, parameter_names, say_concerns, systematic
 from landcarbon.assimilation.parameters import Prior, a_prior
 from landcarbon.assimilation.posterior import FAR, Posterior
+from landcarbon.assimilation.runs import bar
 from landcarbon.assimilation.streams import Random, Streams, streams
 from landcarbon.matrix.errors import InputError, as_array, as_kind, as_share, as_whole
 from landcarbon.matrix.frozen import keep, keep_whole
@@ -221,7 +222,7 @@ def _population(
     beta = np.zeros(sites)
     mover = _Mover(evaluate, np.full(sites, np.log(2.38 / np.sqrt(p))), forget, source)
     log_evidence, variance = np.zeros(sites), np.zeros(sites)
-    for _ in range(MAX_STEPS):
+    for _ in bar(range(MAX_STEPS), None, "tempering", "step"):
         running = beta < 1.0
         if not running.any():
             break

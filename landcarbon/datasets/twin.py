@@ -76,6 +76,7 @@ __all__ = [
     "stored_efficiency",
     "stored_elsewhere",
     "stored_ladder",
+    "stored_surveys",
     "stored_varies",
     "twin_world",
 ]
@@ -120,6 +121,7 @@ LADDER = "twin_ladder.csv"
 ELSEWHERE = "real_elsewhere.csv"
 EFFICIENCY = "twin_efficiency.csv"
 VARIES = "what_varies.csv"
+SURVEYS = "twin_surveys.csv"
 HIGHLANDS = (  # latitude, longitude, height [km], width [km]: roughly where the real ones are
     (40.0, -108.0, 2.0, 700.0), (37.0, -119.0, 1.6, 250.0), (37.0, -81.0, 0.7, 300.0),
     (33.0, 88.0, 4.5, 800.0), (-15.0, -69.0, 3.5, 500.0), (-35.0, -70.0, 3.0, 300.0),
@@ -347,6 +349,28 @@ def stored_efficiency() -> pd.DataFrame:
     {'carbon': 10, 'carbon, 14C': 3, 'carbon, CO2': 10}
     """
     return _stored(EFFICIENCY)
+
+
+def stored_surveys() -> pd.DataFrame:
+    """What was found of twins of a survey, and the truth of each, as `benchmarks/twins.py` stored it.
+
+    ``python course.py bench twins -- --store`` does it again, in minutes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `twin` (its seed), `what` (a component, or "efficiency ~ ln carbon"), `truth` (its share of the
+        variance of ln carbon; the correlation), and median and 90 % interval of what was found:
+        `networks`, `networks_lower`, `networks_upper` over the predictions of PRODA's networks, `maps`, ... over
+        possible maps of PRODA, `end_to_end`, ... over possible maps of networks trained end to end.
+
+    Examples
+    --------
+    >>> result = stored_surveys()
+    >>> result["what"].nunique(), bool((result["maps_lower"] <= result["maps_upper"]).all())
+    (7, True)
+    """
+    return _stored(SURVEYS)
 
 
 def stored_varies() -> pd.DataFrame:

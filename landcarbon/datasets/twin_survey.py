@@ -34,6 +34,7 @@ from landcarbon.datasets.twin import HIDDEN, LOCAL, SHIFT
 from landcarbon.geo import EARTH_RADIUS, unit_vectors
 from landcarbon.matrix.errors import InputError, Rng, as_array, as_kind, as_number, as_rng
 from landcarbon.models import clm5
+from landcarbon.models.process import whole
 
 __all__ = ["TwinSurvey", "twin_survey"]
 
@@ -43,6 +44,7 @@ FOLLOWED = 0.6  # sd of z that follows the environment
 PATTERNS = 5  # leading patterns of the environment that it follows
 LENGTH = 700.0  # km, of what no covariate tells
 WAVES = 60
+AT_ONCE = 4096  # columns solved together
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,7 @@ def twin_survey(
     Parameters
     ----------
     profiles : Profiles
-    forcing : clm5.Forcing, sites (site,)
+    forcing : clm5.Forcing, sites (site,), or one on disk
     covariates : pandas.DataFrame, (site, covariate)
         As for :class:`landcarbon.learning.Task`; `latitude` and `longitude` among them.
     error : float
@@ -97,7 +99,7 @@ def twin_survey(
     """
     as_kind("profiles", profiles, Profiles)
     as_kind("covariates", covariates, pd.DataFrame)
-    as_kind("forcing", forcing, clm5.Forcing)
+    as_kind("forcing", forcing, "expand", hint="Such as clm5.Forcing.")
     error, rng = as_number("error", error, lower=0.0, strict=True), as_rng(rng)
     n = len(profiles)
     if not n == len(covariates) == forcing.shape[0]:
@@ -116,7 +118,10 @@ def twin_survey(
     z += HIDDEN * _hidden(covariates, len(prior), rng) + LOCAL * rng.standard_normal(z.shape)
     theta = prior.from_real(z)
     seen = profiles.to_observations(error)
-    said = seen.predict(clm5.observed_values(theta, forcing))
+    parts = [slice(first, first + AT_ONCE) for first in range(0, n, AT_ONCE)]
+    said = np.concatenate(
+        [seen[part].predict(clm5.observed_values(theta[part], whole(forcing[part]))) for part in parts]
+    )
     # An error is cut at three standard deviations: such a value would be measured again.
     said = said + error * np.clip(rng.standard_normal(said.shape), -3.0, 3.0)
     layers = profiles.layers.copy()

@@ -16,14 +16,16 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landcarbon.matrix.errors import InputError, as_array, as_kind, as_path
+from landcarbon.matrix.errors import InputError, as_array, as_kind, as_path, as_whole
 from landcarbon.matrix.frozen import altered
 from landcarbon.models.process import expand, leading
 from landcarbon.store import NOT_SEEN, OnDisk, put
@@ -66,15 +68,17 @@ class Rows:
         return expand(self.read())
 
 
-def shelved(forcing: Any, folder: str | os.PathLike[str]) -> Rows:
+def shelved(forcing: Any, folder: str | os.PathLike[str], n: int | None = None) -> Rows:
     """Put a forcing on disk.
 
     Parameters
     ----------
-    forcing : ndarray or dataclass of arrays, leading axis (site,)
-        See `landcarbon.models.process`.
+    forcing : ndarray or dataclass of arrays, leading axis (site,), or iterator over such
+        See `landcarbon.models.process`. An iterator gives the sites part by part.
     folder : path
         Files of an earlier forcing are replaced.
+    n : int, optional
+        Most sites that an iterator can give.
 
     Returns
     -------
@@ -84,7 +88,7 @@ def shelved(forcing: Any, folder: str | os.PathLike[str]) -> Rows:
     Raises
     ------
     InputError
-        A forcing without sites, a full disk.
+        A forcing without sites, more than n sites, a full disk.
 
     Examples
     --------
@@ -95,20 +99,37 @@ def shelved(forcing: Any, folder: str | os.PathLike[str]) -> Rows:
     array([[4., 5.],
            [0., 1.]])
     """
-    folder, lead = Path(as_path("folder", folder)), leading(forcing)
+    folder = as_path("folder", folder)
+    parts: Iterator[Any] = forcing if isinstance(forcing, Iterator) else iter([forcing])
+    first = next(parts, None)
+    if first is None:
+        raise InputError("there is no part of a forcing to put on disk.")
+    lead = leading(first)
     if len(lead) != 1:
         raise InputError(f"The forcing has leading axes {lead}: give one axis of sites.")
-    rows = np.arange(lead[0])
+    n = lead[0] if n is None else as_whole("n", n, 1)
+    sizes: list[int] = []
+
+    def arrays() -> Iterator[dict[str, NDArray[Any]]]:
+        for part in chain([first], parts):
+            sizes.extend(leading(part))
+            yield _arrays(part)
+
+    found = OnDisk.write(folder, arrays(), n)
+    source = found["forcing"] if isinstance(first, np.ndarray) else altered(first, **found)
+    return Rows(source, np.arange(sum(sizes)))
+
+
+def _arrays(forcing: Any) -> dict[str, NDArray[Any]]:
+    """Those with an axis of sites."""
     if isinstance(forcing, np.ndarray):
-        forcing = as_array("forcing", forcing)
-        return Rows(OnDisk.write(folder / "forcing.npy", [forcing], forcing.shape), rows)
+        return {"forcing": as_array("forcing", forcing)}
     as_kind("forcing", forcing, "__dataclass_fields__", hint="Give an array or a clm5.Forcing.")
-    large = {
-        name: OnDisk.write(folder / f"{name}.npy", [array], array.shape)
-        for name, array in vars(forcing).items()
-        if isinstance(array, np.ndarray) and array.ndim and array.shape[0] == lead[0]
-    }
-    return Rows(altered(forcing, **large), rows)
+    lead = leading(forcing)
+    return {
+        name: array for name, array in vars(forcing).items()
+        if isinstance(array, np.ndarray) and array.ndim and array.shape[:1] == lead
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

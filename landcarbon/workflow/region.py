@@ -28,8 +28,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,7 @@ from landcarbon.learning.attribution import compare, control
 from landcarbon.learning.folds import Folds, blocked_folds
 from landcarbon.learning.hybrid import Hybrid
 from landcarbon.learning.rivals import RIVALS
-from landcarbon.learning.shelf import filed, shelved
+from landcarbon.learning.shelf import Rows, filed, shelved
 from landcarbon.learning.shelf import read as read_back
 from landcarbon.learning.task import pieces
 from landcarbon.learning.validation import Rival
@@ -236,7 +237,7 @@ def run(
     with Store(folder / "work") as store:
         profiles = _within_column(profiles)
         tell(profiles.summary().to_string())
-        land = _place(profiles, climate, environment)
+        land = _place(profiles, climate, environment, store.folder / "forcing")
         plan = _settled(plan, land)
         lost = len(profiles) - len(land.profiles)
         if plan.twin:
@@ -250,19 +251,19 @@ def run(
         card = {name: getattr(plan, name) for name in ("error", "n_members", "n_iter", "n_rounds", "seed")}
         card |= {"profiles": land.profiles.layers, "covariates": land.covariates, "climate": land.forcing}
         store.claim(card, "profiles, environment and options")
-        forcing = shelved(land.forcing, store.folder / "forcing")
-        land = replace(land, forcing=forcing, work=Work(store.folder / "tasks", n_jobs, progress))
+        land = replace(land, work=Work(store.folder / "tasks", n_jobs, progress))
         sites = _assimilate(land, plan, store.folder, n_jobs, progress)
         land = _without(land, sites)
         put(_defused(land.profiles.report).to_csv(lineterminator="\n"), folder / "profiles.csv")
         known = sites.information.sum(axis=1)
         tell(f"assimilated {len(sites)} profiles, {len(sites.failed)} failed; the median profile knows "
              f"{np.median(known):.1f} of {len(sites.prior)} parameters")  # fmt: skip
-        stages = _stages(store, land, sites, plan, n_jobs, progress, tell)
+        networks = _Networks(land, sites, plan)
+        stages = _stages(store, land, sites, networks, plan, n_jobs, progress, tell)
         result = dict(zip(GROUPS, (_account(profiles, land, sites, plan, lost), *stages)))
         write(result, folder / "proda.nc")
         if at is not None:
-            put(_defused(_at(land, sites, plan, at)).to_csv(index=False, lineterminator="\n"), folder / "at.csv")
+            put(_defused(_at(land, networks, plan, at)).to_csv(index=False, lineterminator="\n"), folder / "at.csv")
             tell(f"places asked for: {folder / 'at.csv'}")
         for sentence in verdict(result):
             tell(sentence)
@@ -330,6 +331,7 @@ def _stages(
     store: Store,
     land: _Land,
     sites: proda.Sites,
+    networks: _Networks,
     plan: Plan,
     n_jobs: int,
     progress: bool | None,
@@ -345,8 +347,8 @@ def _stages(
     card |= {name: getattr(plan, name) for name in ("depth", "grid", "box", "everywhere")}
     card |= {"climate": land.climate, "environment": land.environment}
     maps = (
-        _stage(store, "map", card, lambda: _map(lambda: _network(land, sites, plan), land, plan)),
-        _stage(store, "end_to_end", card, lambda: _map(lambda: _end_to_end(land, plan), land, plan)),
+        _stage(store, "map", card, lambda: _map(lambda: networks.proda, land, plan)),
+        _stage(store, "end_to_end", card, lambda: _map(lambda: networks.end_to_end, land, plan)),
     )
     for cells, who in zip(maps, ("PRODA", "end to end")):
         tell(cells.attrs.get("skipped") or f"{who}: mapped {cells.attrs['shown']} of {cells.attrs['land']} cells of "
@@ -355,7 +357,7 @@ def _stages(
     pattern = cells if "skipped" in cells.attrs else _stage(store, "control", card, lambda: _control(cells, land, plan))
     default = _stage(store, "default", card, lambda: _default(sites, land, plan))
     efficiency = _stage(store, "efficiency", card, lambda: _efficiency(sites, land, maps, plan))
-    truth = _stage(store, "truth", card, lambda: _against_truth(sites, land, plan))
+    truth = _stage(store, "truth", card, lambda: _against_truth(sites, land, networks, plan))
     return evaluation, *maps, pattern, default, efficiency, truth
 
 
@@ -480,17 +482,44 @@ def _within_column(profiles: Profiles) -> Profiles:
     return profiles if inside_column.all() else profiles.select(inside_column, TOO_DEEP)
 
 
-def _place(profiles: Profiles, climate: Any, environment: Any) -> _Land:
+def _place(profiles: Profiles, climate: Any, environment: Any, folder: Path | None = None) -> _Land:
+    """Profiles that have a place, with the forcing on disk if there is a folder for it."""
     from landcarbon.datasets import load as load_data
 
     climate = load_data("biome4") if climate is None else climate
-    at = profiles.sites
-    used, forcing, covariates = _surroundings(
-        at["latitude"].to_numpy(), at["longitude"].to_numpy(), climate, environment
-    )
+    lat, lon = (profiles.sites[name].to_numpy() for name in ("latitude", "longitude"))
+    around = _surroundings if folder is None else partial(_shelved_surroundings, folder=folder)
+    used, forcing, covariates = around(lat, lon, climate, environment)
     index = pd.Index(np.array(profiles.ids, dtype=object)[used], name="profile_id")
     chosen = profiles if used.all() else profiles.select(used, NO_CELL)
     return _Land(chosen, forcing, covariates.set_axis(index), climate, environment)
+
+
+def _shelved_surroundings(
+    lat: NDArray[Any], lon: NDArray[Any], climate: Any, environment: Any, folder: Path
+) -> tuple[NDArray[np.bool_], Rows, pd.DataFrame]:
+    """The same of many places, some at a time."""
+    used, tables = np.zeros(len(lat), dtype=bool), []
+    refused: InputError | None = None
+
+    def parts() -> Iterator[clm5.Forcing]:
+        nonlocal refused
+        for part in pieces(len(lat)):
+            try:
+                used[part], forcing, covariates = _surroundings(lat[part], lon[part], climate, environment)
+            except InputError as error:  # not one place of this part has a cell
+                refused = error
+                continue
+            tables.append(covariates)
+            yield forcing
+
+    try:
+        forcing = shelved(parts(), folder, len(lat))
+    except InputError as error:
+        raise refused or error from None
+    covariates = pd.concat(tables, ignore_index=True)
+    covariates.attrs = tables[0].attrs
+    return used, forcing, covariates
 
 
 def _surroundings(
@@ -607,14 +636,24 @@ def _blocked(land: _Land, plan: Plan) -> Task:
     return replace(_task(land, plan, land.work), groups=blocks)
 
 
-def _network(land: _Land, sites: proda.Sites, plan: Plan) -> proda.Network:
-    found: proda.Network = _learnt(_by_proda, _blocked(land, plan).knowing(sites), plan)
-    return found
+class _Networks:
+    """Learned from all sites, once, when first asked for."""
 
+    def __init__(self, land: _Land, sites: proda.Sites, plan: Plan) -> None:
+        self.land, self.sites, self.plan = land, sites, plan
 
-def _end_to_end(land: _Land, plan: Plan) -> Hybrid:
-    found: Hybrid = _learnt(_through_the_model, _blocked(land, plan), plan)
-    return found
+    @cached_property
+    def proda(self) -> proda.Network:
+        """From environment to what was assimilated."""
+        task = _blocked(self.land, self.plan).knowing(self.sites)
+        found: proda.Network = _learnt(_by_proda, task, self.plan)
+        return found
+
+    @cached_property
+    def end_to_end(self) -> Hybrid:
+        """Through the model."""
+        found: Hybrid = _learnt(_through_the_model, _blocked(self.land, self.plan), self.plan)
+        return found
 
 
 def _learnt(how: Callable[[Any, Plan], Any], task: Task, plan: Plan) -> Any:
@@ -694,7 +733,7 @@ def _coordinates(at: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any]]:
     return as_places(at["latitude"], at["longitude"])
 
 
-def _at(land: _Land, sites: proda.Sites, plan: Plan, at: pd.DataFrame) -> pd.DataFrame:
+def _at(land: _Land, networks: _Networks, plan: Plan, at: pd.DataFrame) -> pd.DataFrame:
     """The table of places, with their stock by both methods; empty, with a note, where nothing is known."""
     lat, lon = _coordinates(at)
     used, forcing, covariates = _surroundings(lat, lon, land.climate, land.environment)
@@ -703,7 +742,7 @@ def _at(land: _Land, sites: proda.Sites, plan: Plan, at: pd.DataFrame) -> pd.Dat
     found = at.reset_index(drop=True)
     note = np.where(used, "", NO_CELL).astype(object)
     folds = _folds(land, plan)
-    for name, network in (("proda", _network(land, sites, plan)), ("end_to_end", _end_to_end(land, plan))):
+    for name, network in (("proda", networks.proda), ("end_to_end", networks.end_to_end)):
         area = Applicability.of(land.covariates, folds, network.scaling)
         index = area.index(covariates)
         shown = plan.everywhere | (index <= area.threshold)
@@ -814,15 +853,15 @@ def _efficiency(sites: proda.Sites, land: _Land, maps: tuple[xr.Dataset, ...], p
     return xr.Dataset({"r": r}, attrs={"told": told, "sites": int(few.size)})
 
 
-def _against_truth(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
+def _against_truth(sites: proda.Sites, land: _Land, networks: _Networks, plan: Plan) -> xr.Dataset:
     """What was found of parameters, control and efficiency at the places of a twin, against its truth."""
     import xarray as xr
 
     if land.theta is None:
         raise InputError("The profiles are measured, and their truth is not known; --twin makes a world where it is.")
     true = sites.prior.to_real(land.theta)
-    networks: dict[str, Any] = {"PRODA": _network(land, sites, plan), "end to end": _end_to_end(land, plan)}
-    z = {name: network.parameters(land.covariates) for name, network in networks.items()}
+    both: dict[str, Any] = {"PRODA": networks.proda, "end to end": networks.end_to_end}
+    z = {name: network.parameters(land.covariates) for name, network in both.items()}
     told = {"own profile": sites.mean, **{name: members.mean(axis=0) for name, members in z.items()}}
     r = [[np.corrcoef(true[:, k], found[:, k])[0, 1] for k in range(true.shape[1])] for found in told.values()]
     goes = {"truth": land.theta, **{name: sites.prior.from_real(found) for name, found in told.items()}}
@@ -831,7 +870,7 @@ def _against_truth(sites: proda.Sites, land: _Land, plan: Plan) -> xr.Dataset:
     right = control(land.theta[few][:, None], forcing, depth=plan.depth).data["share"].isel(draw=0)
     place = land.covariates.iloc[few]
     # Networks agree on what no profile tells: the interval is over possible maps, which scatter about them.
-    drawn = {name: network.sample(place, TWIN_MAPS, rng=plan.seed) for name, network in networks.items()}
+    drawn = {name: network.sample(place, TWIN_MAPS, rng=plan.seed) for name, network in both.items()}
     said = [control(sites.prior.from_real(maps), forcing, depth=plan.depth).data["share"] for maps in drawn.values()]
     return xr.Dataset(
         {

@@ -488,6 +488,18 @@ def test_lorenz_63_as_published(butterfly):
     assert rmse(estimate, truth, 64) == pytest.approx(0.56, abs=0.06)
 
 
+def test_chance_does_not_move_the_mean():
+    """Perturbations of the data sum to zero, so that few members have the mean of the square root."""
+    rng = np.random.default_rng(3)
+    members = rng.standard_normal((2, 10, 3))
+    data = GaussianLikelihood(np.array([[1.0, 2.0], [0.5, -1.0]]), np.array([0.5, 1.0]))
+    one, other = (
+        ensemble_update(members, members[..., :2], data, rng=4, method=method).mean(-2)
+        for method in ("stochastic", "square-root")
+    )
+    np.testing.assert_allclose(one, other, atol=1e-12)
+
+
 def test_jitter_keeps_mean_and_covariance(case):
     _, start, _ = case
     t = np.array([0.0, 1.0])

@@ -334,6 +334,13 @@ def test_minutes_are_those_that_the_teaching_notes_count(path: Path) -> None:
     assert said and abs(int(said[1]) - minutes_to_read(notebook)) <= 5
 
 
+@pytest.mark.parametrize("path", CHAPTERS[:7], ids=lambda p: p.stem)
+def test_first_line_of_a_cell_says_what_it_is_for(path: Path) -> None:
+    for cell in read(path).cells:
+        if cell.cell_type == "code" and not cell.source.startswith("quiz("):
+            assert re.match(r"# \S+( \S+)+\n", cell.source), cell.source[:80]
+
+
 def routes(text: str, places: list[str]) -> dict[str, list[str]]:
     """The chapters of each of three routes, from the line that stands after its name."""
     modules = {

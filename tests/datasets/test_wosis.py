@@ -18,7 +18,7 @@ CARBON = (
 DENSE = ("9 4 Iowa 42 -93 0 20 False 1.2 core", "9 5 Iowa 42 -93 20 50 False 1.4 core")
 
 
-def archive(**without):
+def archive(head=HEAD, **without):
     """The archive, in its folder, with members that nobody asked for."""
     tables = {"orgc": CARBON, "bdfiod": DENSE, "cfvo": (), "phaq": DENSE} | without
     content = io.BytesIO()
@@ -26,7 +26,7 @@ def archive(**without):
         whole.writestr("WoSIS_2023_December/readme.txt", "no table")
         for code, rows in tables.items():
             if rows is not None:
-                text = "\n".join("\t".join(line.split()) for line in (HEAD, *rows)) + "\n"
+                text = "\n".join("\t".join(line.split()) for line in (head, *rows)) + "\n"
                 whole.writestr(f"WoSIS_2023_December/wosis_202312_{code}.tsv", text)
     return content.getvalue()
 
@@ -99,6 +99,7 @@ def test_tables_are_read_a_chunk_at_a_time(served, monkeypatch):
         ({"announced": 0}, "a file of 0 bytes"),
         ({"announced": 10**10}, "a file of 10000000000 bytes"),
         ({"body": archive(cfvo=None)}, "holds no wosis_202312_cfvo"),
+        ({"body": archive(HEAD.replace("value_avg", "value"))}, "no column 'value_avg'"),
     ],
 )
 def test_what_is_not_the_archive_is_refused_and_leaves_nothing_to_be_read(served, change, words):

@@ -54,6 +54,15 @@ def test_persistence_joins_where_the_lead_is_short():
     assert "persistence" in skill.index and np.isfinite(skill.to_numpy()).all()
 
 
+def test_persistence_stays_away_where_nothing_tells_its_spread():
+    """Seen every seventh day, no two days lie one day apart."""
+    table = synthetic_tower(rng=5, n_days=400)
+    table.loc[(table.index < 370) & (table.index % 7 > 0), ["rt", "rt_sd"]] = np.nan
+    found = fit_tower(table, until=370, n_members=50, n_passes=2)
+    assert list(tower_skill(found, table, "rt").index) == ["model", "climatology", "regression"]
+    assert "persistence" in tower_skill(found, table).index
+
+
 def test_nothing_to_judge_by():
     table = synthetic_tower(rng=5, n_days=200)
     found = fit_tower(table, n_members=50, n_passes=2)

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from landcarbon.assimilation import sites
 from landcarbon.datasets import twin_world
@@ -14,6 +15,7 @@ from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5
 from landcarbon.models.process import expand, leading, whole
 from landcarbon.store import OnDisk
+from landcarbon.workflow import region
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,30 @@ def test_forcing_on_disk_is_the_forcing(world, tmp_path):
         clm5.observed_values(np.tile(clm5.PRODA_START, (3, 1)), whole(pickle.loads(pickle.dumps(there[some])))),
         clm5.observed_values(np.tile(clm5.PRODA_START, (3, 1)), world.forcing[some]),
     )
+
+
+def test_places_are_shelved_some_at_a_time(tmp_path, monkeypatch):
+    """A part of which no place has a cell is left out like any other place."""
+    lat, lon = np.arange(34.0, 41.0), np.arange(-102.0, -96.0)
+    maps, shape = ("month", "latitude", "longitude"), (12, 7, 6)
+    warm = 14.0 - 0.6 * (lat[:, None] - 37) - 12 * np.cos(2 * np.pi * np.arange(12) / 12)[:, None, None] + 0 * lon
+    climate = xr.Dataset(
+        {
+            "temperature": (maps, warm), "precipitation": (maps, np.full(shape, 60.0)),
+            "sunshine": (maps, np.full(shape, 0.6)),
+            "water_capacity": (("soil_layer", *maps[1:]), np.full((2, 7, 6), 60.0)),
+        },
+        {"latitude": lat, "longitude": lon},
+    )  # fmt: skip
+    y, x = np.repeat([35.0, 36.0, 60.0, 37.1, 38.0], 3), np.tile([-100.0, -99.0, -98.4], 5)
+    used, want, table = region._surroundings(y, x, climate, None)
+    monkeypatch.setattr(region, "pieces", lambda n: task.pieces(n, 3))
+    there, rows, found = region._shelved_surroundings(y, x, climate, None, tmp_path)
+    np.testing.assert_array_equal(there, used)
+    assert there.sum() == 12 and rows.shape == (12,) and found.equals(table) and found.attrs == table.attrs
+    np.testing.assert_array_equal(rows.read().water_scalar, want.water_scalar)
+    with pytest.raises(InputError, match="none of the 3 sites has a land cell"):
+        region._shelved_surroundings(y[6:9], x[6:9], climate, None, tmp_path / "none")
 
 
 def test_a_process_that_does_not_see_the_folder_says_so(world, tmp_path):

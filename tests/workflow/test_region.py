@@ -522,6 +522,7 @@ def test_a_twin_of_the_survey_is_held_against_its_truth(files, tmp_path):
     assert found["share"].std("draw").sel(component="transfer").min() > 0.005, "maps differ"
     page = _Page((out / "report.html").read_text(encoding="utf-8")).text
     assert "synthetic" in page and "What was found, against the truth of this twin" in page
+    assert "twins of a hundred ISRIC monoliths" in page, "and how often such intervals hold"
     assert call(files, "sound.csv", out) == 2, "the measured survey is another run"
 
 

@@ -35,7 +35,15 @@ def bias_score(answer: Callable[..., Any]) -> None:
            "Too high and too low by the same amount are equally wrong.")
     expect(np.isclose(found, float(answer(1000 * shift, 1000 * ref))), "units",
            "In other units the score must be the same: measure the bias by the reference's own variation.")
+    one_less = float(np.exp(-np.sqrt(23 / 24)))
+    expect(not np.isclose(found, one_less), "value",
+           "Your standard deviation divides by n − 1; take NumPy's `std` as it stands, which divides by n.")
+    expect(not np.isclose(found, np.exp(-np.abs((shift - ref).mean()) / ref.std())), "identity",
+           "You took one bias for all places together. Take one for each place, then the mean of their scores.")
     expect(np.isclose(found, np.exp(-1)), "value", "A bias of one standard deviation at every place scores exp(−1).")
+    swing = ref + np.where(np.arange(24) % 2, 1.0, -1.0)
+    expect(np.isclose(float(answer(swing, ref)), 1.0), "identity",
+           "Errors that cancel over time are no bias: take the mean over time first, its size afterwards.")
     half = ref.copy()
     half[:4] = shift[:4]
     expect(np.isclose(float(answer(half, ref)), (1 + np.exp(-1)) / 2), "identity",

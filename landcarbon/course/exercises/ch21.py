@@ -48,7 +48,7 @@ def information(answer: Callable[..., Any]) -> None:
 def held_out(answer: Callable[..., Any]) -> None:
     rng = np.random.default_rng(5)
     x, y = rng.normal(size=(40, 2)), rng.normal(size=40)
-    fold = np.repeat(np.arange(4), 10)
+    fold = rng.permutation(np.repeat(np.arange(4), 10))
     seen: list[tuple[Any, Any]] = []
 
     def fit(a: Any, b: Any) -> Any:
@@ -67,6 +67,7 @@ def held_out(answer: Callable[..., Any]) -> None:
     sizes = {len(a) for a, _ in seen}
     expect(40 not in sizes, "leakage", "A model was fitted on all sites.")
     expect(sizes != {10}, "leakage", "Fitted on the test fold and tested on it, or the two are turned round.")
+    expect(len(seen) != 3, "incomplete", "Three models for four folds: does your loop reach the last fold?")
     expect(len(seen) == 4 and sizes == {30}, "value", "One model for each fold, fitted on the thirty other sites.")
     right = np.empty(40)
     for k in range(4):
@@ -156,6 +157,11 @@ def rival(answer: Any) -> None:
     more = known.data.with_values(np.exp(known.data.data + 1.0))
     expect(np.allclose(said(replace(known, observations=more), places), found + 1.0, atol=0.35), "value",
            "Where every site that is learnt from holds e times the carbon, so must the predictions.")
+    def in_per_mille(of: Any) -> Any:
+        return replace(of, covariates=of.covariates.assign(clay=1000 * of.covariates["clay"]))
+
+    expect(np.allclose(said(in_per_mille(known), in_per_mille(places)), found), "units",
+           "With clay in other units other sites are the most similar: bring the covariates to one scale first.")
     spread = np.where(places.data.mask, found, np.nan)
     expect(np.ptp(np.nanmean(spread, axis=1)) > 0.05, "limit",
            "All places get the same; a rival worth its row tells places apart by their environment.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -125,7 +126,8 @@ def _system() -> tuple[Array, Array, Array, Array, Array]:
 def adjoint_gradient(answer: Callable[..., Any]) -> None:
     """Against central differences of the solution, term by term."""
     M, b, dM, db, g = _system()
-    got = np.asarray(answer(M, b, dM, db, g), dtype=float)
+    with mock.patch("numpy.linalg.solve", side_effect=np.linalg.solve) as solves:
+        got = np.asarray(answer(M, b, dM, db, g), dtype=float)
     expect(got.shape == (3,), "shape", "Return one derivative for each parameter.")
     expect(np.isfinite(got), "not finite", "A derivative is not finite.")
     lam = np.linalg.solve(M.T, g)
@@ -154,6 +156,12 @@ def adjoint_gradient(answer: Callable[..., Any]) -> None:
         np.allclose(by_M, exact),
         "value",
         "What dM contributes is not right yet: it acts on the carbon X.",
+    )
+    expect(
+        solves.call_count <= 2,
+        "choice",
+        f"Right, with {solves.call_count} solves for 3 parameters. One solve with the transpose serves them all: "
+        "take it out of the loop.",
     )
     step = 1e-6
     for k in range(3):
@@ -280,12 +288,12 @@ def stock_ratio(answer: Callable[..., Any]) -> None:
     expect(np.isclose(found[0], 1.0), "limit", "At the beginning nothing has changed yet: X(0)/X(0).")
     expect(found[1] < found[0], "sign", "A faster rate must lower the carbon, year after year.")
     expect(np.isclose(found[3], 1 / q), "limit", "In the end input equals outflow at the new rate, q k.")
+    old_pace = 1 / q + (1 - 1 / q) * np.exp(-k * t)
+    expect(not np.allclose(found, old_pace), "value", "It moves at the rate of before; from now on the rate is q k.")
     expect(
         np.allclose(np.asarray(answer(t, k, 1.0), dtype=float), 1.0), "identity",
         "Where the rate does not change (q is 1) neither does the carbon.",
     )
-    old_pace = 1 / q + (1 - 1 / q) * np.exp(-k * t)
-    expect(not np.allclose(found, old_pace), "value", "It moves at the rate of before; from now on the rate is q k.")
     right = 1 / q + (1 - 1 / q) * np.exp(-q * k * t)
     expect(np.allclose(found, right), "value", "Beginning and end are right, what lies between is not yet.")
 
@@ -331,3 +339,36 @@ def wrong_culprit(answer: Callable[..., Any]) -> None:
     expect(r2 > 0.95, "value", "f follows the environment along a line, and k does not: f alone cannot do its work.")
     expect(said.max() <= 1.0, "mass balance",
            "To do the work of k, f would have to hand on more than decays: that would give it away. Make it subtler.")
+
+
+@exercise(
+    "22.7",
+    level=1,
+    title="an interval from twins",
+    hints=(
+        "By how much was each twin off, and to which side? The new figure is probably off in the same way.",
+        "off = found − truth in the twins. What was found is truth plus off, so the truth is what was found minus off.",
+        "`low, high = np.quantile(found - truth, [0.05, 0.95])`; mind which end of it gives the lower end.",
+    ),
+)
+def interval_from_twins(answer: Callable[..., Any]) -> None:
+    """Errors that are biased and skewed, so that each turn of a sign shows."""
+    rng = np.random.default_rng(7)
+    truth = rng.uniform(0.1, 0.5, 4000)
+    off = 0.1 + rng.exponential(0.1, 4000)  # found too high, at times by far
+    result = answer(truth + off, truth, 0.6)
+    two = isinstance(result, (tuple, list, np.ndarray)) and len(result) == 2
+    expect(two, "shape", "Return two numbers: low, high.")
+    low, high = (float(v) for v in result)
+    expect(np.isfinite([low, high]), "not finite", "An end is NaN or infinite.")
+    moved = [float(v) for v in answer(truth + off, truth, 0.7)]
+    expect(np.allclose(moved, [low + 0.1, high + 0.1]), "incomplete",
+           "The interval does not move with what was found for the new survey.")
+    expect(low < high, "shape", "The lower end comes first.")
+    ends = np.quantile(off, [0.05, 0.5, 0.95])
+    expect(not np.allclose([low, high], 0.6 + ends[[0, 2]], atol=1e-3), "sign",
+           "The twins found too much; so the truth lies below what was found, not above.")
+    expect(low < 0.6 - ends[1] < high, "value",
+           "The twins were off by 0.17 in the median, and an interval around the figure as found does not see that.")
+    expect(np.allclose([low, high], 0.6 - ends[[2, 0]], atol=2e-3), "value",
+           "It should hold the truth in 90 of 100 twins, and leave out as many below as above.")

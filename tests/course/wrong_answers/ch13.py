@@ -20,6 +20,9 @@ WRONG = {
         (lambda m, r: np.exp(-abs((m.mean(-1) - r.mean(-1)).mean()) / r.std(-1).mean()), "identity"),
         (lambda m, r: np.abs(m - r).mean(), "limit"),
         (lambda m, r: (1 - np.abs(m.mean(-1) - r.mean(-1)) / r.std(-1)).mean(), "value", "exp(−1)"),
+        (lambda m, r: np.exp(-np.abs(m - r).mean(-1) / r.std(-1)).mean(), "identity", "cancel"),
+        (lambda m, r: np.exp(-np.abs((m - r).mean(-1)) / r.std(-1, ddof=1)).mean(), "value", "n − 1"),
+        (lambda m, r: np.exp(-abs(m.mean() - r.mean()) / r.std()), "identity", "each place"),
     ],
     "13.2": [
         (lambda n, X, R: rebuild(n, X, R, gain_sign=-1), "sign"),

@@ -105,6 +105,39 @@ def covered(scale="train", fault=""):
     return answer
 
 
+def fold_by_fold(fit, predict, x, y, fold):
+    """Right predictions, in the order of the folds."""
+    folds = np.unique(fold)
+    return np.concatenate([predict(fit(x[fold != k], y[fold != k]), x[fold == k]) for k in folds])
+
+
+def last_fold_forgotten(fit, predict, x, y, fold):
+    out = np.zeros(len(y))
+    for k in range(fold.max()):
+        out[fold == k] = predict(fit(x[fold != k], y[fold != k]), x[fold == k])
+    return out
+
+
+class AsTheyStand:
+    """The three most similar places, by covariates in whatever unit they come."""
+
+    name = "as they stand"
+
+    def learn(self, task, rng):
+        data = np.where(task.data.mask, task.data.data, np.nan)
+        return Nearest(task.covariates.to_numpy(float), np.nanmean(data, axis=1))
+
+
+class Nearest:
+    def __init__(self, known, mean):
+        self.known, self.mean = known, mean
+
+    def predict(self, places, rng, n_draws=100):
+        gap = ((places.covariates.to_numpy(float)[:, None] - self.known[None]) ** 2).sum(axis=2)
+        mean = self.mean[np.argsort(gap, axis=1)[:, :3]].mean(axis=1)
+        return Prediction(np.repeat(mean[:, None], places.data.data.shape[1], axis=1))
+
+
 WRONG = {
     "21.1": [
         (lambda a, b: 1 - b.std(axis=0) / a.std(axis=0), "units"),
@@ -120,6 +153,8 @@ WRONG = {
         (one_model, "value", "One model for each fold"),
         (lambda fit, predict, x, y, fold: [leaky(fit, predict, x[fold == k], y[fold == k], fold) for k in range(4)],
          "shape"),
+        (fold_by_fold, "value", "places of their own"),
+        (last_fold_forgotten, "incomplete", "last fold"),
     ],
     "21.3": [
         (lambda m, t, g: shares(m, t, g, left=True), "limit"),
@@ -135,6 +170,8 @@ WRONG = {
         (Rival("carbon"), "units"),
         (Rival("deaf"), "value"),
         (Rival("blind"), "limit"),
+        (AsTheyStand(), "units", "one scale"),
+        (AsTheyStand, "shape", "the class AsTheyStand itself"),
     ],
     "21.5": [
         (pairs(lambda r: r), "sign"),

@@ -39,6 +39,8 @@ WRONG = {
         (adjoint(with_b=False), "incomplete"),
         (adjoint(on_X=False), "value"),
         (lambda M, b, dM, db, g: adjoint()(M, b, dM, db, g).sum(), "shape"),
+        (lambda M, b, dM, db, g: [np.linalg.solve(M.T, g) @ (b_k - M_k @ np.linalg.solve(M, b))
+                                  for M_k, b_k in zip(dM, db)], "choice", "out of the loop"),
     ],
     "22.3": [
         (measured(lambda f, k, I: I, lambda f, k, I: (0 * f, 0 * f)), "choice"),
@@ -69,5 +71,14 @@ WRONG = {
          "value"),
         (lambda place: (np.full(len(place), 0.6), 0.05 * np.exp(place[:, 0])), "mass balance"),
         (lambda place: (np.full(len(place), 20.0), 0.05 * np.exp(place[:, 0])), "limit", "a share"),
+    ],
+    "22.7": [
+        (lambda found, truth, new: np.quantile(found - truth, 0.9), "shape"),
+        (lambda found, truth, new: tuple(np.quantile(truth, [0.05, 0.95])), "incomplete"),
+        (lambda found, truth, new: tuple(new + np.quantile(found - truth, [0.05, 0.95])), "sign"),
+        (lambda found, truth, new: tuple(new - np.quantile(found - truth, [0.05, 0.95])), "shape", "comes first"),
+        (lambda found, truth, new: (new - 1.6 * np.std(found - truth), new + 1.6 * np.std(found - truth)), "value",
+         "as found"),
+        (lambda found, truth, new: tuple(new - np.quantile(found - truth, [0.75, 0.25])), "value", "90 of 100"),
     ],
 }
