@@ -43,7 +43,8 @@ def test_page_is_for_everyone(name: str, built: subprocess.CompletedProcess[str]
             page.evaluate(source + ";0")
             for theme in ("light", "dark"):
                 page.evaluate(f"document.documentElement.dataset.theme = '{theme}'; "
-                              "new Promise(done => setTimeout(done, 500))")  # colours move over
+                              "new Promise(done => setTimeout(done, 300))")
+                page.wait("!document.getAnimations().some(a => a.playState === 'running')")  # colours move over
                 found = json.loads(page.evaluate(RUN.replace("THEME", json.dumps(OF_THE_THEME))))
                 for violation in found:
                     for node in violation["nodes"]:
