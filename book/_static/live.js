@@ -144,7 +144,9 @@ document.addEventListener("DOMContentLoaded", async () => {
     lock.addEventListener("click", async () => {
       if (mark.hidden) { verdict.textContent = "First click the place in the picture where you expect the curve."; return; }
       lock.hidden = true;
+      while (busy) await new Promise((done) => setTimeout(done, 50)); // of a slider that was still drawn
       await draw();
+      while (busy) await new Promise((done) => setTimeout(done, 50));
       verdict.textContent = await ask("answer", { number: n, x: at[0], y: 1 - at[1] });
     });
 

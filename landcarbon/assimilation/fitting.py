@@ -507,11 +507,15 @@ def fit(
             f"flux must be above 0, but one is {flux.min():g}: logarithms are compared. Leave such rows out, or say "
             "errors='both'."
         )
+    if not (flux > 0).any():
+        raise InputError(
+            f"none of the {flux.size} fluxes is above 0: nothing was respired. Were blanks subtracted twice?"
+        )
     stated = model.priors(held.day[held.mask], flux[flux > 0])
     if kind != "absolute":
         stated["sigma"] = half_normal(0.5)
     if kind != "relative":
-        stated["floor"] = half_normal(float(np.median(np.abs(flux))) / 2.0)
+        stated["floor"] = half_normal(float(np.median(np.abs(flux[flux != 0]))) / 2.0)
     if any(len(jars) > 1 for jars in held.jars):
         stated["tau"] = half_normal(0.5)
     if memory:

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import expm
 
 from landcarbon.assimilation.draws import Ensemble, tails
 from landcarbon.assimilation.posterior import Posterior
@@ -346,7 +347,7 @@ class PlotPools:
             raise InputError(f"a row is of the year {t.min() + self.since:.2f}, before since={self.since:g}.")
         if self.warming and self.warming not in rows:
             raise InputError(f"the table has no column {self.warming!r}, which is to say how warm a plot is [K].")
-        warm = rows[self.warming].to_numpy(float) if self.warming else np.zeros(len(rows))
+        warm = as_array(self.warming, rows[self.warming].to_numpy(float)) if self.warming else np.zeros(len(rows))
         out = np.empty((*p["input"].shape, len(rows)))
         for w in np.unique(warm):
             here = np.flatnonzero(warm == w)
@@ -360,9 +361,7 @@ class PlotPools:
     def _run(self, p: dict[str, Array], warm: float, t: Array) -> tuple[Array, Array]:
         """Carbon (..., time, pool) and respiration [gC m-2 yr-1] (..., time), exact."""
         n, speed = len(self.pools), p["q10"] ** (warm / 10.0) if self.warming else 1.0
-        # Rates that are the same to all digits would have no eigenvectors.
-        pace = [(speed if i else 1.0) * (1.0 + 1e-9 * i) for i in range(n)]
-        k = np.stack([p[f"k_{pool}"] * w for pool, w in zip(self.pools, pace)], -1)
+        k = np.stack([p[f"k_{pool}"] * (speed if i else 1.0) for i, pool in enumerate(self.pools)], -1)
         kept = np.stack([*(p[f"kept_{pool}"] for pool in self.pools[:-1]), np.zeros_like(p["input"])], -1)
         M = k[..., None, :] * np.eye(n)
         for i in range(n - 1):
@@ -374,10 +373,10 @@ class PlotPools:
             B[..., 1] = (1.0 - share) * p["input"]
         rest = np.linalg.solve(M, B[..., None])[..., 0]
         start = np.stack([p[f"start_{pool}"] for pool in self.pools], -1)
-        values, V = np.linalg.eig(M)
-        away = np.linalg.solve(V, (start - rest)[..., None].astype(V.dtype))[..., 0]
-        left = away[..., None, :] * np.exp(-values[..., None, :] * t[:, None])
-        X = rest[..., None, :] + np.real(left @ np.swapaxes(V, -1, -2))
+        moment, which = np.unique(t, return_inverse=True)
+        # Not by eigenvectors: rates that are nearly the same have none that can be told apart.
+        left = expm(-M[..., None, :, :] * moment[:, None, None]) @ (start - rest)[..., None, :, None]
+        X = rest[..., None, :] + left[..., 0][..., which, :]
         return X, (X * (k * (1.0 - kept))[..., None, :]).sum(-1)
 
 

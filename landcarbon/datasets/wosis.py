@@ -23,6 +23,7 @@ Source: Batjes, Calisto & de Sousa 2024, doi:10.5194/essd-16-4735-2024 (CC BY 4.
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import tempfile
 import zipfile
@@ -69,9 +70,9 @@ def tables() -> Path:
         archive = Path(room) / ARCHIVE
         try:
             _download(archive)
+            _unpack(archive, folder, ADDRESS)
         except OSError as error:  # what urllib raises, and a full disk
             raise _unavailable(f"{type(error).__name__}: {error}") from None
-        _unpack(archive, folder, ADDRESS)
     return folder
 
 
@@ -103,8 +104,19 @@ def _download(archive: Path) -> None:
 
 
 def _unpack(archive: Path, folder: Path, origin: str) -> None:
-    """Three tables of the archive, with the columns that are read."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Three tables of the archive, with the columns that are read; all of them, or none."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as room:
+        own = Path(room) / "tables"
+        own.mkdir()
+        _unpack_into(own, archive, origin)
+        if not (folder / "source.txt").exists():  # another process may have been faster
+            folder.mkdir(exist_ok=True)
+            for file in sorted(own.iterdir(), key=lambda file: file.name == "source.txt"):
+                os.replace(file, folder / file.name)
+
+
+def _unpack_into(folder: Path, archive: Path, origin: str) -> None:
     try:
         with zipfile.ZipFile(archive) as content:
             members = {PurePosixPath(name).name: name for name in content.namelist()}

@@ -153,3 +153,16 @@ def test_errors_are_given_where_the_table_has_them():
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call(plot_pools("litter", since=2012), plots_of(1))
+
+
+@pytest.mark.parametrize("apart", [0.0, 1e-9, 1e-7, 1e-3])
+def test_pools_of_nearly_one_rate(apart):
+    """Three equal rates: x1 = a e, x2 = (b + k a t) e, x3 = (c + k b t + k² a t²/2) e about their steady state."""
+    rows = pd.DataFrame({"variable": ["wood", "litter", "soil"], "time": pd.Timestamp("2014-01-01"), "value": 1.0})
+    p = {"input": 400.0, "to_wood": 1.0, "kept_wood": 1.0, "kept_litter": 1.0}
+    p |= {f"k_{pool}": 0.1 * (1 + i * apart) for i, pool in enumerate(("wood", "litter", "soil"))}
+    p |= {f"start_{pool}": 1000.0 for pool in ("wood", "litter", "soil")}
+    found = plot_pools("wood", "litter", "soil", since=2012)({k: np.array(v) for k, v in p.items()}, rows)
+    away, kt = -3000.0, 0.2
+    want = 4000 + away * np.exp(-kt) * np.array([1, 1 + kt, 1 + kt + kt**2 / 2])
+    np.testing.assert_allclose(found, want, rtol=max(1e-9, 3 * apart))
