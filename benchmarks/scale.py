@@ -58,7 +58,7 @@ def survey(n: int, path: Path, rng: np.random.Generator) -> None:
 def anonymous(pid: int) -> float:
     """Memory a process holds for itself [MB]."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0.0
     return next((float(line.split()[1]) / 1e3 for line in lines if line.startswith("RssAnon")), 0.0)
@@ -72,13 +72,13 @@ def call(folder: Path, out: str, scheduler: str | None, light: bool = False) -> 
     if light:
         words = [sys.executable, __file__, "--client", str(folder), str(scheduler)]
     began, most = time.perf_counter(), 0.0
-    with open(folder / f"{out}.log", "w") as log:
+    with open(folder / f"{out}.log", "w", encoding="utf-8") as log:
         run = subprocess.Popen(words, stdout=log, stderr=log)
         while run.poll() is None:
             most = max(most, anonymous(run.pid))
             time.sleep(0.5)
     if run.returncode not in (0, 3):
-        raise SystemExit((folder / f"{out}.log").read_text())
+        raise SystemExit((folder / f"{out}.log").read_text(encoding="utf-8"))
     return time.perf_counter() - began, most
 
 
@@ -122,12 +122,10 @@ def messages(n: int, folder: Path) -> tuple[float, float]:
 
 def kill_one(cluster: object, after: float) -> None:
     """End a worker's process once."""
-    import signal
-
     def strike() -> None:
         time.sleep(after)
         worker = next(iter(cluster.workers.values()))  # type: ignore[attr-defined]
-        os.kill(worker.process.process.pid, signal.SIGKILL)
+        os.kill(worker.process.process.pid, 9)
 
     threading.Thread(target=strike, daemon=True).start()
 
@@ -158,7 +156,7 @@ def one(n: int, folder: Path, given: argparse.Namespace) -> tuple[float | str, .
     survey(n, folder / "survey.csv", np.random.default_rng(7))
     if given.alone:
         seconds, memory = call(folder, "alone", None)
-        print((folder / "alone.log").read_text()[-1500:])
+        print((folder / "alone.log").read_text(encoding="utf-8")[-1500:])
         return seconds / 60, memory, "-", "-", "-"
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         if given.kill:
@@ -170,7 +168,7 @@ def one(n: int, folder: Path, given: argparse.Namespace) -> tuple[float | str, .
         there, here = (region.read(folder / out / "proda.nc") for out in ("cluster", "alone"))
         same = all(same_values(there[name], here[name]) for name in region.GROUPS)
         bits = "the same" if same else "others"
-    print((folder / "cluster.log").read_text()[-1500:])
+    print((folder / "cluster.log").read_text(encoding="utf-8")[-1500:])
     return seconds / 60, memory, *messages(n, folder), bits
 
 

@@ -522,8 +522,7 @@ class OnDisk(np.memmap):
             Parts of more rows.
         """
         folder = as_path("folder", folder)
-        paths: dict[str, tuple[Path, Path]] = {}
-        made: dict[str, Any] = {}
+        made: dict[str, _Growing] = {}
         first = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -533,20 +532,17 @@ class OnDisk(np.memmap):
                     raise InputError(f"{n} rows were to be written to {folder.name}, but {first + size} are given.")
                 for name, rows in piece.items():
                     if name not in made:
-                        paths[name] = folder / f"{name}.npy.part", folder / f"{name}.npy"
-                        made[name] = np.lib.format.open_memmap(paths[name][0], "w+", rows.dtype, (n, *rows.shape[1:]))
-                    made[name][first : first + size] = rows
+                        made[name] = _Growing(folder, name, (n, *rows.shape[1:]), rows.dtype)
+                    made[name].add(rows)
                 first += size
-            for array in made.values():
-                array.flush()
-            made.clear()  # Windows moves no file that is mapped
-            for part, path in paths.values():
-                os.replace(part, path)
+            return {name: cls.open(array.finish()) for name, array in made.items()}
         except OSError as error:
             raise (Shortage if short(error) else InputError)(
                 f"arrays cannot be written to {folder}: {error.strerror or error}. Make room and call again."
             ) from None
-        return {name: cls.open(path) for name, (_, path) in paths.items()}
+        finally:
+            for array in made.values():
+                array.close()
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> OnDisk:
@@ -554,18 +550,56 @@ class OnDisk(np.memmap):
 
         Raises
         ------
-        InputError
+        Shortage
             No such file: on another computer the folder of the run must be the same.
         """
         try:
             found: OnDisk = np.load(path, mmap_mode="r").view(cls)
         except FileNotFoundError:
-            raise InputError(NOT_SEEN.format(path)) from None
-        found.path = Path(path)
+            raise Shortage(NOT_SEEN.format(path)) from None
+        found.path = Path(path).absolute()  # another process may stand elsewhere
         return found
 
     def __reduce__(self) -> Any:
         return np.asarray(self).__reduce__() if self.path is None else (OnDisk.open, (self.path,))
+
+
+class _Growing:
+    """A .npy file that is written row by row, and gets its name when it is whole.
+
+    It is named by its content: a file that a process has mapped is never written over by another one.
+    """
+
+    def __init__(self, folder: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.folder, self.name, self.sum = folder, name, hashlib.sha256()
+        self.part = folder / f"{name}.npy.part"
+        self.file = open(self.part, "wb")
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self.file, header)
+        self.size = self.file.tell() + int(np.prod(shape)) * dtype.itemsize
+        self.dtype = dtype
+
+    def add(self, rows: np.ndarray[Any, Any]) -> None:
+        """More rows."""
+        numbers = np.ascontiguousarray(rows, self.dtype)
+        self.sum.update(numbers.data)
+        self.file.write(numbers.data)
+
+    def finish(self) -> Path:
+        """Its path, rows that are lacking filled with 0."""
+        self.file.truncate(self.size)
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        path = self.folder / f"{self.name}-{self.sum.hexdigest()[:12]}.npy"
+        if not path.exists() or _of_file(path) != _of_file(self.part):
+            os.replace(self.part, path)
+        return path
+
+    def close(self) -> None:
+        """Nothing is left of one that was not finished."""
+        self.file.close()
+        self.part.unlink(missing_ok=True)
 
 
 # the folder
@@ -616,6 +650,7 @@ class Store:
         self._depth = 0
         self._lock: int | None = None
         self._new: list[Path] = []
+        self._parts: list[str] = []
         self._claimed = False
 
     def __enter__(self) -> Store:
@@ -634,10 +669,11 @@ class Store:
         nothing = False
         with contextlib.suppress(OSError):  # tidying must not hide what went wrong
             nothing = kind is not None and not any(self.folder.rglob("*.nc"))
-            if nothing:
-                for kind_of_file in ("*.npy", "*.pickle", *(["run.json"] if self._claimed else [])):
-                    for path in self.folder.rglob(kind_of_file):
-                        path.unlink(missing_ok=True)
+            if nothing and self._claimed:
+                for card in self.folder.rglob("run.json"):
+                    card.unlink(missing_ok=True)
+            for name in self._parts if nothing else ():
+                self.forget(name)
         _give(self.folder / ".lock", self._lock)
         self._lock = None
         if nothing:
@@ -650,6 +686,13 @@ class Store:
     def path(self, name: str) -> Path:
         """The file of a result."""
         return self.folder / f"{name}.nc"
+
+    def part(self, name: str) -> Path:
+        """A folder inside for what results are made from; it goes too when nothing comes of the run."""
+        folder = self.folder / as_path("name", name)
+        if not folder.exists():
+            self._parts.append(name)
+        return folder
 
     def claim(self, card: Mapping[str, Any], same: str = "options") -> None:
         """Write down what this folder is for, or refuse to mix two runs.
@@ -792,7 +835,9 @@ def _without_large(data: xr.Dataset) -> xr.Dataset:
     large: dict[str, Any] = {}
     for name, variable in data.data_vars.items():
         if isinstance(variable.data, OnDisk):
-            large[str(name)] = [list(variable.dims), _of_file(variable.data.path), dict(variable.attrs)]
+            path = variable.data.path
+            assert path is not None
+            large[str(name)] = [list(variable.dims), path.name, _of_file(path), dict(variable.attrs)]
     if not large:
         return data
     return data.drop_vars(list(large)).assign_attrs(large=json.dumps(large))
@@ -803,17 +848,16 @@ def _with_large(data: xr.Dataset, folder: Path) -> xr.Dataset | None:
     if "large" not in data.attrs:
         return data
     large = json.loads(data.attrs["large"])
-    for name, (dims, checksum, attrs) in large.items():
-        path = folder / f"{name}.npy"
+    for name, (dims, file, checksum, attrs) in large.items():
+        path = folder / file
         if not path.exists() or _of_file(path) != checksum:
             return None
         data[name] = (dims, OnDisk.open(path), attrs)
     return data.drop_attrs(deep=False).assign_attrs({k: v for k, v in data.attrs.items() if k != "large"})
 
 
-def _of_file(path: Path | None) -> str:
+def _of_file(path: Path) -> str:
     """Checksum of a file, read piece by piece."""
-    assert path is not None
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -58,7 +58,7 @@ def some_jobs(n_jobs: Any) -> None:
 
 
 # A worker that died again and again; data that died with the worker which held them.
-LOST_ON_DASK = ("KilledWorker", "FutureCancelledError")
+LOST_ON_DASK = ("KilledWorker", "FutureCancelledError", "CommClosedError", "StreamClosedError")
 
 
 def elsewhere(

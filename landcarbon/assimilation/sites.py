@@ -320,7 +320,8 @@ def _merge(store: Store, chunks: Callable[[], Iterator[xr.Dataset]], ids: NDArra
             reason[int(position)] = text
         if part.sizes.get("site"):
             if large is None:
-                shapes = {name: (len(ids), *part[name].shape[1:]) for name in part if part[name].dims[0] == "site"}
+                floats = [name for name in part if part[name].dims[0] == "site" and part[name].dtype.kind == "f"]
+                shapes = {name: (len(ids), *part[name].shape[1:]) for name in floats}
                 large = {name: shape for name, shape in shapes.items() if np.prod(shape) > LARGE}
             done.append(part.drop_vars(list(large)).drop_attrs(deep=False))
     merged = xr.concat(done, "site")

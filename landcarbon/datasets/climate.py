@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from landcarbon.models.clm5 import Forcing
 
-__all__ = ["SiteForcing", "covariates_at", "forcing_at"]
+__all__ = ["NoCell", "SiteForcing", "covariates_at", "forcing_at"]
 
 Array = NDArray[np.float64]
 
@@ -70,6 +70,10 @@ class SiteForcing:
     covariates: pd.DataFrame
     used: NDArray[np.bool_]
     report: pd.DataFrame
+
+
+class NoCell(InputError):
+    """Not one of the places has a cell."""
 
 
 def forcing_at(
@@ -136,7 +140,7 @@ def forcing_at(
         }
     )
     if not used.any():
-        raise InputError(
+        raise NoCell(
             f"none of the {len(lat)} sites has a land cell with climate and soil within {max_distance:g} km; "
             "are latitude and longitude swapped?"
         )

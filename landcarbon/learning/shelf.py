@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from landcarbon.matrix.errors import InputError, as_array, as_kind, as_path, as_whole
 from landcarbon.matrix.frozen import altered
 from landcarbon.models.process import expand, leading
-from landcarbon.store import NOT_SEEN, OnDisk, put
+from landcarbon.store import NOT_SEEN, OnDisk, Shortage, put
 
 __all__ = ["Filed", "Rows", "filed", "read", "shelved"]
 
@@ -121,15 +121,14 @@ def shelved(forcing: Any, folder: str | os.PathLike[str], n: int | None = None) 
 
 
 def _arrays(forcing: Any) -> dict[str, NDArray[Any]]:
-    """Those with an axis of sites."""
+    """Those with an axis of sites: cut to other sites, they have another shape."""
     if isinstance(forcing, np.ndarray):
         return {"forcing": as_array("forcing", forcing)}
     as_kind("forcing", forcing, "__dataclass_fields__", hint="Give an array or a clm5.Forcing.")
-    lead = leading(forcing)
-    return {
-        name: array for name, array in vars(forcing).items()
-        if isinstance(array, np.ndarray) and array.ndim and array.shape[:1] == lead
-    }  # fmt: skip
+    (n,) = leading(forcing)
+    cut = vars(forcing[np.zeros(2 if n == 1 else 1, dtype=int)])
+    arrays = {name: array for name, array in vars(forcing).items() if isinstance(array, np.ndarray) and array.ndim}
+    return {name: a for name, a in arrays.items() if cut[name].ndim == a.ndim and cut[name].shape != a.shape}
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ def filed(thing: Any, folder: str | os.PathLike[str] | None, name: str) -> Any:
         return thing
     from joblib import wrap_non_picklable_objects
 
-    path = as_path("folder", folder) / f"{name}.pickle"
+    path = as_path("folder", folder).absolute() / f"{name}.pickle"
     path.parent.mkdir(parents=True, exist_ok=True)
     put(pickle.dumps(wrap_non_picklable_objects(thing, keep_wrapper=False)), path)  # it may hold modules
     return Filed(path)
@@ -173,4 +172,4 @@ def read(thing: Any) -> Any:
     try:
         return pickle.loads(thing.path.read_bytes())
     except FileNotFoundError:
-        raise InputError(NOT_SEEN.format(thing.path)) from None
+        raise Shortage(NOT_SEEN.format(thing.path)) from None

@@ -23,10 +23,12 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -206,7 +208,9 @@ def held_out(
     as_kind("task", task, "__getitem__")
     seed = as_whole("seed", seed)
     some_jobs(n_jobs)
-    folder = None if n_jobs == 1 else folder
+    if folder is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder = None if n_jobs == 1 else tempfile.mkdtemp(dir=folder)
 
     def jobs() -> Iterator[_Job]:
         for k, (train, test) in enumerate(folds):
@@ -219,11 +223,13 @@ def held_out(
         for job in jobs():
             yield from _each(job, n_draws, seed, keep)
         return
-    listed = [(job, n_draws, seed, keep) for job in jobs()]  # what prepares them may itself use the processes
-    for found in elsewhere(_all, listed, n_jobs):
-        yield from found
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        listed = [(job, n_draws, seed, keep) for job in jobs()]  # what prepares them may itself use the processes
+        for found in elsewhere(_all, listed, n_jobs):
+            yield from found
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--summary", metavar="FILE.nc", help="also write scores, map and shares, small")
     verb.add_argument("--jobs", type=int, default=-1, help="processes; -1 for all cores (default)")
     verb.add_argument("--scheduler", metavar="ADDRESS",
-                      help="Dask scheduler (tcp://host:8786) whose workers assimilate, instead of processes here")
+                      help="Dask scheduler (tcp://host:8786) whose workers do the work, instead of processes here")
     verb.add_argument("--min-layers", type=int, default=3, help="fewest layers a profile needs (default: 3)")
     verb.add_argument("--sep", help="mark between the columns of a CSV (default: found out)")
     verb.add_argument("--decimal", help="decimal mark of a CSV (default: found out)")

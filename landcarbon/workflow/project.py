@@ -97,7 +97,7 @@ def project_run(
     rng = as_rng(as_whole("seed", seed))
     path = Path(run)
     found = read(path / "proda.nc" if path.is_dir() else path)
-    maps = {name: found[group] for group, name in MAPS.items() if "member_parameters" in found[group]}
+    maps = {name: found[group] for group, name in MAPS.items() if "left_open" in found[group]}
     if not maps:
         raise InputError(
             "this run has no map with parameters of each network; a summary holds none, and a run without a map "

@@ -39,7 +39,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from landcarbon.assimilation.runs import elsewhere, some_jobs
-from landcarbon.datasets.climate import covariates_at, forcing_at
+from landcarbon.datasets.climate import NoCell, covariates_at, forcing_at
 from landcarbon.datasets.outlines import inside
 from landcarbon.datasets.profiles import Profiles
 from landcarbon.datasets.twin_survey import twin_survey
@@ -237,7 +237,7 @@ def run(
     with Store(folder / "work") as store:
         profiles = _within_column(profiles)
         tell(profiles.summary().to_string())
-        land = _place(profiles, climate, environment, store.folder / "forcing")
+        land = _place(profiles, climate, environment, store.part("forcing"))
         plan = _settled(plan, land)
         lost = len(profiles) - len(land.profiles)
         if plan.twin:
@@ -251,7 +251,7 @@ def run(
         card = {name: getattr(plan, name) for name in ("error", "n_members", "n_iter", "n_rounds", "seed")}
         card |= {"profiles": land.profiles.layers, "covariates": land.covariates, "climate": land.forcing}
         store.claim(card, "profiles, environment and options")
-        land = replace(land, work=Work(store.folder / "tasks", n_jobs, progress))
+        land = replace(land, work=Work(store.part("tasks"), n_jobs, progress))
         sites = _assimilate(land, plan, store.folder, n_jobs, progress)
         land = _without(land, sites)
         put(_defused(land.profiles.report).to_csv(lineterminator="\n"), folder / "profiles.csv")
@@ -500,14 +500,14 @@ def _shelved_surroundings(
 ) -> tuple[NDArray[np.bool_], Rows, pd.DataFrame]:
     """The same of many places, some at a time."""
     used, tables = np.zeros(len(lat), dtype=bool), []
-    refused: InputError | None = None
+    refused: NoCell | None = None
 
     def parts() -> Iterator[clm5.Forcing]:
         nonlocal refused
         for part in pieces(len(lat)):
             try:
                 used[part], forcing, covariates = _surroundings(lat[part], lon[part], climate, environment)
-            except InputError as error:  # not one place of this part has a cell
+            except NoCell as error:  # not one place of this part has one
                 refused = error
                 continue
             tables.append(covariates)
@@ -515,8 +515,10 @@ def _shelved_surroundings(
 
     try:
         forcing = shelved(parts(), folder, len(lat))
-    except InputError as error:
-        raise refused or error from None
+    except InputError:
+        if refused is not None and not tables:
+            raise refused from None
+        raise
     covariates = pd.concat(tables, ignore_index=True)
     covariates.attrs = tables[0].attrs
     return used, forcing, covariates
@@ -531,7 +533,7 @@ def _surroundings(
     if environment is not None:
         more, found = covariates_at(lat[used], lon[used], environment)
         if not found.any():
-            raise InputError("none of the profiles has a cell of the environment within 60 km.")
+            raise NoCell("none of the profiles has a cell of the environment within 60 km.")
         clash = [c for c in more.columns if c in covariates.columns]
         more = more.rename(columns={c: f"{c}_of_environment" for c in clash})
         covariates = pd.concat([covariates, more], axis=1)[found].reset_index(drop=True)
@@ -660,7 +662,8 @@ def _learnt(how: Callable[[Any, Plan], Any], task: Task, plan: Plan) -> Any:
     """By a process of its own, if there are any."""
     if task.work.n_jobs == 1:
         return how(task, plan)
-    return next(iter(elsewhere(how, [(filed(task, task.work.out, how.__name__), plan)], task.work.n_jobs)))
+    [found] = elsewhere(how, [(filed(task, task.work.out, how.__name__), plan)], task.work.n_jobs)
+    return found
 
 
 def _by_proda(task: Any, plan: Plan) -> proda.Network:

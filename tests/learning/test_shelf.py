@@ -1,5 +1,6 @@
 """What stays on disk, and what is done piece by piece: the same numbers."""
 
+import errno
 import pickle
 
 import numpy as np
@@ -10,11 +11,12 @@ from landcarbon.assimilation import sites
 from landcarbon.datasets import twin_world
 from landcarbon.learning import Task, Work, evaluate, hybrid, proda, random_folds, task, validation
 from landcarbon.learning.batch import batch_cost
+from landcarbon.learning.rivals import RIVALS
 from landcarbon.learning.shelf import filed, read, shelved
 from landcarbon.matrix.errors import InputError
 from landcarbon.models import clm5
 from landcarbon.models.process import expand, leading, whole
-from landcarbon.store import OnDisk
+from landcarbon.store import OnDisk, Shortage
 from landcarbon.workflow import region
 
 
@@ -146,8 +148,48 @@ def test_a_large_array_that_was_damaged_is_made_again(tmp_path, monkeypatch):
     kept = first["x"].values.copy()
     again = run()
     assert isinstance(again["x"].data, OnDisk) and again.equals(first) and again.attrs == first.attrs
-    content = bytearray((tmp_path / "out" / "x.npy").read_bytes())
+    [path] = (tmp_path / "out").glob("x-*.npy")
+    content = bytearray(path.read_bytes())
     content[-3] ^= 1
-    (tmp_path / "out" / "x.npy").write_bytes(bytes(content))
+    path.write_bytes(bytes(content))
     with pytest.warns(UserWarning, match="damaged"):
         np.testing.assert_array_equal(run()["x"], kept)
+
+
+def test_a_run_that_fails_leaves_the_files_of_others(tmp_path):
+    for name in ("mine.npy", "sub/model.pickle", "forcing/own.npy"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="run_chunk returns int"):
+        sites.assimilate(["a", "b"], lambda positions, rngs: 3, tmp_path, 1)
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["mine.npy", "model.pickle", "own.npy"]
+
+
+def test_folds_in_processes_leave_the_folder_as_it_was(world, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
+    known = Task(world.observations, world.forcing, world.covariates)
+    ways = {"n_draws": 20, "n_jobs": 2, "folder": tmp_path}
+    found = list(validation.held_out({"default": RIVALS["default"]}, known, random_folds(60, 3, 1), **ways))
+    assert [held.fold for held in found] == [0, 1, 2]
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_disk_that_is_full_ends_in_a_sentence(tmp_path, monkeypatch):
+    def full(fd):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("landcarbon.store.os.fsync", full)
+    with pytest.raises(Shortage, match="Make room"):
+        OnDisk.write(tmp_path, [{"x": np.ones((3, 2))}], 3)
+    with pytest.raises(InputError, match="2 rows were to be written"):
+        OnDisk.write(tmp_path, [{"x": np.ones((3, 2))}], 2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_all_sites_share_is_not_cut(tmp_path):
+    """As many sites as layers: shapes alone do not tell."""
+    def some(n, w):
+        return clm5.Forcing(np.full((n, 20, 12), 280.0), np.full((20, 12), w), np.full((n, 4), 50.0))
+
+    rows = shelved(iter([some(30, 0.5), some(20, 0.5)]), tmp_path, 50)
+    np.testing.assert_array_equal(rows[[0, 1, 35]].read().water_scalar, np.full((3, 20, 12), 0.5))
