@@ -280,7 +280,8 @@ def test_notebook_runs_in_the_browser(source: Path, site: str, browser) -> None:
         asked = outside(page)
     with (ROOT / "_build" / "in_browser.txt").open("a", encoding="utf-8") as file:
         file.write(f"{source.parent.name}/{source.stem}: {ran.seconds:.0f} s {ran.errors}\n")
-    assert not ran.errors
+    # Data that may not be given on stop a chapter there, and a sentence says what it needs.
+    assert not [e for e in ran.errors if "DataUnavailable" not in e or "this needs a desktop" not in e]
     assert "✘" not in ran.text
     assert not asked
     if source.parent.name == "solutions":
