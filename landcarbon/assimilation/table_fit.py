@@ -297,7 +297,8 @@ def table_model(model: Any, data: Any, priors: Mapping[Any, Any], errors: Any, b
     unknown = [name for name in priors if name not in stated]
     if known and unknown:
         raise InputError(f"there is a prior for {unknown[0]!r}, but the parameters are {', '.join(map(str, stated))}.")
-    return TableModel(model, table, StatedPrior(stated | dict(priors)), kinds, by)
+    own = {name: prior for name, prior in stated.items() if name in known} | dict(priors)
+    return TableModel(model, table, StatedPrior(own | {k: v for k, v in stated.items() if k not in own}), kinds, by)
 
 
 @dataclass(frozen=True)

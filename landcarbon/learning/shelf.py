@@ -61,7 +61,8 @@ class Rows:
 
     def read(self) -> Any:
         """The forcing itself, in memory."""
-        return copy.copy(self.source[self.rows])
+        found = self.source[self.rows]
+        return np.asarray(found) if isinstance(found, np.ndarray) else copy.copy(found)
 
     def expand(self) -> Any:
         """The same with a new axis after the sites, for several members of each."""
