@@ -77,7 +77,7 @@ def shelved(forcing: Any, folder: str | os.PathLike[str], n: int | None = None) 
     forcing : ndarray or dataclass of arrays, leading axis (site,), or iterator over such
         See `landcarbon.models.process`. An iterator gives the sites part by part.
     folder : path
-        Files of an earlier forcing are replaced.
+        Files are named by their content; those of another forcing stay.
     n : int, optional
         Most sites that an iterator can give.
 
@@ -89,7 +89,7 @@ def shelved(forcing: Any, folder: str | os.PathLike[str], n: int | None = None) 
     Raises
     ------
     InputError
-        A forcing without sites, more than n sites, a full disk.
+        A forcing without sites, more than n sites; a full disk (:class:`landcarbon.store.Shortage`).
 
     Examples
     --------

@@ -208,9 +208,10 @@ def held_out(
     as_kind("task", task, "__getitem__")
     seed = as_whole("seed", seed)
     some_jobs(n_jobs)
+    folder = None if n_jobs == 1 else folder
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        folder = None if n_jobs == 1 else tempfile.mkdtemp(dir=folder)
+        folder = tempfile.mkdtemp(dir=folder)
 
     def jobs() -> Iterator[_Job]:
         for k, (train, test) in enumerate(folds):
