@@ -48,20 +48,22 @@
       runs(slider);
     });
   }
+  const WIDE = ".pst-scrollable-table-container, .bd-article table, .cell_output pre, div.math, mjx-container[display=true]";
+  function scrollable(part) {
+    const wide = part.scrollWidth > part.clientWidth + 1;
+    part.classList.toggle("scrolls", wide);
+    if (wide) part.tabIndex = 0;
+  }
+  const sized = new ResizeObserver((changes) => changes.forEach((change) => scrollable(change.target)));
   function scrollers() {
-    document.querySelectorAll(".pst-scrollable-table-container, .bd-article table, .cell_output pre, div.math, mjx-container[display=true]").forEach((part) => {
-      const wide = part.scrollWidth > part.clientWidth + 1;
-      part.classList.toggle("scrolls", wide);
-      if (wide) part.tabIndex = 0;
-    });
+    document.querySelectorAll(WIDE).forEach((part) => { scrollable(part); sized.observe(part); });
   }
   document.addEventListener("DOMContentLoaded", () => {
     new MutationObserver(sliders).observe(document.body, { subtree: true, childList: true });
     sliders();
     scrollers();
   });
-  window.addEventListener("load", scrollers);
-  window.addEventListener("resize", scrollers);
+  window.addEventListener("load", scrollers); // equations are there now
   // Roles and names that the theme and its lists of references leave wrong or out.
   function names() {
     document.querySelectorAll(".citation-list, .citation-list [role]").forEach((part) => part.removeAttribute("role"));

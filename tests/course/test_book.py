@@ -66,6 +66,11 @@ def test_every_figure_has_alternative_text(html: Path) -> None:
     assert not bare, "\n".join(bare)
 
 
+def test_every_column_has_a_name(html: Path) -> None:
+    bare = [p.name for p in html.glob("book/**/*.html") if re.search(r"<th\b[^>]*>(<p></p>)?</th>", p.read_text("utf-8"))]
+    assert not bare
+
+
 VISIBLE = """[...document.querySelectorAll('.jupyter-widgets img')]
     .filter(i => i.offsetParent !== null)
     .map(i => i.alt)"""
@@ -261,6 +266,11 @@ def test_page_fits_a_phone(source: Path, html: Path, browser) -> None:
     tracks = page.evaluate("[...document.querySelectorAll('.widget-slider .slider-container')]"
                            ".map(e => e.getBoundingClientRect().width)")
     assert min(tracks, default=150) >= 150, "a thumb needs a longer track"
+    page.evaluate("document.documentElement.dataset.theme = 'dark'; new Promise(done => setTimeout(done, 100))")
+    without_keys = page.evaluate("[...document.querySelectorAll('.bd-article .cell_output :is(table, pre), .math')]"
+                                 ".filter(e => e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0"
+                                 " && getComputedStyle(e).overflowX === 'auto').map(e => e.textContent.slice(0, 80))")
+    assert not without_keys, "what is cut must be reached by keys, in a darker theme with wider margins too"
 
 
 def json_of(value: object) -> str:
