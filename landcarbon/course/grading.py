@@ -14,9 +14,8 @@ import json
 import re
 import signal
 import sys
-import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def main() -> None:
     sources = json.loads(Path(cells).read_text(encoding="utf-8"))
     checks.known(chapter)
     grade, sign = checks.grade, signature
-    with open(report, "w", encoding="utf-8") as file:
+    with open(report, "a", encoding="utf-8") as file:  # what others wrote stays, and tells
 
         def write(line: str) -> None:
             line = line if intact() else "tampered\t"
@@ -68,10 +67,11 @@ def main() -> None:
 def _watched() -> Callable[[], bool]:
     """Whether functions and classes, and the exercises, are still what they are now."""
     modules = [m for n, m in sys.modules.items() if n.partition(".")[0] in WATCHED]
-    names = [(vars(m), n, x, getattr(x, "__code__", None)) for m in modules for n, x in vars(m).items() if callable(x)]
-    classes = {x for _, _, x, _ in names if isinstance(x, type) and x.__module__.startswith("landcarbon.")}
-    names += [(vars(c), n, x, getattr(x, "__code__", None)) for c in classes for n, x in vars(c).items()
-              if isinstance(x, types.FunctionType)]  # fmt: skip
+    spaces: list[Mapping[str, Any]] = [vars(module) for module in modules]
+    spaces += {id(x): vars(x) for space in spaces for x in space.values()
+               if isinstance(x, type) and x.__module__.startswith("landcarbon.")}.values()  # fmt: skip
+    names = [(space, name, x, getattr(x, "__code__", None)) for space in spaces for name, x in space.items()
+             if callable(x)]  # fmt: skip
     tests = dict(checks._REGISTRY)
 
     def intact() -> bool:
