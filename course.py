@@ -93,10 +93,7 @@ def pdf(words: list[str]) -> int:
     """Print the whole book."""
     code = run("-c", BUILD, "build", "--builder", "singlehtml", *words, ".")
     folder = ROOT / "_build"
-    page = folder / "singlehtml" / "whole.html"  # Sphinx writes its addresses as seen from there
-    if not code:
-        (folder / "singlehtml" / "book" / "intro.html").replace(page)
-    return code or run("-m", "landcarbon.course.pdf", page, folder / "book.pdf")
+    return code or run("-m", "landcarbon.course.pdf", folder / "singlehtml" / "whole.html", folder / "book.pdf")
 
 
 def test(words: list[str]) -> int:

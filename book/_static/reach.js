@@ -104,11 +104,37 @@
       });
     });
   });
-  // Print shows what is folded away, and folds it again afterwards.
-  let opened = [];
-  window.addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll(".bd-article details:not([open])")];
-    opened.forEach((part) => { part.open = true; });
+  // Paper has the starting state of a widget, and under it what it shows.
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll('.cell_output script[type$="widget-view+json"]').forEach((widget) => {
+      const picture = widget.closest(".cell_output").querySelector("img[alt]");
+      if (picture) widget.before(Object.assign(document.createElement("p"), { className: "still", textContent: picture.alt }));
+    });
   });
-  window.addEventListener("afterprint", () => opened.forEach((part) => { part.open = false; }));
+  // Long names in narrow columns of paper break at their dots.
+  function breaks(cell) {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), long = [];
+    while (texts.nextNode()) if (/\S{22}/.test(texts.currentNode.data)) long.push(texts.currentNode);
+    for (const text of long) {
+      text.replaceWith(...text.data.split(/(?<=[^\s\d][._\/:=])(?=\w)/).flatMap((part, n) => n ? [document.createElement("wbr"), part] : part));
+    }
+  }
+  // Print shows what is folded away, in light colours and no formula wider than the paper; then all is as it was.
+  let undo = [];
+  window.addEventListener("beforeprint", () => {
+    const root = document.documentElement.dataset, theme = root.theme;
+    const closed = [...document.querySelectorAll(".bd-article details:not([open])")];
+    undo = [() => { root.theme = theme; }, ...closed.map((part) => () => { part.open = false; })];
+    root.theme = "light";
+    closed.forEach((part) => { part.open = true; });
+    document.querySelectorAll(".bd-article td").forEach(breaks);
+    const formulas = [...document.querySelectorAll("mjx-container[display=true]")];
+    const widths = formulas.map((part) => parseFloat(part.style.minWidth)
+      || part.querySelector("mjx-math").offsetWidth / parseFloat(getComputedStyle(part).fontSize));
+    formulas.forEach((part, index) => {
+      part.style.setProperty("--wide", widths[index]);
+      part.style.setProperty("--size", part.style.fontSize || "1em");
+    });
+  });
+  window.addEventListener("afterprint", () => undo.forEach((back) => back()));
 })();

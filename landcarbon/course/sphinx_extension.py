@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import re
 from collections.abc import Sequence
 from html import escape
@@ -264,6 +265,58 @@ def _one_page(app: Any) -> None:
     handlers = app.registry.translation_handlers
     if app.builder.name == "singlehtml":
         handlers["singlehtml"] = handlers.get("html", {}) | handlers.get("singlehtml", {})
+        app.config.html_scaled_image_link = False
+
+
+def _one_document(app: Any, tree: nodes.document, page: str) -> None:
+    """On the page that holds all pages an identifier stands once, and links lead to the one they meant."""
+    if app.builder.name != "singlehtml":
+        return
+    there: dict[str, str] = {}  # identifier: the page that has it first
+    renamed: dict[tuple[str, str], str] = {}
+
+    def collect(node: nodes.Element, page: str) -> None:
+        page = node.get("docname", page)
+        for name in node.get("ids", []):
+            if there.setdefault(name, page) != page:
+                renamed[page, name] = f"{nodes.make_id(page)}-{name}"
+        for child in node.children:
+            if isinstance(child, nodes.Element):
+                collect(child, page)
+
+    def change(node: nodes.Element, page: str) -> None:
+        page = node.get("docname", page)
+        for key in "ids", "backrefs":
+            if node.get(key):
+                node[key] = [renamed.get((page, name), name) for name in node[key]]
+        if "refid" in node:
+            node["refid"] = renamed.get((page, node["refid"]), node["refid"])
+        if node.get("refuri", "").startswith("#document-"):
+            target, _, name = node["refuri"].removeprefix("#document-").partition("#")
+            if name or target == root:
+                node["refuri"] = "#" + renamed.get((target, name), name or first)
+        if isinstance(node, nodes.raw):
+            node[:] = [nodes.Text(re.sub(r'href="([\w/.]+)\.html"', rf'href="#document-{posixpath.dirname(page)}/\1"', node.astext()))]
+        for child in node.children:
+            if isinstance(child, nodes.Element):
+                change(child, page)
+
+    root, first = app.config.root_doc, next(tree.findall(nodes.section))["ids"][0]
+    collect(tree, root)
+    change(tree, root)
+
+
+def _whole(app: Any, error: Exception | None) -> None:
+    """The page of all pages as `whole.html`, where its addresses lead from; code keeps the marks that have a colour.
+
+    A browser that prints needs memory for each mark: without the plain ones it is two thirds.
+    """
+    if error or app.builder.name != "singlehtml":
+        return
+    page = Path(app.outdir, f"{app.config.root_doc}.html")
+    text = re.sub(r'<span class="(?:n|nn|p|o|w|gp|go)">([^<]*)</span>|<span></span>', r"\1", page.read_text("utf-8"))
+    Path(app.outdir, "whole.html").write_text(text, encoding="utf-8")
+    page.unlink()
 
 
 def _address(app: Any, config: Any) -> None:
@@ -286,10 +339,12 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("autodoc-skip-member", _alias)
     app.connect("config-inited", _address)
     app.connect("builder-inited", _one_page)
+    app.connect("doctree-resolved", _one_document, priority=900)
     app.connect("source-read", _summary)
     app.connect("html-page-context", _previews)
     app.connect("html-page-context", _remark)
     app.connect("build-finished", _first_page)
     app.connect("build-finished", _not_found)
     app.connect("build-finished", _terms)
+    app.connect("build-finished", _whole)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
