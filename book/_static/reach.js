@@ -71,8 +71,20 @@
       const link = part.closest("li")?.querySelector("a");
       if (link) part.setAttribute("aria-label", `Pages under ${link.textContent.trim()}`);
     });
+    // What is written on a button or a fold is its name; the titles of a switch's three icons are none.
+    document.querySelectorAll(".search-button-field, summary[aria-label='Toggle hidden content']")
+      .forEach((part) => part.removeAttribute("aria-label"));
+    document.querySelectorAll(".theme-switch").forEach((icon) => {
+      icon.setAttribute("aria-hidden", "true");
+      icon.removeAttribute("title");
+      icon.querySelector("title")?.remove();
+    });
+    const side = document.querySelector(".sidebar-primary-items__start");
+    side?.setAttribute("role", "navigation");
+    side?.setAttribute("aria-label", "Book");
   }
   document.addEventListener("DOMContentLoaded", names);
+  window.addEventListener("load", names); // the icons are drawn now
   // A figure opens as large as the window; Escape, the button or another tap closes it.
   function large(picture, opener) {
     const box = document.createElement("dialog");
