@@ -66,6 +66,22 @@ def test_every_figure_has_alternative_text(html: Path) -> None:
     assert not bare, "\n".join(bare)
 
 
+def test_every_link_to_a_section_finds_it(html: Path) -> None:
+    names: dict[Path, set[str]] = {}
+    lost, chapters = [], set()
+    for page in html.glob("book/**/*.html"):
+        for address, name in re.findall(r'href="([^":#?]*)#([^"]+)"', page.read_text("utf-8")):
+            target = (page.parent / address).resolve() if address else page.resolve()
+            if target not in names:
+                names[target] = set(re.findall(r'\bid="([^"]+)"', target.read_text("utf-8")))
+            if name not in names[target]:
+                lost.append(f"{page.name}: {address}#{name}")
+            if target.stem.endswith("_refresher") and page.stem[:2].isdigit():
+                chapters.add((page.stem, target.stem))
+    assert not lost
+    assert len(chapters) == 2 * len(CHAPTERS), "every chapter links both refreshers"
+
+
 def test_every_column_has_a_name(html: Path) -> None:
     bare = [p.name for p in html.glob("book/**/*.html")
             if re.search(r"<th\b[^>]*>(<p></p>)?</th>", p.read_text("utf-8"))]  # fmt: skip

@@ -34,6 +34,7 @@ ROOT = Path(__file__).parents[2]
 PYODIDE = ROOT / "_build" / "pyodide"
 CHAPTERS = sorted(ROOT.glob("book/module*/*.ipynb"))
 SOLUTIONS = sorted(ROOT.glob("solutions/*.ipynb"))
+REFRESHERS = sorted(ROOT.glob("book/appendix/*_refresher.ipynb"))
 ALL = os.environ.get("LANDCARBON_BROWSER") == "all"
 
 
@@ -88,6 +89,12 @@ def test_work_is_kept_without_netcdf4(tmp_path: Path, monkeypatch) -> None:
     xr.testing.assert_equal(first, data)
     with pytest.raises(InputError, match="desktop"):
         store.to_netcdf({"a": data, "b": data})
+
+
+def test_refreshers_come_with_the_chapters_that_link_to_them(tmp_path: Path) -> None:
+    lite._contents(ROOT, tmp_path)
+    there = {path.relative_to(tmp_path) for path in tmp_path.glob("**/*.ipynb")}
+    assert {path.relative_to(ROOT) for path in [*CHAPTERS, *SOLUTIONS, *REFRESHERS]} <= there
 
 
 def test_data_that_need_a_desktop_say_so(monkeypatch) -> None:
@@ -272,7 +279,7 @@ def guess_first(page, said: str, move: str) -> None:
     not ALL, reason="every notebook takes half an hour: python course.py test --browser"
 )
 @pytest.mark.parametrize(
-    "source", [*SOLUTIONS, *CHAPTERS], ids=lambda p: f"{p.parent.name}/{p.stem}"
+    "source", [*SOLUTIONS, *CHAPTERS, *REFRESHERS], ids=lambda p: f"{p.parent.name}/{p.stem}"
 )
 def test_notebook_runs_in_the_browser(source: Path, site: str, browser) -> None:
     with browser.stranger() as page:
