@@ -18,7 +18,7 @@ APPENDIX = sorted(
     for p in (ROOT / "book/appendix").glob("*.*")
     if p.suffix in (".ipynb", ".md")
 )
-PAGES = [Path("book/intro.md"), *CHAPTERS, *(p for p in APPENDIX if p.suffix == ".ipynb")]
+PAGES = [Path("book/intro.ipynb"), *CHAPTERS, *(p for p in APPENDIX if p.suffix == ".ipynb")]
 TEXTS = sorted(p.relative_to(ROOT) for p in ROOT.glob("book/*/**/*.md"))
 
 
@@ -132,6 +132,23 @@ def test_first_page_leads_on(html: Path) -> None:
     text = (html / "index.html").read_text(encoding="utf-8")
     assert re.search('<meta name="description" content="[^"]{50,}"', text)
     assert '<a href="book/intro.html">' in text
+
+
+def test_first_page_has_a_picture_that_unfolds_when_seen(html: Path, browser) -> None:
+    motion = "document.querySelector('.tag_moving img').getAnimations()[0]?.currentTime"
+    page = browser.page()
+    page.open((html / "book/intro.html").as_uri())
+    page.evaluate("document.querySelector('.tag_moving img').scrollIntoView()")
+    assert page.wait(f"{motion} > 100")
+    page.evaluate("document.querySelector('.tag_moving img').getAnimations()[0].finish()")
+    assert page.wait(f"{motion} === undefined")
+    page.evaluate("document.querySelector('.tag_moving .runs').click()")
+    assert page.evaluate(motion) < 5000
+    still = browser.page()
+    still.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+    still.open((html / "book/intro.html").as_uri())
+    assert not still.evaluate("document.getAnimations().length")
+    assert not still.evaluate("document.querySelectorAll('.tag_moving .runs').length")
 
 
 def test_links_have_a_preview_and_wrong_addresses_a_page(html: Path) -> None:
