@@ -18,7 +18,7 @@ APPENDIX = sorted(
     for p in (ROOT / "book/appendix").glob("*.*")
     if p.suffix in (".ipynb", ".md")
 )
-PAGES = [Path("book/intro.md"), *CHAPTERS, *(p for p in APPENDIX if p.suffix == ".ipynb")]
+PAGES = [Path("book/intro.ipynb"), *CHAPTERS, *(p for p in APPENDIX if p.suffix == ".ipynb")]
 TEXTS = sorted(p.relative_to(ROOT) for p in ROOT.glob("book/*/**/*.md"))
 
 
@@ -64,6 +64,12 @@ def test_every_figure_has_alternative_text(html: Path) -> None:
             if generated:
                 bare.append(f"{page.name}: {tag[:120]}")
     assert not bare, "\n".join(bare)
+
+
+def test_every_column_has_a_name(html: Path) -> None:
+    bare = [p.name for p in html.glob("book/**/*.html")
+            if re.search(r"<th\b[^>]*>(<p></p>)?</th>", p.read_text("utf-8"))]  # fmt: skip
+    assert not bare
 
 
 VISIBLE = """[...document.querySelectorAll('.jupyter-widgets img')]
@@ -126,6 +132,23 @@ def test_first_page_leads_on(html: Path) -> None:
     text = (html / "index.html").read_text(encoding="utf-8")
     assert re.search('<meta name="description" content="[^"]{50,}"', text)
     assert '<a href="book/intro.html">' in text
+
+
+def test_first_page_has_a_picture_that_unfolds_when_seen(html: Path, browser) -> None:
+    motion = "document.querySelector('.tag_moving img').getAnimations()[0]?.currentTime"
+    page = browser.page()
+    page.open((html / "book/intro.html").as_uri())
+    page.evaluate("document.querySelector('.tag_moving img').scrollIntoView()")
+    assert page.wait(f"{motion} > 100")
+    page.evaluate("document.querySelector('.tag_moving img').getAnimations()[0].finish()")
+    assert page.wait(f"{motion} === undefined")
+    page.evaluate("document.querySelector('.tag_moving .runs').click()")
+    assert page.evaluate(motion) < 5000
+    still = browser.page()
+    still.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+    still.open((html / "book/intro.html").as_uri())
+    assert not still.evaluate("document.getAnimations().length")
+    assert not still.evaluate("document.querySelectorAll('.tag_moving .runs').length")
 
 
 def test_links_have_a_preview_and_wrong_addresses_a_page(html: Path) -> None:
@@ -345,6 +368,11 @@ def test_page_fits_a_phone(source: Path, html: Path, browser) -> None:
     tracks = page.evaluate("[...document.querySelectorAll('.widget-slider .slider-container')]"
                            ".map(e => e.getBoundingClientRect().width)")
     assert min(tracks, default=150) >= 150, "a thumb needs a longer track"
+    page.evaluate("document.documentElement.dataset.theme = 'dark'; new Promise(done => setTimeout(done, 100))")
+    without_keys = page.evaluate("[...document.querySelectorAll('.bd-article .cell_output :is(table, pre), .math')]"
+                                 ".filter(e => e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0"
+                                 " && getComputedStyle(e).overflowX === 'auto').map(e => e.textContent.slice(0, 80))")
+    assert not without_keys, "what is cut must be reached by keys, in a darker theme with wider margins too"
 
 
 def json_of(value: object) -> str:
