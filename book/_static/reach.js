@@ -48,20 +48,22 @@
       runs(slider);
     });
   }
+  const WIDE = ".pst-scrollable-table-container, .bd-article table, .cell_output pre, div.math, mjx-container[display=true]";
+  function scrollable(part) {
+    const wide = part.scrollWidth > part.clientWidth + 1;
+    part.classList.toggle("scrolls", wide);
+    if (wide) part.tabIndex = 0;
+  }
+  const sized = new ResizeObserver((changes) => changes.forEach((change) => scrollable(change.target)));
   function scrollers() {
-    document.querySelectorAll(".pst-scrollable-table-container, .bd-article table, .cell_output pre, div.math, mjx-container[display=true]").forEach((part) => {
-      const wide = part.scrollWidth > part.clientWidth + 1;
-      part.classList.toggle("scrolls", wide);
-      if (wide) part.tabIndex = 0;
-    });
+    document.querySelectorAll(WIDE).forEach((part) => { scrollable(part); sized.observe(part); });
   }
   document.addEventListener("DOMContentLoaded", () => {
     new MutationObserver(sliders).observe(document.body, { subtree: true, childList: true });
     sliders();
     scrollers();
   });
-  window.addEventListener("load", scrollers);
-  window.addEventListener("resize", scrollers);
+  window.addEventListener("load", scrollers); // equations are there now
   // Roles and names that the theme and its lists of references leave wrong or out.
   function names() {
     document.querySelectorAll(".citation-list, .citation-list [role]").forEach((part) => part.removeAttribute("role"));
@@ -69,8 +71,20 @@
       const link = part.closest("li")?.querySelector("a");
       if (link) part.setAttribute("aria-label", `Pages under ${link.textContent.trim()}`);
     });
+    // What is written on a button or a fold is its name; the titles of a switch's three icons are none.
+    document.querySelectorAll(".search-button-field, summary[aria-label='Toggle hidden content']")
+      .forEach((part) => part.removeAttribute("aria-label"));
+    document.querySelectorAll(".theme-switch").forEach((icon) => {
+      icon.setAttribute("aria-hidden", "true");
+      icon.removeAttribute("title");
+      icon.querySelector("title")?.remove();
+    });
+    const side = document.querySelector(".sidebar-primary-items__start");
+    side?.setAttribute("role", "navigation");
+    side?.setAttribute("aria-label", "Book");
   }
   document.addEventListener("DOMContentLoaded", names);
+  window.addEventListener("load", names); // the icons are drawn now
   // A figure opens as large as the window; Escape, the button or another tap closes it.
   function large(picture, opener) {
     const box = document.createElement("dialog");
@@ -102,6 +116,22 @@
       });
     });
   });
+  function moving() {
+    document.querySelectorAll(".tag_moving .cell_output img").forEach((picture) => {
+      const [motion] = picture.getAnimations(); // none for readers who want no motion
+      if (!motion) return;
+      const button = Object.assign(document.createElement("button"), { type: "button", className: "runs", textContent: "▶ Play again" });
+      button.addEventListener("click", () => { motion.currentTime = 0; motion.play(); });
+      picture.closest(".cell_output").after(button);
+      motion.pause();
+      new IntersectionObserver(([place], watch) => {
+        if (!place.isIntersecting) return;
+        motion.play();
+        watch.disconnect();
+      }, { threshold: 0.5 }).observe(picture.closest(".cell_output"));
+    });
+  }
+  document.addEventListener("DOMContentLoaded", moving);
   // Print shows what is folded away, and folds it again afterwards.
   let opened = [];
   window.addEventListener("beforeprint", () => {

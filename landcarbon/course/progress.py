@@ -8,8 +8,9 @@
 
 What a notebook printed counts for nothing: its cells run again, and each ``check`` is graded here. The
 process has a limit of time for a cell and for the whole, of memory and of the files it writes; a cell that
-stops, exits or does not end costs that cell. It is no prison, though: notebooks run with the rights of who
-collects them. Work of strangers belongs in a container.
+stops, exits or does not end costs that cell. A notebook that writes results of its own, or puts another
+function in the place of one that a check uses, is called tampered with. It is no prison, though: notebooks
+run with the rights of who collects them. Work of strangers belongs in a container.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import csv
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -29,14 +31,14 @@ from typing import Any
 
 from landcarbon.course import exercises
 from landcarbon.course.checks import known
+from landcarbon.course.grading import signature
 from landcarbon.course.say import say
 from landcarbon.matrix.errors import InputError
 
 __all__ = ["Work", "collect", "graded", "table", "works"]
 
-SECONDS = 180.0  # for a notebook
+SECONDS = 600.0  # for a notebook
 CELL_SECONDS = 60  # of the processor, for a cell
-MEMORY, FILES = 4 << 30, 20 << 20  # bytes
 LARGEST = 20 << 20  # bytes of a notebook that is looked at
 REPORT = 1 << 20  # bytes of a report that are read
 
@@ -123,25 +125,28 @@ def graded(work: Work, seconds: float = SECONDS) -> Results:
         env["PYTHONPATH"] = os.pathsep.join(
             filter(None, [str(Path(exercises.__file__).parents[3]), env.get("PYTHONPATH")])
         )
-        ended = _run(command, name, env, seconds)
+        secret = secrets.token_hex()
+        ended = _run(command, secret, name, env, seconds)
         with report.open(encoding="utf-8", errors="replace") as file:
             lines = file.read(REPORT).splitlines()
     found: Results = {}
     for line in lines:
-        key, _, said = line.partition("\t")
-        if key == "tampered":
+        written, _, signed = line.rpartition("\t")
+        key, _, said = written.partition("\t")
+        if key == "tampered" or signed != signature(secret, written):
             return dict.fromkeys(keys, "tampered")
         if key in keys:
             found[key] = said
     return {key: found.get(key, ended or "not checked") for key in keys}
 
 
-def _run(command: list[str], folder: str, env: Mapping[str, str], seconds: float) -> str:
+def _run(command: list[str], given: str, folder: str, env: Mapping[str, str], seconds: float) -> str:
     """Run to the end or the limit, with all that it started; why it did not end by itself, or ""."""
-    process = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+    process = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True, text=True)  # fmt: skip
     try:
-        code = process.wait(seconds)
+        process.communicate(f"{given}\n", seconds)
+        code = process.returncode
     except subprocess.TimeoutExpired:
         code = None
     if os.name == "posix":

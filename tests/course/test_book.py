@@ -18,7 +18,7 @@ APPENDIX = sorted(
     for p in (ROOT / "book/appendix").glob("*.*")
     if p.suffix in (".ipynb", ".md")
 )
-PAGES = [Path("book/intro.md"), *CHAPTERS, *(p for p in APPENDIX if p.suffix == ".ipynb")]
+PAGES = [Path("book/intro.ipynb"), *CHAPTERS, *(p for p in APPENDIX if p.suffix == ".ipynb")]
 TEXTS = sorted(p.relative_to(ROOT) for p in ROOT.glob("book/*/**/*.md"))
 
 
@@ -64,6 +64,12 @@ def test_every_figure_has_alternative_text(html: Path) -> None:
             if generated:
                 bare.append(f"{page.name}: {tag[:120]}")
     assert not bare, "\n".join(bare)
+
+
+def test_every_column_has_a_name(html: Path) -> None:
+    bare = [p.name for p in html.glob("book/**/*.html")
+            if re.search(r"<th\b[^>]*>(<p></p>)?</th>", p.read_text("utf-8"))]  # fmt: skip
+    assert not bare
 
 
 VISIBLE = """[...document.querySelectorAll('.jupyter-widgets img')]
@@ -126,6 +132,23 @@ def test_first_page_leads_on(html: Path) -> None:
     text = (html / "index.html").read_text(encoding="utf-8")
     assert re.search('<meta name="description" content="[^"]{50,}"', text)
     assert '<a href="book/intro.html">' in text
+
+
+def test_first_page_has_a_picture_that_unfolds_when_seen(html: Path, browser) -> None:
+    motion = "document.querySelector('.tag_moving img').getAnimations()[0]?.currentTime"
+    page = browser.page()
+    page.open((html / "book/intro.html").as_uri())
+    page.evaluate("document.querySelector('.tag_moving img').scrollIntoView()")
+    assert page.wait(f"{motion} > 100")
+    page.evaluate("document.querySelector('.tag_moving img').getAnimations()[0].finish()")
+    assert page.wait(f"{motion} === undefined")
+    page.evaluate("document.querySelector('.tag_moving .runs').click()")
+    assert page.evaluate(motion) < 5000
+    still = browser.page()
+    still.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+    still.open((html / "book/intro.html").as_uri())
+    assert not still.evaluate("document.getAnimations().length")
+    assert not still.evaluate("document.querySelectorAll('.tag_moving .runs').length")
 
 
 def test_links_have_a_preview_and_wrong_addresses_a_page(html: Path) -> None:
@@ -218,6 +241,36 @@ SHOWN = """[...document.querySelectorAll('article.bd-article > section > section
     .filter(s => s.offsetParent !== null).map(s => s.id)"""
 
 
+# What a reader sees of the page, in order, without what heads it: the letters, and the figures.
+READS = """(() => {
+    const heads = 'h2, h3, h4, h5, h6, thead, .headerlink, .admonition-title, .done-box, script, style';
+    const walk = document.createTreeWalker(document.querySelector('article.bd-article > section'));
+    const seen = [];
+    for (let n = walk.currentNode; n; n = walk.nextNode()) {
+        const part = n.nodeName === 'IMG' ? n : n instanceof Text && n.parentElement;
+        if (part && !part.closest(heads) && part.checkVisibility()) seen.push(n.data ?? n.alt);
+    }
+    return seen.join('').replace(/\\s+/g, '');
+})()"""
+# What is wrong with the slide that is shown: parts outside of the window or under the bar, parts that scroll.
+WRONG = """(() => {
+    const article = document.querySelector('article.bd-article'), root = document.documentElement;
+    const low = document.querySelector('.slide-bar').getBoundingClientRect().top + 1;
+    const parts = [...article.querySelectorAll('*:not(svg *, mjx-assistive-mml *)')].filter(e => e.checkVisibility());
+    const outside = parts.map(e => [e, e.getBoundingClientRect()]).filter(([e, r]) => r.width && r.height
+        && !e.closest('.slide-tall') && (r.left < -1 || r.top < -1 || r.right > innerWidth + 1 || r.bottom > low));
+    const scrolls = parts.filter(e => e.matches('pre, div.math, mjx-container[display], table, details, .cell_output')
+        && (e.scrollWidth > e.clientWidth + 2 || e.scrollHeight > e.clientHeight + 2));
+    const name = e => `${e.tagName}.${e.className}`;
+    return [...outside.map(([e]) => name(e)), ...scrolls.map(name),
+        ...(root.scrollHeight > innerHeight || root.scrollWidth > innerWidth ? ['the window scrolls'] : [])];
+})()"""
+SAID = "document.querySelector('.slide-bar span').textContent"
+DRAWN = """document.querySelector('mjx-container')
+    && [...document.querySelectorAll('script[type$="widget-view+json"]')]
+        .every(s => s.parentElement.querySelector('.jupyter-widgets img')?.complete)"""
+
+
 def test_page_turns_into_slides(html: Path, browser) -> None:
     page = browser.page()
     address = (html / "book/module1/03_one_matrix_equation.html").as_uri()
@@ -228,26 +281,80 @@ def test_page_turns_into_slides(html: Path, browser) -> None:
     assert page.evaluate(SHOWN) == []  # the title alone
     assert page.evaluate("document.querySelector('article.bd-article h1').checkVisibility()")
     assert not page.evaluate("document.querySelector('.bd-sidebar-primary').checkVisibility()")
-    for section in all_sections[:3]:
+    for section in all_sections[:2]:
         page.press("ArrowRight")
         assert page.evaluate(SHOWN) == [section]
     page.press("ArrowLeft")
-    assert page.evaluate(SHOWN) == [all_sections[1]]
-    said = page.evaluate("document.querySelector('.slide-bar span').textContent")
-    assert said == f"3 of {len(all_sections) + 1}"
+    assert page.evaluate(SHOWN) == all_sections[:1]
+    assert page.evaluate(SAID).startswith("2 of ")
     page.evaluate("document.querySelector('.slide-bar button:last-child').click()")
     assert page.evaluate(SHOWN) == all_sections
+
+    # Slides begin where the page was, and the page goes on where the slides were.
+    page.evaluate("document.querySelector('#quiz').scrollIntoView({behavior: 'instant'})")
+    page.evaluate("document.querySelector('.slide-begin').click()")
+    assert page.evaluate(SHOWN) == ["quiz"]
+    while page.evaluate(SHOWN) == ["quiz"]:
+        page.press("ArrowRight")
+    page.evaluate("document.querySelector('.slide-bar button:last-child').click()")
+    assert 0 <= page.evaluate("document.querySelector('#exercises').getBoundingClientRect().top") < 200
 
     other = browser.page()
     other.open(f"{address}?slides#move-it")
     assert other.wait(f"JSON.stringify({SHOWN}) === '[\"move-it\"]'")
     slider = "document.querySelector('#move-it [role=slider]')"
     assert other.wait(slider)
+    while not other.evaluate(f"{slider}.checkVisibility()"):
+        other.press("ArrowRight")
     before = other.evaluate(VISIBLE)
     other.evaluate(f"{slider}.focus()")
     other.press("ArrowLeft")  # belongs to the slider, not to the slides
     assert other.wait(f"JSON.stringify({VISIBLE}) !== {json_of(before)}", 5)
     assert other.evaluate(SHOWN) == ["move-it"]
+
+
+@pytest.mark.parametrize("chapter", ["module1/03_one_matrix_equation", "module3/14_bayes_in_seven_steps",
+                                     "module5/24_forecasting_cycle"])
+def test_slides_fit_the_window_and_leave_nothing_out(chapter: str, html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / f"book/{chapter}.html").as_uri(), 1280, 800)
+    assert page.wait(DRAWN)
+    text = page.evaluate(READS)
+    page.evaluate("document.querySelector('.slide-begin').click()")
+    for width, height in [(1280, 800), (1920, 1080)]:
+        said = page.evaluate(SAID)
+        page.resize(width, height)
+        if (width, height) != (1280, 800):
+            assert page.wait(f"{SAID} !== '{said}'"), "not laid again for the larger window"
+            page.evaluate("document.querySelector('.slide-begin').click()")
+        read, smallest = "", 1.0
+        for number in range(1, 1 + int(page.evaluate(SAID).split()[-1])):
+            assert page.evaluate(SAID).startswith(f"{number} of ")
+            wrong = page.evaluate(WRONG)
+            assert not wrong, f"slide {number} at {width} × {height}: {wrong}"
+            read += page.evaluate(READS)
+            zoom = page.evaluate("Number(document.querySelector('article.bd-article').style.zoom)")
+            smallest = min(smallest, zoom / min(width / 1280, height / 720))
+            page.press("ArrowRight")
+        assert read == text, "every block on one slide, in the order of the page"
+        assert smallest > 0.69
+
+
+def test_slide_is_fitted_when_the_speaker_opens_folded_code(html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / "book/module3/14_bayes_in_seven_steps.html").as_uri(), 1280, 800)
+    assert page.wait(DRAWN)
+    page.evaluate("document.querySelector('#move-it').scrollIntoView({behavior: 'instant'})")
+    page.evaluate("document.querySelector('.slide-begin').click()")
+    folded = "document.querySelector('#move-it details.hide')"
+    while not page.evaluate(f"{folded}.checkVisibility()"):
+        page.press("ArrowRight")
+    page.evaluate(f"{folded}.open = true")
+    assert page.wait("document.querySelector('.slide-tall')"), "too long for a slide: it scrolls in its own box"
+    assert not [part for part in page.evaluate(WRONG) if not part.startswith(("DETAILS", "PRE"))]
+    page.evaluate(f"{folded}.open = false")
+    assert page.wait("!document.querySelector('.slide-tall')")
+    assert page.evaluate(WRONG) == []
 
 
 @pytest.mark.parametrize("source", [*PAGES, *TEXTS], ids=lambda p: f"{p.parent.name}-{p.stem}")
@@ -265,6 +372,11 @@ def test_page_fits_a_phone(source: Path, html: Path, browser) -> None:
     tracks = page.evaluate("[...document.querySelectorAll('.widget-slider .slider-container')]"
                            ".map(e => e.getBoundingClientRect().width)")
     assert min(tracks, default=150) >= 150, "a thumb needs a longer track"
+    page.evaluate("document.documentElement.dataset.theme = 'dark'; new Promise(done => setTimeout(done, 100))")
+    without_keys = page.evaluate("[...document.querySelectorAll('.bd-article .cell_output :is(table, pre), .math')]"
+                                 ".filter(e => e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0"
+                                 " && getComputedStyle(e).overflowX === 'auto').map(e => e.textContent.slice(0, 80))")
+    assert not without_keys, "what is cut must be reached by keys, in a darker theme with wider margins too"
 
 
 def json_of(value: object) -> str:

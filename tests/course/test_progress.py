@@ -1,4 +1,4 @@
-"""Twelve made-up learners hand in chapter 00: what each is worth, whatever their notebooks do."""
+"""Fourteen made-up learners hand in chapter 00: what each is worth, whatever their notebooks do."""
 
 from __future__ import annotations
 
@@ -42,6 +42,12 @@ LEARNERS = {
         *WRONG, "from landcarbon.course import checks", "checks.find = lambda key: checks.exercise",
         "def check(key, answer):", "    print('✔', key)", "    return True",
     ),
+    "ian_writes_the_report": [*with_first(*WRONG), "import sys", "with open(sys.argv[3], 'a') as report:\n"
+                              "    report.write('00.1\\t✔\\n')"],
+    "jim_judges_himself": with_first(
+        *WRONG, "import landcarbon.course.exercises.ch00 as tests", "tests.expect = lambda *given: None",
+        "import numpy as np", "np.all = np.allclose = lambda *given, **how: True",
+    ),
     "jon_eats_memory": with_first("x = bytearray(10**11)"),
     "kim_magic": ["%matplotlib inline", "!rm -rf /nothing", *SOLVED],
 }  # fmt: skip
@@ -78,7 +84,7 @@ def handed_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_twelve_learners_are_collected(handed_in: Path, monkeypatch, capsys) -> None:
+def test_fourteen_learners_are_collected(handed_in: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(progress, "CELL_SECONDS", 5)
     begin = time.perf_counter()
     assert progress.main(["collect", str(handed_in), "--seconds", "100"]) == 0
@@ -86,7 +92,7 @@ def test_twelve_learners_are_collected(handed_in: Path, monkeypatch, capsys) -> 
     with (handed_in / "collected.csv").open(encoding="utf-8", newline="") as file:
         rows = {row.pop("learner"): row for row in csv.DictReader(file)}
     assert set(rows) == {*LEARNERS, "lea_exported"}
-    assert len(rows) == 12
+    assert len(rows) == 14
     keys = [key for key in rows["anna_right"] if key != "solved"]
     for learner in ("anna_right", "kim_magic", "lea_exported"):
         assert {rows[learner][key] for key in keys} == {"✔"}, learner
@@ -100,7 +106,8 @@ def test_twelve_learners_are_collected(handed_in: Path, monkeypatch, capsys) -> 
         )
     assert rows["fay_dies"]["solved"] == "0"
     assert {rows["hal_floods"][key] for key in keys} == {"✔"}
-    assert rows["ida_claims"]["solved"] == "0"
+    for learner in ("ida_claims", "ian_writes_the_report", "jim_judges_himself"):
+        assert {rows[learner][key] for key in keys} == {"tampered"}, learner
     assert "broken.ipynb was left out" in shown.err
     assert "diary.ipynb was left out" in shown.err
     assert shown.out.count("\n") >= 13
