@@ -116,6 +116,22 @@
       });
     });
   });
+  function moving() {
+    document.querySelectorAll(".tag_moving .cell_output img").forEach((picture) => {
+      const [motion] = picture.getAnimations(); // none for readers who want no motion
+      if (!motion) return;
+      const button = Object.assign(document.createElement("button"), { type: "button", className: "runs", textContent: "▶ Play again" });
+      button.addEventListener("click", () => { motion.currentTime = 0; motion.play(); });
+      picture.closest(".cell_output").after(button);
+      motion.pause();
+      new IntersectionObserver(([place], watch) => {
+        if (!place.isIntersecting) return;
+        motion.play();
+        watch.disconnect();
+      }, { threshold: 0.5 }).observe(picture.closest(".cell_output"));
+    });
+  }
+  document.addEventListener("DOMContentLoaded", moving);
   // Print shows what is folded away, and folds it again afterwards.
   let opened = [];
   window.addEventListener("beforeprint", () => {

@@ -50,14 +50,17 @@ class Page:
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         return self._browser.loop.run_until_complete(self._browser.send(self, method, params))
 
-    def open(self, url: str, width: int = 1280) -> None:
+    def open(self, url: str, width: int = 1280, height: int = 900) -> None:
         self.call("Network.enable")
         self.call("Page.enable")
         self.call("Runtime.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900,
-                  deviceScaleFactor=1, mobile=width < 600)
+        self.resize(width, height)
         self.call("Page.navigate", url=url)
         self.wait("document.readyState === 'complete'")
+
+    def resize(self, width: int, height: int) -> None:
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                  deviceScaleFactor=1, mobile=width < 600)
 
     def evaluate(self, expression: str) -> Any:
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True,

@@ -368,7 +368,7 @@ def test_three_routes_agree_and_hold_what_their_chapters_need() -> None:
     named = ["Modeller", "Empiricist", "Data scientist"]
     pages = [
         routes((ROOT / "README.md").read_text(encoding="utf-8"), [n.lower() for n in named]),
-        routes((ROOT / "book/intro.md").read_text(encoding="utf-8"), named),
+        routes("".join(c.source for c in read(ROOT / "book/intro.ipynb").cells), named),
         routes(first, named),
     ]
     assert pages[0] == pages[1] == pages[2]
