@@ -4,7 +4,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const page = document.querySelector("article.bd-article > section");
   const header = document.querySelector(".article-header-buttons");
   const sections = page ? [...page.children].filter((part) => part.matches("section")) : [];
-  if (!header || sections.length < 2) return;
+  if (!header || sections.length < 2 || page.querySelector("dl.py")) return; // a library page is to be looked up
   const article = page.parentElement;
   const parts = [...page.children].filter((part) => !part.matches("section"));
   let slides, nodes, at;
