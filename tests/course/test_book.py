@@ -66,6 +66,22 @@ def test_every_figure_has_alternative_text(html: Path) -> None:
     assert not bare, "\n".join(bare)
 
 
+def test_every_link_to_a_section_finds_it(html: Path) -> None:
+    names: dict[Path, set[str]] = {}
+    lost, chapters = [], set()
+    for page in html.glob("book/**/*.html"):
+        for address, name in re.findall(r'href="([^":#?]*)#([^"]+)"', page.read_text("utf-8")):
+            target = (page.parent / address).resolve() if address else page.resolve()
+            if target not in names:
+                names[target] = set(re.findall(r'\bid="([^"]+)"', target.read_text("utf-8")))
+            if name not in names[target]:
+                lost.append(f"{page.name}: {address}#{name}")
+            if target.stem.endswith("_refresher") and page.stem[:2].isdigit():
+                chapters.add((page.stem, target.stem))
+    assert not lost
+    assert len(chapters) == 2 * len(CHAPTERS), "every chapter links both refreshers"
+
+
 def test_every_column_has_a_name(html: Path) -> None:
     bare = [p.name for p in html.glob("book/**/*.html")
             if re.search(r"<th\b[^>]*>(<p></p>)?</th>", p.read_text("utf-8"))]  # fmt: skip
@@ -173,6 +189,10 @@ def test_search_shows_chapters_first(html: Path, browser) -> None:
     found = "[...document.querySelectorAll('#search-results li a')].map(a => a.getAttribute('href'))"
     assert page.wait(f"({found}).length > 5")
     assert all("book/module" in link for link in page.evaluate(found)[:3])
+    assert page.wait("document.querySelectorAll('#search-results li p.context').length > 5")
+    texts = "[...document.querySelectorAll('#search-results li p.context')].map(p => p.textContent)"
+    for text in page.evaluate(texts)[:6]:
+        assert "spin" in text.lower() and "Contents" not in text
 
 
 def answer_the_quiz(page) -> None:
@@ -420,12 +440,19 @@ def test_saved_work_is_read_again(html: Path, browser, tmp_path: Path) -> None:
     words = {"landcarbon.done": '{"03": "2026-05-04"}', "other.key": "no",
              "landcarbon.score.03": '{"questions": 7, "first": 5, "missed": ["columns", "signs"]}'}
     good, bad = tmp_path / "work.json", tmp_path / "holiday.json"
-    good.write_text(json.dumps({"landcarbon": 1, "words": words, "models": {}}), encoding="utf-8")
+    notebook = {"type": "notebook", "path": "exercises/03_x.ipynb", "last_modified": "2026-05-04",
+                "content": {"cells": [{"outputs": [{"text": "✔ 03.2 right"}]}]}}  # fmt: skip
+    work = {"landcarbon": 1, "words": words, "models": {notebook["path"]: notebook}}
+    good.write_text(json.dumps(work), encoding="utf-8")
+    old = tmp_path / "old.json"
+    notebook |= {"last_modified": "2026-05-03", "content": {"cells": []}}
+    old.write_text(json.dumps(work | {"words": {}}), encoding="utf-8")
     bad.write_text("{}", encoding="utf-8")
     said = "document.querySelector('#progress-here [role=status]').textContent"
     with browser.stranger() as page:
         page.open((html / "book/appendix/progress.html").as_uri())
-        for path, answer in ((bad, "This is no file from"), (good, "Your work is here.")):
+        answers = {bad: "This is no file from", good: "Your work is here.", old: "Your work is here. Not"}
+        for path, answer in answers.items():
             assert page.wait("document.querySelector('#upload-work')")
             document = page.call("DOM.getDocument")["root"]["nodeId"]
             field = page.call("DOM.querySelector", nodeId=document, selector="#upload-work")["nodeId"]
@@ -434,6 +461,7 @@ def test_saved_work_is_read_again(html: Path, browser, tmp_path: Path) -> None:
         row = "[...document.querySelectorAll('#progress-here tbody tr')].find(r => r.textContent.startsWith('03'))"
         text = page.evaluate(f"{row}.textContent")
         assert "2026-05-04" in text and "5 of 7" in text and "columns; signs" in text
+        assert "2 ✔" in text, "a notebook comes where JupyterLite was never opened, and no older one replaces it"
         assert page.evaluate("localStorage.getItem('other.key')") is None
 
 
@@ -462,6 +490,13 @@ def test_a_word_of_the_glossary_tells_its_meaning(html: Path, browser) -> None:
     page.press("ArrowLeft")  # the focus is seen when it comes by a key
     assert page.wait(f"{word}.querySelector('.term-text').checkVisibility()")
     entry = page.evaluate(f"{word}.href")
+    finger = [{"name": "hover", "value": "none"}]
+    page.call("Emulation.setEmulatedMedia", features=finger)
+    page.evaluate(f"{word}.blur(), {word}.click()")
+    assert page.evaluate(f"{word}.querySelector('.term-text').checkVisibility()"), "a tap tells"
+    assert page.evaluate("location.pathname").endswith("06_ages_and_transit_times.html")
+    page.evaluate(f"{word}.click()")
+    assert page.wait("location.pathname.endsWith('glossary.html')"), "the second tap leads on"
     page.open(entry)
     assert page.evaluate("document.querySelector(decodeURIComponent(location.hash)) !== null")
 
