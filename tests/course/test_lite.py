@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,10 +95,14 @@ def test_work_is_kept_without_netcdf4(tmp_path: Path, monkeypatch) -> None:
         store.to_netcdf({"a": data, "b": data})
 
 
-def test_refreshers_come_with_the_chapters_that_link_to_them(tmp_path: Path) -> None:
+def test_pages_that_notebooks_link_to_come_with_them(tmp_path: Path) -> None:
     lite._contents(ROOT, tmp_path)
     there = {path.relative_to(tmp_path) for path in tmp_path.glob("**/*.ipynb")}
     assert {path.relative_to(ROOT) for path in [*CHAPTERS, *SOLUTIONS, *REFRESHERS]} <= there
+    for path in [p for p in tmp_path.glob("**/*.ipynb") if p.parent.name != "appendix"]:
+        text = "".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+            assert (path.parent / target).is_file(), f"{path.name} links to {target}"
 
 
 def test_data_that_need_a_desktop_say_so(monkeypatch) -> None:
