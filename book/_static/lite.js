@@ -7,7 +7,10 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!chapter || !header) return;
   const lite = document.documentElement.dataset.content_root + "lite/";
   const name = chapter[1].split("/").pop();
-  const lab = (path) => `${lite}lab/index.html?path=${path}.ipynb`;
+  // A phone has no room for JupyterLab with its list of files: the notebook alone.
+  const app = window.matchMedia("(max-width: 760px)").matches ? "notebooks" : "lab";
+  const lab = (path) => `${lite}${app}/index.html?path=${path}.ipynb`;
+  const tab = { target: "landcarbon-lite" }; // one tab for all of them, the page stays
   const link = (text, href, more = {}) => Object.assign(document.createElement("a"), { textContent: text, href, ...more });
 
   const menu = document.createElement("details");
@@ -18,13 +21,14 @@ document.addEventListener("DOMContentLoaded", () => {
   const list = document.createElement("div");
   list.className = "lite-list";
   list.append(
-    link("Exercises", lab(`exercises/${name}`)),
-    link("This chapter", lab(chapter[1])),
-    link("Worked solutions", lab(`solutions/${name}`)),
+    link("Exercises", lab(`exercises/${name}`), tab),
+    link("This chapter", lab(chapter[1]), tab),
+    link("Worked solutions", lab(`solutions/${name}`), tab),
     link("Download the exercises", `${lite}files/exercises/${name}.ipynb`, { download: `${name}.ipynb` }),
   );
   const note = document.createElement("p");
-  note.textContent = "Python runs in this tab; nothing is installed. The first time it loads about 40 MB.";
+  note.textContent = "A new tab opens and Python runs in it; nothing is installed, your answers stay in this browser. "
+    + "The first time it loads about 40 MB; give it half a minute.";
   list.append(note);
   menu.append(summary, list);
   header.prepend(menu);
@@ -33,7 +37,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (heading) {
     const here = document.createElement("p");
     here.className = "lite-here";
-    here.append(link(`Open the exercises of chapter ${chapter[2]} in the browser`, lab(`exercises/${name}`)));
+    here.append(link(`Open the exercises of chapter ${chapter[2]} in a new tab`, lab(`exercises/${name}`), tab));
     heading.after(here);
   }
 

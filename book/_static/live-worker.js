@@ -9,9 +9,11 @@ const calls = {
     const settings = (await read("jupyter-lite.json"))["jupyter-config-data"].litePluginSettings;
     const { pyodideUrl, loadPyodideOptions: options } = settings["@jupyterlite/pyodide-kernel-extension:kernel"];
     const { loadPyodide } = await import(new URL(pyodideUrl, lite));
+    const told = (step) => self.postMessage({ step });
     self.python = await loadPyodide({ env: options.env, lockFileURL: new URL(options.lockFileURL, lite).href });
     const cells = (await read(`files/${notebook}`)).cells.filter((cell) => cell.cell_type === "code")
       .map((cell) => [].concat(cell.source).join(""));
+    told("NumPy, Matplotlib and the library of this course");
     // SciPy and the rest come when the library imports them; where a browser cannot wait for that, all of it comes now.
     await python.loadPackage(["landcarbon", "matplotlib", ..."Suspending" in WebAssembly ? [] : ["scipy", "pandas", "xarray", "landcarbon-data"]]);
     python.globals.set("cells", python.toPy(cells));

@@ -8,7 +8,7 @@ document.addEventListener("DOMContentLoaded", async () => {
   const { element } = window.kept;
   const root = document.documentElement.dataset.content_root;
 
-  let worker, begun, number = 0;
+  let worker, begun, steps, number = 0;
   const waiting = new Map();
   const ask = (call, given) => new Promise((resolve, reject) => {
     waiting.set(number, { resolve, reject });
@@ -18,7 +18,8 @@ document.addEventListener("DOMContentLoaded", async () => {
   function begin() {
     if (begun) return begun;
     worker = new Worker(`${root}_static/live-worker.js`, { type: "module" });
-    worker.onmessage = ({ data: { id, value, error } }) => {
+    worker.onmessage = ({ data: { id, value, error, step } }) => {
+      if (step) { steps(step); return; }
       const { resolve, reject } = waiting.get(id);
       waiting.delete(id);
       if (error === undefined) resolve(value); else reject(new Error(error));
@@ -34,28 +35,37 @@ document.addEventListener("DOMContentLoaded", async () => {
   cells.forEach((cell, n) => {
     const place = cell.querySelector(".cell_output");
     const button = element("button", { type: "button", className: "live-begin", textContent: "Run the model here" });
-    const told = element("p", { className: "live-told" });
+    const told = element("p", { className: "live-told",
+      textContent: "Any value in between, and a guess before the answer: Python starts in this page, nothing is installed. The first time it loads about 40 MB." });
+    const bar = element("progress", { max: 4, value: 0, hidden: true, ariaLabel: "Python starts" });
     told.setAttribute("role", "status");
-    place.append(element("div", { className: "live" }, button, told));
+    place.append(element("div", { className: "live" }, button, bar, told));
+    const step = (n, text) => { bar.value = n; told.textContent = text; };
     button.addEventListener("click", async () => {
       button.disabled = true;
-      told.textContent = "Python starts in this page; the first time it loads about 40 MB …";
+      bar.hidden = false;
+      step(0, "1 of 3: Python is on its way. The first time this takes half a minute or more …");
+      steps = (text) => step(1, `2 of 3: ${text} …`);
       try {
         await begin();
-        told.textContent = "The model of this chapter is set up …";
-        const box = await figure(n, await ask("figure", { number: n }));
+        step(2, "3 of 3: the model of this chapter is set up …");
+        const box = await figure(n, await ask("figure", { number: n }), shown(place));
         place.classList.add("is-live");
         button.parentElement.replaceChildren(box);
         box.querySelector("input").focus({ preventScroll: true });
       } catch (error) {
         told.textContent = `That did not work here (${error.message}). The drawn states above stay.`;
         button.disabled = false;
+        bar.hidden = true;
       }
     });
   });
 
+  // What the drawn sliders stand on: the model begins there.
+  const shown = (place) => [...place.querySelectorAll(".widget-readout")].map((part) => part.textContent);
+
   // One figure: its sliders, its picture, and the place for a guess.
-  async function figure(n, choices) {
+  async function figure(n, choices, before) {
     const picture = element("img", {});
     const mark = element("span", { className: "live-mark", hidden: true, textContent: "✕" });
     const frame = element("div", { className: "live-frame" }, picture, mark);
@@ -63,17 +73,20 @@ document.addEventListener("DOMContentLoaded", async () => {
     const verdict = element("p", { className: "live-verdict" });
     says.setAttribute("role", "status");
     verdict.setAttribute("role", "status");
+    const ghost = element("p", { className: "live-ghost", hidden: true, textContent: "In grey: the curve before." });
     const sliders = choices.map(slider);
     const first = element("input", { type: "checkbox" });
     const lock = element("button", { type: "button", textContent: "Lock my guess", hidden: true });
+    let pictures = 0;
     const guess = element("p", {}, element("label", {}, first, " Guess before the model answers "), lock);
     let at, drawn, next, busy = false;
 
-    function slider({ name, label, options, first: start }) {
+    function slider({ name, label, options, first: start }, place) {
       const numbers = options.every((o) => typeof o === "number");
       const whole = options.every((o) => Number.isInteger(o));
       const input = element("input", { type: "range", min: 0, max: options.length - 1, step: numbers ? 0.02 : 1 });
-      input.value = start;
+      const stood = options.findIndex((o) => (numbers ? o === Number(before[place]) : String(o) === before[place]));
+      input.value = stood < 0 ? start : stood;
       const read = element("output", {});
       // Between two of the values offered, the slider stands on any value.
       const value = () => {
@@ -104,6 +117,7 @@ document.addEventListener("DOMContentLoaded", async () => {
           drawn = await ask("picture", { number: n, state: wanted });
           picture.src = `data:image/png;base64,${drawn.png}`;
           picture.alt = says.textContent = drawn.sentence;
+          ghost.hidden = !drawn.curves || (pictures += 1) < 2;
         } catch (error) { says.textContent = error.message; }
       }
       busy = false;
@@ -153,6 +167,6 @@ document.addEventListener("DOMContentLoaded", async () => {
     await draw();
     frame.setAttribute("role", "group");
     frame.setAttribute("aria-label", "Figure; with a guess asked for, the arrow keys move the cross");
-    return element("div", {}, ...sliders.map((s) => s.row), frame, says, ...(drawn?.curves ? [guess] : []), verdict);
+    return element("div", {}, ...sliders.map((s) => s.row), frame, ghost, says, ...(drawn?.curves ? [guess] : []), verdict);
   }
 });

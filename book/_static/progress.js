@@ -40,13 +40,15 @@
   }
 
   // Notebooks that JupyterLite keeps in this browser.
-  function notebooks(mode, work) {
+  function notebooks(mode, work, make = false) {
     const name = `JupyterLite Storage - ${new URL(`${root()}lite/`, window.location.href).pathname}`;
     return indexedDB.databases().then((all) => {
-      if (!all.some((base) => base.name === name)) return undefined;
+      if (!make && !all.some((base) => base.name === name)) return undefined;
       return new Promise((resolve, reject) => {
         const asked = indexedDB.open(name);
         asked.onerror = () => reject(asked.error);
+        // Where JupyterLite was never opened its place is made here; it adds what else it needs.
+        asked.onupgradeneeded = () => asked.result.createObjectStore("files");
         asked.onsuccess = () => {
           const base = asked.result;
           const end = (value) => { base.close(); resolve(value); };
@@ -65,7 +67,7 @@
   const put = (models) => notebooks("readwrite", (files, end) => {
     Object.entries(models).forEach(([path, model]) => files.put(model, path));
     files.transaction.oncomplete = () => end(true);
-  });
+  }, true);
 
   // What the checks said in a notebook: the last word on each exercise.
   function checked(content) {
@@ -92,12 +94,13 @@
       .map((link) => [link, ...chapterOf(link.href)]).filter((row) => row[2]);
     const body = rows.map(([link, path, number]) => {
       const score = stored(`landcarbon.score.${number}`);
+      const begun = Object.keys(stored(`landcarbon.quiz.${number}`)).length;
       const solved = Object.entries(exercises).filter(([key]) => key.startsWith(`${number}.`)).sort()
         .map(([key, mark]) => `${key.split(".")[1]} ${mark}`).join("  ");
       return element("tr", {},
         element("td", {}, element("a", { href: root() + path, textContent: link.textContent.replace("✔", "").trim() })),
         element("td", { textContent: done[number] ? `✔ ${done[number]}` : "" }),
-        element("td", { textContent: score.questions ? `${score.first} of ${score.questions}` : "" }),
+        element("td", { textContent: score.questions ? `${score.first} of ${score.questions}` : begun ? `${begun} answered` : "" }),
         element("td", { textContent: solved }),
         element("td", { textContent: (score.missed || []).join("; ") }));
     });
@@ -114,7 +117,7 @@
       link.click();
       URL.revokeObjectURL(link.href);
     });
-    const file = element("input", { type: "file", accept: ".json", id: "upload-work" });
+    const file = element("input", { type: "file", accept: ".json", id: "upload-work", className: "visually-hidden" });
     const told = element("p", {});
     told.setAttribute("role", "status");
     file.addEventListener("change", async () => {
@@ -124,21 +127,25 @@
         for (const [name, value] of Object.entries(content.words || {})) {
           if (name.startsWith("landcarbon.")) localStorage.setItem(name, value);
         }
-        const wrote = Object.keys(content.models || {}).length ? await put(content.models) : true;
+        const newer = ([path, model]) => !(models?.[path]?.last_modified > model.last_modified);
+        const brought = Object.entries(content.models || {}), wanted = brought.filter(newer);
+        const wrote = wanted.length ? await put(Object.fromEntries(wanted)).catch(() => false) : true;
         ticks();
         await page(place);
-        place.querySelector("[role=status]").textContent = wrote ? "Your work is here."
-          : "Ticks and scores are here. Open any exercise in the browser once, then upload again for the notebooks.";
+        place.querySelector("[role=status]").textContent = wrote
+          ? `Your work is here.${wanted.length < brought.length ? " Notebooks that are newer in this browser stayed." : ""}`
+          : "Ticks and scores are here. The notebooks could not be kept: open any exercise in the browser once, then upload again.";
       } catch { told.textContent = "This is no file from “Download my work”."; }
     });
     const totals = Object.values(exercises).filter((mark) => mark === "✔").length;
+    const some = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
     place.replaceChildren(
-      element("p", {}, `${Object.keys(done).length} of ${rows.length} chapters done, ${totals} exercises solved in this browser. `,
+      element("p", {}, `${Object.keys(done).length} of ${rows.length} chapters done, ${some(totals, "exercise")} solved in this browser. `,
         ...(last.path ? ["Last read: ", element("a", { href: root() + last.path + (last.hash || ""), textContent: last.title }), "."] : [])),
-      element("table", { className: "table" }, element("thead", {}, head), element("tbody", {}, ...body)),
-      element("p", { className: "progress-tools" }, save, " ",
-        element("label", { htmlFor: "upload-work", textContent: "Upload my work: " }), file),
-      told);
+      element("p", { className: "progress-tools" }, save, " ", file,
+        element("label", { htmlFor: "upload-work", textContent: "Upload my work" })),
+      told,
+      element("table", { className: "table" }, element("thead", {}, head), element("tbody", {}, ...body)));
   }
 
   document.addEventListener("DOMContentLoaded", () => {

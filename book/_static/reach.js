@@ -71,8 +71,20 @@
       const link = part.closest("li")?.querySelector("a");
       if (link) part.setAttribute("aria-label", `Pages under ${link.textContent.trim()}`);
     });
+    // What is written on a button or a fold is its name; the titles of a switch's three icons are none.
+    document.querySelectorAll(".search-button-field, summary[aria-label='Toggle hidden content']")
+      .forEach((part) => part.removeAttribute("aria-label"));
+    document.querySelectorAll(".theme-switch").forEach((icon) => {
+      icon.setAttribute("aria-hidden", "true");
+      icon.removeAttribute("title");
+      icon.querySelector("title")?.remove();
+    });
+    const side = document.querySelector(".sidebar-primary-items__start");
+    side?.setAttribute("role", "navigation");
+    side?.setAttribute("aria-label", "Book");
   }
   document.addEventListener("DOMContentLoaded", names);
+  window.addEventListener("load", names); // the icons are drawn now
   // A figure opens as large as the window; Escape, the button or another tap closes it.
   function large(picture, opener) {
     const box = document.createElement("dialog");
@@ -104,6 +116,22 @@
       });
     });
   });
+  function moving() {
+    document.querySelectorAll(".tag_moving .cell_output img").forEach((picture) => {
+      const [motion] = picture.getAnimations(); // none for readers who want no motion
+      if (!motion) return;
+      const button = Object.assign(document.createElement("button"), { type: "button", className: "runs", textContent: "▶ Play again" });
+      button.addEventListener("click", () => { motion.currentTime = 0; motion.play(); });
+      picture.closest(".cell_output").after(button);
+      motion.pause();
+      new IntersectionObserver(([place], watch) => {
+        if (!place.isIntersecting) return;
+        motion.play();
+        watch.disconnect();
+      }, { threshold: 0.5 }).observe(picture.closest(".cell_output"));
+    });
+  }
+  document.addEventListener("DOMContentLoaded", moving);
   // Paper has the starting state of a widget, and under it what it shows.
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll('.cell_output script[type$="widget-view+json"]').forEach((widget) => {

@@ -1,3 +1,18 @@
+// A word of one or two letters finds nearly every page: "spin-up" is looked up as "spin".
+var splitQuery = (query) => {
+  const words = query.split(/[^\p{Letter}\p{Number}_\p{Emoji_Presentation}]+/gu).filter(Boolean);
+  const long = words.filter((word) => word.length > 2);
+  return long.length ? long : words;
+};
+
+// What is shown of a page found is its text, not the list of its sections.
+const wholeText = Search.htmlToText;
+Search.htmlToText = (html, anchor) => {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  page.querySelectorAll("#jb-print-docs-body, .bd-header-article, .bd-sidebar-secondary, .prev-next-footer, .bd-footer").forEach((part) => part.remove());
+  return wholeText(page.documentElement.outerHTML, anchor);
+};
+
 // Search: chapters before the appendix, the appendix before the pages of the library.
 var Scorer = {
   score: (result) => {

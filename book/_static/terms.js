@@ -25,6 +25,15 @@ document.addEventListener("DOMContentLoaded", () => {
       link.lastChild.id = `term-${left.size}`;
       link.setAttribute("aria-describedby", link.lastChild.id);
       word.replaceWith(link);
+      // A finger cannot point: the first tap tells the meaning, the second follows the link.
+      link.addEventListener("click", (event) => {
+        if (!window.matchMedia("(hover: none)").matches || link.classList.contains("told")) return;
+        event.preventDefault();
+        link.classList.add("told");
+      });
     }
   }
+  document.addEventListener("click", (event) => document.querySelectorAll("a.term.told").forEach((link) => {
+    if (!link.contains(event.target)) link.classList.remove("told");
+  }));
 });

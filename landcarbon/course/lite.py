@@ -59,6 +59,9 @@ ABSENT = {
 }
 """Nothing of these works in a browser, or its page has it already."""
 
+AUTOSAVE = 10
+"""Seconds after which an answer is kept; what "My progress" shows and a reload finds is what was kept."""
+
 CORE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
 ON_FIRST_IMPORT = {"landcarbon-data": ["landcarbon_data", "landcarbon.datasets"]}
 DATA_FOLDER = f"/lib/python{PYTHON}/site-packages/landcarbon_data"
@@ -336,17 +339,19 @@ def _settings(work: Path, pyodide_url: str) -> None:
         },
     }  # fmt: skip
     config = {"appName": "Land carbon course", "exposeAppInBrowser": True, "disabledExtensions": [],
+              "settingsOverrides": {"@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": AUTOSAVE}},
               "litePluginSettings": {"@jupyterlite/pyodide-kernel-extension:kernel": kernel}}  # fmt: skip
     lite = {"jupyter-lite-schema-version": 0, "jupyter-config-data": config}
     (work / "jupyter-lite.json").write_text(json.dumps(lite, indent=1), encoding="utf-8")
 
 
 def _contents(root: Path, folder: Path) -> None:
-    """Exercises, solutions and chapters, each in a folder of its name."""
+    """Exercises, solutions, chapters and the pages they link to, each in a folder of its name."""
     for source in (
         *root.glob("exercises/*.ipynb"),
         *root.glob("solutions/*.ipynb"),
         *root.glob("book/module*/*.ipynb"),
+        *(p for p in root.glob("book/appendix/*.*") if p.suffix in (".ipynb", ".md", ".csv")),
     ):
         target = folder / source.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -359,6 +364,20 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     def guess_type(self, path: Any) -> str:
         """By the table; what the system has registered comes second."""
         return TYPES.get(os.path.splitext(str(path))[1].lower()) or super().guess_type(path)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """The page of the book for what is not there, as a web host shows it."""
+        page = Path(self.directory, "404.html")
+        if code != 404 or not page.is_file():
+            super().send_error(code, message, explain)
+            return
+        content = page.read_bytes()
+        self.send_response(code)
+        self.send_header("Content-Type", TYPES[".html"])
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: a page asks for hundreds of files."""

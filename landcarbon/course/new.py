@@ -146,7 +146,8 @@ def _chapter(nn: str, name: str, title: str) -> list[tuple[str, str]]:
 
 def _solution(nn: str, title: str) -> list[tuple[str, str]]:
     cells = [
-        ("text", f"# Exercises {nn} · {title}\n\nWrite your answers where you find `NotImplementedError`."),
+        ("text", f"# Exercises {nn} · {title}\n\nRun the cells from the top, each with Shift+Enter or ▶. "
+                 "Write your answers where you find `NotImplementedError`, then run that cell and its check."),
         ("code", "from landcarbon.course import check, hint, plots"),
     ]
     for level, text in LEVELS.items():

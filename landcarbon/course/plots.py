@@ -24,7 +24,6 @@ from numpy.typing import ArrayLike
 
 from landcarbon.course.equations import Form, roman, terms
 from landcarbon.course.output import emit, has_screen, in_notebook
-from landcarbon.datasets.outlines import outline
 from landcarbon.geo import as_box
 from landcarbon.matrix import MatrixModel
 from landcarbon.matrix.errors import InputError, as_array
@@ -274,6 +273,9 @@ def map(
     size : float
         Size of points.
     """
+    # Brings pandas, for which other pictures need not wait.
+    from landcarbon.datasets.outlines import outline
+
     frames: dict[str, tuple[tuple[str, ...], tuple[float, float, float, float]]] = {
         "world": (("coast_110m",), (-180, -60, 180, 85)),
         "conus": (("conus_outline", "conus_states"), (-125.5, 24, -66, 50)),

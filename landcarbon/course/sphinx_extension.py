@@ -228,12 +228,20 @@ def _not_found(app: Any, error: Exception | None) -> None:
     Path(app.outdir, "404.html").write_text(
         f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Not found: {title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"></head>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>:root {{ color-scheme: light dark; }}
+body {{ font: 1.1rem/1.6 sans-serif; max-width: 36rem; margin: 4rem auto; padding: 0 1rem; }}
+a {{ color: light-dark(#0f5fd0, #7fb0f0); }} input, button {{ font: inherit; padding: 0.3rem 0.6rem; }}</style></head>
 <body><main><h1>There is no such page</h1>
-<p>It may have another name now. <a id="first" href="/">The first page of the course</a> has the list of all.</p>
+<p>It may have another name now. <a id="first" href="/">The first page of the course</a> has the list of all;
+or search:</p>
+<form id="search" role="search" action="/search.html">
+<input type="search" name="q" aria-label="Search this book"> <button>Search</button></form>
 </main><script>
-const root = window.location.pathname.split(/\\/(?:book|lite|_static)\\//)[0].replace(/[^/]*\\.html$/, "");
-document.getElementById("first").href = root.replace(/\\/?$/, "/") + "index.html";
+const before = window.location.pathname.split(/\\/(?:book|lite|_static)\\//)[0].replace(/[^/]*\\.html$/, "");
+const root = before.replace(/\\/?$/, "/");
+document.getElementById("first").href = root + "index.html";
+document.getElementById("search").action = root + "search.html";
 </script></body></html>
 """,
         encoding="utf-8",

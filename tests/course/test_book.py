@@ -18,7 +18,7 @@ APPENDIX = sorted(
     for p in (ROOT / "book/appendix").glob("*.*")
     if p.suffix in (".ipynb", ".md")
 )
-PAGES = [Path("book/intro.md"), *CHAPTERS, *(p for p in APPENDIX if p.suffix == ".ipynb")]
+PAGES = [Path("book/intro.ipynb"), *CHAPTERS, *(p for p in APPENDIX if p.suffix == ".ipynb")]
 TEXTS = sorted(p.relative_to(ROOT) for p in ROOT.glob("book/*/**/*.md"))
 
 
@@ -64,6 +64,22 @@ def test_every_figure_has_alternative_text(html: Path) -> None:
             if generated:
                 bare.append(f"{page.name}: {tag[:120]}")
     assert not bare, "\n".join(bare)
+
+
+def test_every_link_to_a_section_finds_it(html: Path) -> None:
+    names: dict[Path, set[str]] = {}
+    lost, chapters = [], set()
+    for page in html.glob("book/**/*.html"):
+        for address, name in re.findall(r'href="([^":#?]*)#([^"]+)"', page.read_text("utf-8")):
+            target = (page.parent / address).resolve() if address else page.resolve()
+            if target not in names:
+                names[target] = set(re.findall(r'\bid="([^"]+)"', target.read_text("utf-8")))
+            if name not in names[target]:
+                lost.append(f"{page.name}: {address}#{name}")
+            if target.stem.endswith("_refresher") and page.stem[:2].isdigit():
+                chapters.add((page.stem, target.stem))
+    assert not lost
+    assert len(chapters) == 2 * len(CHAPTERS), "every chapter links both refreshers"
 
 
 def test_every_column_has_a_name(html: Path) -> None:
@@ -134,6 +150,23 @@ def test_first_page_leads_on(html: Path) -> None:
     assert '<a href="book/intro.html">' in text
 
 
+def test_first_page_has_a_picture_that_unfolds_when_seen(html: Path, browser) -> None:
+    motion = "document.querySelector('.tag_moving img').getAnimations()[0]?.currentTime"
+    page = browser.page()
+    page.open((html / "book/intro.html").as_uri())
+    page.evaluate("document.querySelector('.tag_moving img').scrollIntoView()")
+    assert page.wait(f"{motion} > 100")
+    page.evaluate("document.querySelector('.tag_moving img').getAnimations()[0].finish()")
+    assert page.wait(f"{motion} === undefined")
+    page.evaluate("document.querySelector('.tag_moving .runs').click()")
+    assert page.evaluate(motion) < 5000
+    still = browser.page()
+    still.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+    still.open((html / "book/intro.html").as_uri())
+    assert not still.evaluate("document.getAnimations().length")
+    assert not still.evaluate("document.querySelectorAll('.tag_moving .runs').length")
+
+
 def test_links_have_a_preview_and_wrong_addresses_a_page(html: Path) -> None:
     text = (html / "book/module1/03_one_matrix_equation.html").read_text(encoding="utf-8")
     assert re.search('<meta property="og:title" content="[^"]*One matrix equation[^"]*"', text)
@@ -156,6 +189,10 @@ def test_search_shows_chapters_first(html: Path, browser) -> None:
     found = "[...document.querySelectorAll('#search-results li a')].map(a => a.getAttribute('href'))"
     assert page.wait(f"({found}).length > 5")
     assert all("book/module" in link for link in page.evaluate(found)[:3])
+    assert page.wait("document.querySelectorAll('#search-results li p.context').length > 5")
+    texts = "[...document.querySelectorAll('#search-results li p.context')].map(p => p.textContent)"
+    for text in page.evaluate(texts)[:6]:
+        assert "spin" in text.lower() and "Contents" not in text
 
 
 def answer_the_quiz(page) -> None:
@@ -220,6 +257,36 @@ SHOWN = """[...document.querySelectorAll('article.bd-article > section > section
     .filter(s => s.offsetParent !== null).map(s => s.id)"""
 
 
+# What a reader sees of the page, in order, without what heads it: the letters, and the figures.
+READS = """(() => {
+    const heads = 'h2, h3, h4, h5, h6, thead, .headerlink, .admonition-title, .done-box, script, style';
+    const walk = document.createTreeWalker(document.querySelector('article.bd-article > section'));
+    const seen = [];
+    for (let n = walk.currentNode; n; n = walk.nextNode()) {
+        const part = n.nodeName === 'IMG' ? n : n instanceof Text && n.parentElement;
+        if (part && !part.closest(heads) && part.checkVisibility()) seen.push(n.data ?? n.alt);
+    }
+    return seen.join('').replace(/\\s+/g, '');
+})()"""
+# What is wrong with the slide that is shown: parts outside of the window or under the bar, parts that scroll.
+WRONG = """(() => {
+    const article = document.querySelector('article.bd-article'), root = document.documentElement;
+    const low = document.querySelector('.slide-bar').getBoundingClientRect().top + 1;
+    const parts = [...article.querySelectorAll('*:not(svg *, mjx-assistive-mml *)')].filter(e => e.checkVisibility());
+    const outside = parts.map(e => [e, e.getBoundingClientRect()]).filter(([e, r]) => r.width && r.height
+        && !e.closest('.slide-tall') && (r.left < -1 || r.top < -1 || r.right > innerWidth + 1 || r.bottom > low));
+    const scrolls = parts.filter(e => e.matches('pre, div.math, mjx-container[display], table, details, .cell_output')
+        && (e.scrollWidth > e.clientWidth + 2 || e.scrollHeight > e.clientHeight + 2));
+    const name = e => `${e.tagName}.${e.className}`;
+    return [...outside.map(([e]) => name(e)), ...scrolls.map(name),
+        ...(root.scrollHeight > innerHeight || root.scrollWidth > innerWidth ? ['the window scrolls'] : [])];
+})()"""
+SAID = "document.querySelector('.slide-bar span').textContent"
+DRAWN = """document.querySelector('mjx-container')
+    && [...document.querySelectorAll('script[type$="widget-view+json"]')]
+        .every(s => s.parentElement.querySelector('.jupyter-widgets img')?.complete)"""
+
+
 def test_page_turns_into_slides(html: Path, browser) -> None:
     page = browser.page()
     address = (html / "book/module1/03_one_matrix_equation.html").as_uri()
@@ -230,26 +297,99 @@ def test_page_turns_into_slides(html: Path, browser) -> None:
     assert page.evaluate(SHOWN) == []  # the title alone
     assert page.evaluate("document.querySelector('article.bd-article h1').checkVisibility()")
     assert not page.evaluate("document.querySelector('.bd-sidebar-primary').checkVisibility()")
-    for section in all_sections[:3]:
+    for section in all_sections[:2]:
         page.press("ArrowRight")
         assert page.evaluate(SHOWN) == [section]
     page.press("ArrowLeft")
-    assert page.evaluate(SHOWN) == [all_sections[1]]
-    said = page.evaluate("document.querySelector('.slide-bar span').textContent")
-    assert said == f"3 of {len(all_sections) + 1}"
+    assert page.evaluate(SHOWN) == all_sections[:1]
+    assert page.evaluate(SAID).startswith("2 of ")
     page.evaluate("document.querySelector('.slide-bar button:last-child').click()")
     assert page.evaluate(SHOWN) == all_sections
+
+    # A figure that is opened large is closed by its own Escape; the next one leaves the slides.
+    page.evaluate("document.querySelector('.slide-begin').click()")
+    page.evaluate("document.querySelector('img.opens').click()")
+    assert page.wait("document.querySelector('dialog[open]')")
+    page.press("Escape")
+    assert page.wait("!document.querySelector('dialog[open]')")
+    assert page.evaluate("document.body.classList.contains('slides')")
+    page.press("Escape")
+    assert not page.evaluate("document.body.classList.contains('slides')")
+
+    # Slides begin where the page was, and the page goes on where the slides were.
+    page.evaluate("document.querySelector('#quiz').scrollIntoView({behavior: 'instant'})")
+    page.evaluate("document.querySelector('.slide-begin').click()")
+    assert page.evaluate(SHOWN) == ["quiz"]
+    while page.evaluate(SHOWN) == ["quiz"]:
+        page.press("ArrowRight")
+    page.evaluate("document.querySelector('.slide-bar button:last-child').click()")
+    assert 0 <= page.evaluate("document.querySelector('#exercises').getBoundingClientRect().top") < 200
 
     other = browser.page()
     other.open(f"{address}?slides#move-it")
     assert other.wait(f"JSON.stringify({SHOWN}) === '[\"move-it\"]'")
     slider = "document.querySelector('#move-it [role=slider]')"
     assert other.wait(slider)
+    while not other.evaluate(f"{slider}.checkVisibility()"):
+        other.press("ArrowRight")
     before = other.evaluate(VISIBLE)
     other.evaluate(f"{slider}.focus()")
     other.press("ArrowLeft")  # belongs to the slider, not to the slides
     assert other.wait(f"JSON.stringify({VISIBLE}) !== {json_of(before)}", 5)
     assert other.evaluate(SHOWN) == ["move-it"]
+
+
+@pytest.mark.parametrize("chapter", ["module1/03_one_matrix_equation", "module3/14_bayes_in_seven_steps",
+                                     "module5/24_forecasting_cycle"])
+def test_slides_fit_the_window_and_leave_nothing_out(chapter: str, html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / f"book/{chapter}.html").as_uri(), 1280, 800)
+    assert page.wait(DRAWN)
+    text = page.evaluate(READS)
+    page.evaluate("document.querySelector('.slide-begin').click()")
+    for width, height in [(1280, 800), (1920, 1080)]:
+        said = page.evaluate(SAID)
+        page.resize(width, height)
+        if (width, height) != (1280, 800):
+            assert page.wait(f"{SAID} !== '{said}'"), "not laid again for the larger window"
+            page.evaluate("document.querySelector('.slide-begin').click()")
+        read, smallest = "", 1.0
+        for number in range(1, 1 + int(page.evaluate(SAID).split()[-1])):
+            assert page.evaluate(SAID).startswith(f"{number} of ")
+            wrong = page.evaluate(WRONG)
+            assert not wrong, f"slide {number} at {width} × {height}: {wrong}"
+            read += page.evaluate(READS)
+            zoom = page.evaluate("Number(document.querySelector('article.bd-article').style.zoom)")
+            smallest = min(smallest, zoom / min(width / 1280, height / 720))
+            page.press("ArrowRight")
+        assert read == text, "every block on one slide, in the order of the page"
+        assert smallest > 0.64
+
+
+def test_slide_is_fitted_when_the_speaker_opens_code_or_answers_the_quiz(html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / "book/module3/14_bayes_in_seven_steps.html").as_uri(), 1280, 800)
+    assert page.wait(DRAWN)
+    page.evaluate("document.querySelector('#move-it').scrollIntoView({behavior: 'instant'})")
+    page.evaluate("document.querySelector('.slide-begin').click()")
+    folded = "document.querySelector('#move-it details.hide')"
+    while not page.evaluate(f"{folded}.checkVisibility()"):
+        page.press("ArrowRight")
+    page.evaluate(f"{folded}.open = true")
+    assert page.wait("document.querySelector('.slide-tall')"), "too long for a slide: it scrolls in its own box"
+    assert not [part for part in page.evaluate(WRONG) if not part.startswith(("DETAILS", "PRE"))]
+    page.evaluate(f"{folded}.open = false")
+    assert page.wait("!document.querySelector('.slide-tall')")
+    assert page.evaluate(WRONG) == []
+
+    # A quiz tells its feedback on the slide.
+    button = "[...document.querySelectorAll('.quiz-question button')].find(b => b.checkVisibility())"
+    while not page.evaluate(f"Boolean({button})"):
+        page.press("ArrowRight")
+    page.evaluate(f"{button}.parentElement.querySelector('input').click()")
+    page.evaluate(f"{button}.click()")
+    assert page.evaluate("[...document.querySelectorAll('.quiz-feedback')].some(f => f.checkVisibility())")
+    assert page.wait(f"!{WRONG}.length", 5)
 
 
 @pytest.mark.parametrize("source", [*PAGES, *TEXTS], ids=lambda p: f"{p.parent.name}-{p.stem}")
@@ -300,12 +440,19 @@ def test_saved_work_is_read_again(html: Path, browser, tmp_path: Path) -> None:
     words = {"landcarbon.done": '{"03": "2026-05-04"}', "other.key": "no",
              "landcarbon.score.03": '{"questions": 7, "first": 5, "missed": ["columns", "signs"]}'}
     good, bad = tmp_path / "work.json", tmp_path / "holiday.json"
-    good.write_text(json.dumps({"landcarbon": 1, "words": words, "models": {}}), encoding="utf-8")
+    notebook = {"type": "notebook", "path": "exercises/03_x.ipynb", "last_modified": "2026-05-04",
+                "content": {"cells": [{"outputs": [{"text": "✔ 03.2 right"}]}]}}  # fmt: skip
+    work = {"landcarbon": 1, "words": words, "models": {notebook["path"]: notebook}}
+    good.write_text(json.dumps(work), encoding="utf-8")
+    old = tmp_path / "old.json"
+    notebook |= {"last_modified": "2026-05-03", "content": {"cells": []}}
+    old.write_text(json.dumps(work | {"words": {}}), encoding="utf-8")
     bad.write_text("{}", encoding="utf-8")
     said = "document.querySelector('#progress-here [role=status]').textContent"
     with browser.stranger() as page:
         page.open((html / "book/appendix/progress.html").as_uri())
-        for path, answer in ((bad, "This is no file from"), (good, "Your work is here.")):
+        answers = {bad: "This is no file from", good: "Your work is here.", old: "Your work is here. Not"}
+        for path, answer in answers.items():
             assert page.wait("document.querySelector('#upload-work')")
             document = page.call("DOM.getDocument")["root"]["nodeId"]
             field = page.call("DOM.querySelector", nodeId=document, selector="#upload-work")["nodeId"]
@@ -314,6 +461,7 @@ def test_saved_work_is_read_again(html: Path, browser, tmp_path: Path) -> None:
         row = "[...document.querySelectorAll('#progress-here tbody tr')].find(r => r.textContent.startsWith('03'))"
         text = page.evaluate(f"{row}.textContent")
         assert "2026-05-04" in text and "5 of 7" in text and "columns; signs" in text
+        assert "2 ✔" in text, "a notebook comes where JupyterLite was never opened, and no older one replaces it"
         assert page.evaluate("localStorage.getItem('other.key')") is None
 
 
@@ -342,6 +490,13 @@ def test_a_word_of_the_glossary_tells_its_meaning(html: Path, browser) -> None:
     page.press("ArrowLeft")  # the focus is seen when it comes by a key
     assert page.wait(f"{word}.querySelector('.term-text').checkVisibility()")
     entry = page.evaluate(f"{word}.href")
+    finger = [{"name": "hover", "value": "none"}]
+    page.call("Emulation.setEmulatedMedia", features=finger)
+    page.evaluate(f"{word}.blur(), {word}.click()")
+    assert page.evaluate(f"{word}.querySelector('.term-text').checkVisibility()"), "a tap tells"
+    assert page.evaluate("location.pathname").endswith("06_ages_and_transit_times.html")
+    page.evaluate(f"{word}.click()")
+    assert page.wait("location.pathname.endsWith('glossary.html')"), "the second tap leads on"
     page.open(entry)
     assert page.evaluate("document.querySelector(decodeURIComponent(location.hash)) !== null")
 

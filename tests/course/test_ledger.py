@@ -18,7 +18,7 @@ with open(APPENDIX / "ledger.csv", encoding="utf-8", newline="") as file:
     LEDGER = list(csv.DictReader(file))
 VERDICTS = {"reproduced": "are reproduced", "not reproduced": "are not", "cannot be checked here": "cannot be checked"}
 BIBLIOGRAPHY = set(re.findall(r"^@\w+\{(\w+),", (ROOT / "book/references.bib").read_text("utf-8"), flags=re.M))
-PAGES = [*sorted(ROOT.glob("book/module*/*.ipynb")), ROOT / "book/intro.md", *sorted(APPENDIX.glob("*.ipynb"))]
+PAGES = [*sorted(ROOT.glob("book/module*/*.ipynb")), ROOT / "book/intro.ipynb", *sorted(APPENDIX.glob("*.ipynb"))]
 CITED = re.compile(r"\{cite:[pt]\}`([^`]+)`")
 # 0.62, 25,444 or 60 %, not the 4.5 of CLM4.5
 NUMBER = re.compile(r"(?<![\w.,])(?:\d+\.\d+|\d{1,3}(?:,\d{3})+|\d+(?= %))(?![\d])")

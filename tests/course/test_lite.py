@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -18,6 +20,8 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -34,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 PYODIDE = ROOT / "_build" / "pyodide"
 CHAPTERS = sorted(ROOT.glob("book/module*/*.ipynb"))
 SOLUTIONS = sorted(ROOT.glob("solutions/*.ipynb"))
+REFRESHERS = sorted(ROOT.glob("book/appendix/*_refresher.ipynb"))
 ALL = os.environ.get("LANDCARBON_BROWSER") == "all"
 
 
@@ -90,6 +95,16 @@ def test_work_is_kept_without_netcdf4(tmp_path: Path, monkeypatch) -> None:
         store.to_netcdf({"a": data, "b": data})
 
 
+def test_pages_that_notebooks_link_to_come_with_them(tmp_path: Path) -> None:
+    lite._contents(ROOT, tmp_path)
+    there = {path.relative_to(tmp_path) for path in tmp_path.glob("**/*.ipynb")}
+    assert {path.relative_to(ROOT) for path in [*CHAPTERS, *SOLUTIONS, *REFRESHERS]} <= there
+    for path in [p for p in tmp_path.glob("**/*.ipynb") if p.parent.name != "appendix"]:
+        text = "".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+            assert (path.parent / target).is_file(), f"{path.name} links to {target}"
+
+
 def test_data_that_need_a_desktop_say_so(monkeypatch) -> None:
     monkeypatch.setattr(registry, "IN_BROWSER", True)
     monkeypatch.setattr(registry, "local_file", lambda entry: None)
@@ -133,7 +148,57 @@ def test_a_distribution_that_is_not_there_is_named(tmp_path: Path) -> None:
         lite.serve(tmp_path)
 
 
+def test_the_first_check_waits_for_no_tables() -> None:
+    code = "from landcarbon.course import check, plots; import sys; sys.exit('pandas' in sys.modules)"
+    assert subprocess.call([sys.executable, "-c", code]) == 0, "pandas is 5 MB of a first visit"
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder with a first page, and its address."""
+    (tmp_path / "index.html").touch()
+    server = lite.serve(tmp_path, port=0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield tmp_path, f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_wrong_address_gets_the_page_of_the_book(served) -> None:
+    folder, address = served
+    for written in (None, "There is no such page"):
+        if written:
+            (folder / "404.html").write_text(written, encoding="utf-8")
+        with pytest.raises(HTTPError) as error:
+            urlopen(f"{address}/book/nothing.html")
+        assert error.value.code == 404
+        assert (error.value.read().decode() == written) is bool(written)
+
+
 # in a browser
+
+
+@pytest.mark.parametrize(("width", "app"), [(1280, "lab"), (390, "notebooks")])
+def test_a_phone_opens_the_notebook_alone(width: int, app: str, served, browser) -> None:
+    folder, address = served
+    for name in ("kept.js", "lite.js"):
+        shutil.copy(ROOT / "book" / "_static" / name, folder)
+    (folder / "lite").mkdir()
+    (folder / "lite" / "jupyter-lite.json").touch()
+    (folder / "book" / "module1").mkdir(parents=True)
+    (folder / "book" / "module1" / "03_x.html").write_text(
+        '<!DOCTYPE html><html data-content_root="../../"><head><meta charset="utf-8"><meta name="viewport" '
+        'content="width=device-width, initial-scale=1"><script src="../../kept.js"></script>'
+        '<script src="../../lite.js"></script></head><body><div class="article-header-buttons"></div>'
+        '<section id="exercises"><h2>Exercises</h2></section></body></html>', encoding="utf-8")  # fmt: skip
+    page = browser.page()
+    page.open(f"{address}/book/module1/03_x.html", width=width)
+    links = "[...document.querySelectorAll('.lite-list a:not([download]), .lite-here a')]"
+    found = page.evaluate(f"{links}.map(a => [a.href, a.target])")
+    assert len(found) == 4
+    for link, target in found:
+        assert link.startswith(f"{address}/lite/{app}/index.html?path=")
+        assert target == "landcarbon-lite"
 
 
 @pytest.fixture(scope="session")
@@ -220,7 +285,7 @@ def test_a_learner_answers_in_the_browser(site: str, browser) -> None:
     assert "✘ 00.1 [" in lab.run().text
     lab.write("def steady_state", "def steady_state(I, k):\n    return I / k")
     assert "✔ 00.1 " in lab.run().text
-    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    assert page.wait(f"!{lab.widget}.context.model.dirty", 60), "nobody pressed Save: it is kept without"
     again = Lab(browser.page(), site, "exercises/00_first_run.ipynb")
     assert "✔ 00.1 " in again.run().text, "the answer did not survive"
     assert not outside(page)
@@ -272,7 +337,7 @@ def guess_first(page, said: str, move: str) -> None:
     not ALL, reason="every notebook takes half an hour: python course.py test --browser"
 )
 @pytest.mark.parametrize(
-    "source", [*SOLUTIONS, *CHAPTERS], ids=lambda p: f"{p.parent.name}/{p.stem}"
+    "source", [*SOLUTIONS, *CHAPTERS, *REFRESHERS], ids=lambda p: f"{p.parent.name}/{p.stem}"
 )
 def test_notebook_runs_in_the_browser(source: Path, site: str, browser) -> None:
     with browser.stranger() as page:
