@@ -82,6 +82,12 @@ def test_every_link_to_a_section_finds_it(html: Path) -> None:
     assert len(chapters) == 2 * len(CHAPTERS), "every chapter links both refreshers"
 
 
+def test_every_link_has_words(html: Path) -> None:
+    mute = [p.name for p in html.glob("book/**/*.html")
+            if re.search(r'<a [^>]*>\s*<span class="math[^>]*>[^<]*</span>\s*</a>', p.read_text("utf-8"))]  # fmt: skip
+    assert not mute, "a formula is a picture to who hears the page"
+
+
 def test_every_column_has_a_name(html: Path) -> None:
     bare = [p.name for p in html.glob("book/**/*.html")
             if re.search(r"<th\b[^>]*>(<p></p>)?</th>", p.read_text("utf-8"))]  # fmt: skip
