@@ -304,7 +304,8 @@ def _one_document(app: Any, tree: nodes.document, page: str) -> None:
             if name or target == root:
                 node["refuri"] = "#" + renamed.get((target, name), name or first)
         if isinstance(node, nodes.raw):
-            node[:] = [nodes.Text(re.sub(r'href="([\w/.]+)\.html"', rf'href="#document-{posixpath.dirname(page)}/\1"', node.astext()))]
+            address = rf'href="#document-{posixpath.dirname(page)}/\1"'
+            node[:] = [nodes.Text(re.sub(r'href="([\w/.]+)\.html"', address, node.astext()))]
         for child in node.children:
             if isinstance(child, nodes.Element):
                 change(child, page)
