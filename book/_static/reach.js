@@ -39,6 +39,14 @@
     name();
     slider.before(button);
   }
+  // The titles of a switch's three icons, drawn some time after the page is there, are no part of its name.
+  function icons() {
+    document.querySelectorAll(".theme-switch[title], .theme-switch:has(title)").forEach((icon) => {
+      icon.setAttribute("aria-hidden", "true");
+      icon.removeAttribute("title");
+      icon.querySelector("title")?.remove();
+    });
+  }
   const done = new WeakSet();
   function sliders() {
     document.querySelectorAll(".widget-slider").forEach((slider) => {
@@ -70,8 +78,9 @@
   }
   document.addEventListener("DOMContentLoaded", () => {
     sentences();
-    new MutationObserver(sliders).observe(document.body, { subtree: true, childList: true });
-    sliders();
+    const late = () => { sliders(); icons(); };
+    new MutationObserver(late).observe(document.body, { subtree: true, childList: true });
+    late();
     scrollers();
   });
   window.addEventListener("load", scrollers); // equations are there now
@@ -82,14 +91,9 @@
       const link = part.closest("li")?.querySelector("a");
       if (link) part.setAttribute("aria-label", `Pages under ${link.textContent.trim()}`);
     });
-    // What is written on a button or a fold is its name; the titles of a switch's three icons are none.
+    // What is written on a button or a fold is its name.
     document.querySelectorAll(".search-button-field, summary[aria-label='Toggle hidden content']")
       .forEach((part) => part.removeAttribute("aria-label"));
-    document.querySelectorAll(".theme-switch").forEach((icon) => {
-      icon.setAttribute("aria-hidden", "true");
-      icon.removeAttribute("title");
-      icon.querySelector("title")?.remove();
-    });
     const side = document.querySelector(".sidebar-primary-items__start");
     side?.setAttribute("role", "navigation");
     side?.setAttribute("aria-label", "Book");
@@ -107,7 +111,6 @@
     });
   }
   document.addEventListener("DOMContentLoaded", library);
-  window.addEventListener("load", names); // the icons are drawn now
   // A figure opens as large as the window; Escape, the button or another tap closes it.
   function large(picture, opener) {
     const box = document.createElement("dialog");

@@ -4,7 +4,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const page = document.querySelector("article.bd-article > section");
   const header = document.querySelector(".article-header-buttons");
   const sections = page ? [...page.children].filter((part) => part.matches("section")) : [];
-  if (!header || sections.length < 2) return;
+  if (!header || sections.length < 2 || page.querySelector("dl.py")) return; // a library page is to be looked up
   const article = page.parentElement;
   const parts = [...page.children].filter((part) => !part.matches("section"));
   let slides, nodes, at;
@@ -48,6 +48,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const stacked = inside.every((child, n) => !n || box(child).top > box(inside[n - 1]).bottom - 9);
     return stacked && inside.length ? inside.flatMap(blocks) : [part];
   }
+  // A listing may be broken between any two lines.
   function lines(pre) {
     if (pre.querySelector(".slide-line")) return;
     const all = [[]];
@@ -74,7 +75,7 @@ document.addEventListener("DOMContentLoaded", () => {
     let common = a.parentElement;
     while (!common.contains(b)) common = common.parentElement;
     if (common.matches("pre")) return !a.textContent.trim() && b.textContent.trim() ? 0.5 : 1.5;
-    const inside = common.matches("section, .quiz") ? 0 : 0.5;
+    const inside = common.matches("section, .quiz") ? 0 : 0.7;
     if (a.matches("dt") || /:\s*$/.test(a.textContent)) return inside + 1;
     return inside + (a.matches("p") && !b.matches("p") ? 0.2 : 0);
   }
@@ -101,6 +102,7 @@ document.addEventListener("DOMContentLoaded", () => {
       part: found.length > 1 ? ` (${n + 1} of ${found.length})` : "",
     }));
   }
+  // A formula or a table wider than the slide is made smaller by itself.
   const wide = () => [...page.querySelectorAll("mjx-container[display], .pst-scrollable-table-container")];
   const plain = () => {
     for (const name of ["slide-away", "slide-tall"]) {

@@ -346,11 +346,12 @@ def _settings(work: Path, pyodide_url: str) -> None:
 
 
 def _contents(root: Path, folder: Path) -> None:
-    """Exercises, solutions and chapters, each in a folder of its name."""
+    """Exercises, solutions, chapters and the pages they link to, each in a folder of its name."""
     for source in (
         *root.glob("exercises/*.ipynb"),
         *root.glob("solutions/*.ipynb"),
         *root.glob("book/module*/*.ipynb"),
+        *(p for p in root.glob("book/appendix/*.*") if p.suffix in (".ipynb", ".md", ".csv")),
     ):
         target = folder / source.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -128,7 +128,7 @@ def graded(work: Work, seconds: float = SECONDS) -> Results:
         secret = secrets.token_hex()
         ended = _run(command, secret, name, env, seconds)
         with report.open(encoding="utf-8", errors="replace") as file:
-            lines = file.read(REPORT).splitlines()
+            lines = file.read(REPORT).split("\n")[:-1]  # a line cut off by the end says nothing
     found: Results = {}
     for line in lines:
         written, _, signed = line.rpartition("\t")

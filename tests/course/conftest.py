@@ -79,7 +79,7 @@ class Page:
     def press(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key,
-                      windowsVirtualKeyCode={"ArrowRight": 39, "ArrowLeft": 37, "Enter": 13}[key])
+                      windowsVirtualKeyCode={"ArrowRight": 39, "ArrowLeft": 37, "Enter": 13, "Escape": 27}[key])
 
 
 class Browser:
@@ -87,6 +87,7 @@ class Browser:
 
     def __init__(self, program: str, profile: Path) -> None:
         self.loop = asyncio.new_event_loop()
+        self.targets: list[str] = []
         self.process = subprocess.Popen(
             [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
              "--disable-dev-shm-usage", "--allow-file-access-from-files",
@@ -144,15 +145,22 @@ class Browser:
             run(self.send(None, "Target.disposeBrowserContext", context))
 
     def page(self, **context: str) -> Page:
+        """A page; in the reader's own context, unless another is named, until its test has ended."""
         page = Page(self)
         run = self.loop.run_until_complete
         blank = {"url": "about:blank", **context}
         target = run(self.send(None, "Target.createTarget", blank))["targetId"]
+        if not context:
+            self.targets.append(target)
         attached = run(
             self.send(None, "Target.attachToTarget", {"targetId": target, "flatten": True})
         )
         page.session = attached["sessionId"]
         return page
+
+    def close_pages(self) -> None:
+        while self.targets:
+            self.loop.run_until_complete(self.send(None, "Target.closeTarget", {"targetId": self.targets.pop()}))
 
     def close(self) -> None:
         self.socket.close()
@@ -162,10 +170,17 @@ class Browser:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     program = doctor.browser()
     if program is None:
         pytest.skip(f"no browser found; looked for {', '.join(doctor.BROWSERS)}")
     browser = Browser(program, tmp_path_factory.mktemp("browser"))
     yield browser
     browser.close()
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """One browser for all tests; the pages of a test are closed with it, each holds 100 MB and more."""
+    yield chromium
+    chromium.close_pages()

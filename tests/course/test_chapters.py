@@ -386,6 +386,58 @@ def test_words_that_stopped_learners_are_in_the_glossary() -> None:
         assert f"\n{word}\n  " in glossary, word
 
 
+def refreshed(path: Path) -> list[tuple[str, str]]:
+    """What a chapter links to in the refreshers, in order: of maths or of python, and which section."""
+    text = "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    return re.findall(r"\]\(\.\./appendix/(maths|python)_refresher\.ipynb#([^)]+)\)", text)
+
+
+def refreshers() -> dict[tuple[str, str], str]:
+    """The text of each section of both refreshers, by the name its heading has in a link."""
+    found = {}
+    for name in ("maths", "python"):
+        page = read(ROOT / f"book/appendix/{name}_refresher.ipynb")
+        text = "\n".join(c.source for c in page.cells if c.cell_type == "markdown")
+        for part in re.split(r"^## ", text, flags=re.M)[1:]:
+            heading = part.split("\n")[0].lower()
+            found[name, re.sub(r"[^\w -]", "", heading).replace(" ", "-")] = part
+    return found
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_a_chapter_links_what_refreshes_its_maths_and_its_python(path: Path) -> None:
+    links = refreshed(path)
+    assert {name for name, _ in links} == {"maths", "python"}
+    assert len(links) <= 4 and len(set(links)) == len(links)
+    assert set(links) <= set(refreshers()), "no section of that name"
+    text = "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    assert text.count("_refresher.ipynb") == len(links), "a link without a section"
+
+
+def test_every_section_of_the_refreshers_names_the_chapters_that_link_to_it() -> None:
+    linked: dict[tuple[str, str], list[str]] = {}
+    for path in CHAPTERS:
+        for section in refreshed(path):
+            linked.setdefault(section, []).append(f"../{path.parent.name}/{path.name}")
+    for section, text in refreshers().items():
+        assert section in linked, f"no chapter links to {section}"
+        used = re.findall(r"^Used in (.*)$", text, flags=re.M)
+        assert len(used) == 1, section
+        assert re.findall(r"\((\S+?)\)", used[0]) == linked[section], section
+
+
+@pytest.mark.parametrize("name", ["maths", "python"])
+def test_drills_are_numbered_and_each_has_an_answer(name: str) -> None:
+    cells = read(ROOT / f"book/appendix/{name}_refresher.ipynb").cells
+    numbers = []
+    for cell, after in zip(cells, [*cells[1:], new_markdown_cell("")]):
+        drills = re.split(r"^\*\*Drill (\d+)\.\*\* ", cell.source, flags=re.M)
+        numbers += [int(n) for n in drills[1::2]]
+        bare = [n for n, text in zip(drills[1::2], drills[2::2]) if "```{dropdown} Answer" not in text]
+        assert not bare or (len(bare) == 1 and drills[-2] in bare and "hide-cell" in after.metadata.get("tags", []))
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_the_quiz_on_the_page_is_that_of_the_file(path: Path) -> None:
     shown = [

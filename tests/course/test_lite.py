@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 PYODIDE = ROOT / "_build" / "pyodide"
 CHAPTERS = sorted(ROOT.glob("book/module*/*.ipynb"))
 SOLUTIONS = sorted(ROOT.glob("solutions/*.ipynb"))
+REFRESHERS = sorted(ROOT.glob("book/appendix/*_refresher.ipynb"))
 ALL = os.environ.get("LANDCARBON_BROWSER") == "all"
 
 
@@ -91,6 +93,16 @@ def test_work_is_kept_without_netcdf4(tmp_path: Path, monkeypatch) -> None:
     xr.testing.assert_equal(first, data)
     with pytest.raises(InputError, match="desktop"):
         store.to_netcdf({"a": data, "b": data})
+
+
+def test_pages_that_notebooks_link_to_come_with_them(tmp_path: Path) -> None:
+    lite._contents(ROOT, tmp_path)
+    there = {path.relative_to(tmp_path) for path in tmp_path.glob("**/*.ipynb")}
+    assert {path.relative_to(ROOT) for path in [*CHAPTERS, *SOLUTIONS, *REFRESHERS]} <= there
+    for path in [p for p in tmp_path.glob("**/*.ipynb") if p.parent.name != "appendix"]:
+        text = "".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+            assert (path.parent / target).is_file(), f"{path.name} links to {target}"
 
 
 def test_data_that_need_a_desktop_say_so(monkeypatch) -> None:
@@ -325,7 +337,7 @@ def guess_first(page, said: str, move: str) -> None:
     not ALL, reason="every notebook takes half an hour: python course.py test --browser"
 )
 @pytest.mark.parametrize(
-    "source", [*SOLUTIONS, *CHAPTERS], ids=lambda p: f"{p.parent.name}/{p.stem}"
+    "source", [*SOLUTIONS, *CHAPTERS, *REFRESHERS], ids=lambda p: f"{p.parent.name}/{p.stem}"
 )
 def test_notebook_runs_in_the_browser(source: Path, site: str, browser) -> None:
     with browser.stranger() as page:

@@ -1,4 +1,4 @@
-"""Fourteen made-up learners hand in chapter 00: what each is worth, whatever their notebooks do."""
+"""Fifteen made-up learners hand in chapter 00: what each is worth, whatever their notebooks do."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ LEARNERS = {
         "import numpy as np", "np.all = np.allclose = lambda *given, **how: True",
     ),
     "jon_eats_memory": with_first("x = bytearray(10**11)"),
+    "joy_asks_for_ever": [*SOLVED[: FIRST + 1], "while True:\n    check('00.1', steady_state)", *SOLVED[FIRST + 1 :]],
     "kim_magic": ["%matplotlib inline", "!rm -rf /nothing", *SOLVED],
 }  # fmt: skip
 
@@ -84,7 +85,7 @@ def handed_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_fourteen_learners_are_collected(handed_in: Path, monkeypatch, capsys) -> None:
+def test_fifteen_learners_are_collected(handed_in: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(progress, "CELL_SECONDS", 5)
     begin = time.perf_counter()
     assert progress.main(["collect", str(handed_in), "--seconds", "100"]) == 0
@@ -92,9 +93,9 @@ def test_fourteen_learners_are_collected(handed_in: Path, monkeypatch, capsys) -
     with (handed_in / "collected.csv").open(encoding="utf-8", newline="") as file:
         rows = {row.pop("learner"): row for row in csv.DictReader(file)}
     assert set(rows) == {*LEARNERS, "lea_exported"}
-    assert len(rows) == 14
+    assert len(rows) == 15
     keys = [key for key in rows["anna_right"] if key != "solved"]
-    for learner in ("anna_right", "kim_magic", "lea_exported"):
+    for learner in ("anna_right", "joy_asks_for_ever", "kim_magic", "lea_exported"):
         assert {rows[learner][key] for key in keys} == {"✔"}, learner
         assert rows[learner]["solved"] == str(len(keys))
     assert {rows["ben_blank"][key] for key in keys} == {"…"}
