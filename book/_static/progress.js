@@ -157,7 +157,8 @@
     const last = stored(PLACE), start = document.getElementById("go-on");
     if (start && last.path) {
       start.replaceChildren("Go on where you were: ",
-        element("a", { href: root() + last.path + (last.hash || ""), textContent: last.title }), ".");
+        element("a", { className: "begin", href: root() + last.path + (last.hash || ""), textContent: last.title }),
+        " ", element("a", { href: `${root()}book/appendix/progress.html`, textContent: "My progress" }));
     }
   });
 })();

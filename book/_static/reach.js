@@ -66,7 +66,18 @@
   function scrollers() {
     document.querySelectorAll(WIDE).forEach((part) => { scrollable(part); sized.observe(part); });
   }
+  // What a cell printed: a sentence breaks where its place ends, a row of a table does not.
+  function sentences() {
+    document.querySelectorAll(".cell_output .output:is(.stream, .text_plain) pre").forEach((pre) => {
+      const lines = pre.textContent.replace(/\n$/, "").split("\n");
+      const long = (line) => /^ {0,8}\S.{30}/.test(line) && !/\S {2,}\S/.test(line);
+      if (pre.querySelector("[class]") || !lines.some(long)) return;
+      pre.replaceChildren(...lines.flatMap((line, n) => [n ? "\n" : "",
+        long(line) ? Object.assign(document.createElement("span"), { className: "sentence", textContent: line }) : line]));
+    });
+  }
   document.addEventListener("DOMContentLoaded", () => {
+    sentences();
     const late = () => { sliders(); icons(); };
     new MutationObserver(late).observe(document.body, { subtree: true, childList: true });
     late();
@@ -88,6 +99,18 @@
     side?.setAttribute("aria-label", "Book");
   }
   document.addEventListener("DOMContentLoaded", names);
+  // Library pages: a long name breaks behind its dots, and the list beside the page has the last part alone.
+  function library() {
+    if (!window.location.pathname.includes("/api/")) return;
+    document.querySelectorAll(".bd-sidebar-secondary a").forEach((link) => {
+      link.textContent = link.textContent.replace(/^landcarbon\.\w+\./, "");
+    });
+    document.querySelectorAll(".bd-article h2, .sig-prename .pre").forEach((name) => {
+      const [text] = [...name.childNodes].filter((part) => part.nodeType === Node.TEXT_NODE && part.data.includes("."));
+      text?.replaceWith(...text.data.split(/(?<=\.)/).flatMap((part) => [part, document.createElement("wbr")]));
+    });
+  }
+  document.addEventListener("DOMContentLoaded", library);
   // A figure opens as large as the window; Escape, the button or another tap closes it.
   function large(picture, opener) {
     const box = document.createElement("dialog");
@@ -102,8 +125,14 @@
     box.showModal();
   }
   document.addEventListener("DOMContentLoaded", () => {
+    let told = !window.matchMedia("(hover: none) and (pointer: coarse)").matches; // a mouse shows it by its shape
     document.querySelectorAll(".cell_output img, .bd-article figure img").forEach((picture) => {
       if (picture.closest(".jupyter-widgets")) return;
+      if (!told && picture.checkVisibility()) {
+        picture.closest(".cell_output, figure").after(Object.assign(document.createElement("p"),
+          { className: "tap-told", textContent: "Tap a figure to see it large." }));
+        told = true;
+      }
       const link = picture.closest("a.image-reference"); // takes the focus and the keys already
       picture.classList.add("opens");
       if (!link) {

@@ -27,7 +27,7 @@ document.addEventListener("DOMContentLoaded", () => {
       word.replaceWith(link);
       // A finger cannot point: the first tap tells the meaning, the second follows the link.
       link.addEventListener("click", (event) => {
-        if (!window.matchMedia("(hover: none)").matches || link.classList.contains("told")) return;
+        if (!window.matchMedia("(hover: none) and (pointer: coarse)").matches || link.classList.contains("told")) return;
         event.preventDefault();
         link.classList.add("told");
       });

@@ -239,8 +239,7 @@ CONTRAST = """(() => {
         const c = colour(getComputedStyle(node).backgroundColor);
         return c.length === 4 && c[3] === 0 ? ground(node.parentElement) : c;
     };
-    return [...document.querySelectorAll('.quiz-question > p, .quiz-choice label, .quiz-feedback, '
-        + '.quiz-choice code, .quiz button, .quiz-score')].filter(n => n.textContent).map(n => {
+    return [...document.querySelectorAll(WHICH)].filter(n => n.textContent).map(n => {
         const a = light(colour(getComputedStyle(n).color)), b = light(ground(n));
         return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     });
@@ -254,9 +253,51 @@ def test_quiz_can_be_read_in_both_themes(theme: str, html: Path, browser) -> Non
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     page.evaluate("document.querySelector('.quiz-choice input').click()")
     page.evaluate("document.querySelector('.quiz-question button').click()")
-    found = page.evaluate(CONTRAST)
+    parts = ".quiz-question > p, .quiz-choice label, .quiz-feedback, .quiz-choice code, .quiz button, .quiz-score"
+    found = page.evaluate(CONTRAST.replace("WHICH", repr(parts)))
     assert len(found) > 20
     assert min(found) >= 4.5
+
+
+GROUND = "parseFloat(getComputedStyle(NODE).backgroundColor.match(/[\\d.]+/g)[3] ?? 1)"
+
+
+@pytest.mark.parametrize(("name", "box", "parts"), [
+    ("module0/00_first_run", ".widget-subarea", ".jupyter-widgets .widget-label, .jupyter-widgets p, .live-told"),
+    ("appendix/model_zoo", ".text_html.output", ".text_html :is(p, th, td, code)")])  # fmt: skip
+def test_what_cells_show_has_no_light_ground_in_the_dark(name: str, box: str, parts: str, html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / f"book/{name}.html").as_uri())
+    assert page.wait(f"document.querySelector({box!r})")
+    assert page.wait(f"document.querySelectorAll({parts!r}).length > 2")
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.wait("!document.getAnimations().some(a => a.playState === 'running')")
+    node = f"document.querySelector('.cell_output {box}')"
+    assert page.evaluate(GROUND.replace("NODE", node)) == 0
+    assert min(page.evaluate(CONTRAST.replace("WHICH", repr(parts)))) >= 4.5
+
+
+def test_printed_sentences_break_and_rows_of_tables_do_not(html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / "book/module2/13_model_intercomparison.html").as_uri(), width=390)
+    cells = [c for c in read(ROOT / "book/module2/13_model_intercomparison.ipynb").cells if c.cell_type == "code"]
+    before = " ".join(o.text for c in cells if "remove-cell" not in c.metadata.get("tags", [])
+                      for o in c.outputs if o.output_type == "stream")  # fmt: skip
+    shown = page.evaluate("[...document.querySelectorAll('.cell_output .stream pre')].map(p => p.innerText).join(' ')")
+    assert " ".join(shown.split()) == " ".join(before.split())
+    sentences = "[...document.querySelectorAll('.cell_output .sentence')]"
+    assert page.evaluate(f"{sentences}.some(s => s.textContent.startsWith('correlation with the residual'))")
+    assert page.evaluate(f"{sentences}.every(s => s.getBoundingClientRect().right <= innerWidth)")
+    assert not page.evaluate(f"{sentences}.some(s => s.textContent.startsWith('PRODA '))"), "a row of a table"
+
+
+def test_names_of_the_library_fit_the_list_beside_the_page(html: Path, browser) -> None:
+    page = browser.page()
+    page.open((html / "book/appendix/api/assimilation.html").as_uri())
+    links = "[...document.querySelectorAll('.bd-sidebar-secondary nav a')]"
+    names = page.evaluate(f"{links}.map(a => a.textContent.trim())")
+    assert "calibration" in names
+    assert not [name for name in names if name.startswith("landcarbon.")]
 
 
 SHOWN = """[...document.querySelectorAll('article.bd-article > section > section')]
@@ -496,8 +537,7 @@ def test_a_word_of_the_glossary_tells_its_meaning(html: Path, browser) -> None:
     page.press("ArrowLeft")  # the focus is seen when it comes by a key
     assert page.wait(f"{word}.querySelector('.term-text').checkVisibility()")
     entry = page.evaluate(f"{word}.href")
-    finger = [{"name": "hover", "value": "none"}]
-    page.call("Emulation.setEmulatedMedia", features=finger)
+    page.call("Emulation.setTouchEmulationEnabled", enabled=True)
     page.evaluate(f"{word}.blur(), {word}.click()")
     assert page.evaluate(f"{word}.querySelector('.term-text').checkVisibility()"), "a tap tells"
     assert page.evaluate("location.pathname").endswith("06_ages_and_transit_times.html")
