@@ -28,7 +28,7 @@ document.addEventListener("DOMContentLoaded", () => {
   );
   const note = document.createElement("p");
   note.textContent = "A new tab opens and Python runs in it; nothing is installed, your answers stay in this browser. "
-    + "The first time it loads about 40 MB; give it half a minute.";
+    + "The first time it loads 40 to 70 MB, by chapter; give it half a minute or more.";
   list.append(note);
   menu.append(summary, list);
   header.prepend(menu);
