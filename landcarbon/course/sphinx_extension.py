@@ -3,7 +3,7 @@
 Figures carry their alternative text in the output metadata of the notebook, as `plots.show`
 writes it; MyST-NB reads width and height from there but not the text, so `AltText` adds it.
 Module docstrings hold equations and tables laid out for reading in the source: the tables become
-tables of the page, the equations stay as they stand.
+tables of the page, equations in LaTeX are set, others stay as they stand.
 """
 
 from __future__ import annotations
@@ -95,7 +95,11 @@ def _text(lines: list[str]) -> list[str]:
 
 
 def _as_written(paragraph: str) -> list[str]:
-    """An equation, or words in columns."""
+    """An equation, or words in columns; what is written in LaTeX is set, each equation on its line."""
+    if re.search(r"\\[a-zA-Z]", paragraph):
+        equations = re.split(r"\\qquad *\n", dedent(paragraph).rstrip())
+        aligned = ["& " + equation.lstrip() for equation in equations] if len(equations) > 1 else equations
+        return [".. math::", "", *indent("\n\n".join(aligned), "   ").split("\n"), ""]
     written = indent(dedent(paragraph).rstrip(), "   ")
     return [".. code-block:: none", "   :class: module-equation", "", *written.split("\n"), ""]
 
