@@ -77,7 +77,7 @@ def test_a_widget_is_its_picture_and_what_it_shows(printed) -> None:
 
 def test_equations_of_the_library_are_set(built: subprocess.CompletedProcess[str]) -> None:
     pages = {page.name: page.read_text("utf-8") for page in Path(built.args[-1]).glob("book/appendix/api/*.html")}
-    written = {name: re.findall(r'module-equation.*?</pre>', text, re.S) for name, text in pages.items()}
+    written = {name: re.findall(r'class="module-equation.*?</pre>', text, re.S) for name, text in pages.items()}
     assert sum(map(len, written.values())) > 20  # equations in plain letters stay
     assert not [name for name, parts in written.items() if any("\\" in part for part in parts)]
     assert pages["forecasting.html"].count('<div class="math') > 10
