@@ -143,7 +143,7 @@ def graded(work: Work, seconds: float = SECONDS) -> Results:
 def _run(command: list[str], given: str, folder: str, env: Mapping[str, str], seconds: float) -> str:
     """Run to the end or the limit, with all that it started; why it did not end by itself, or ""."""
     process = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True, text=True)  # fmt: skip
+                               stderr=subprocess.DEVNULL, start_new_session=True, encoding="utf-8")  # fmt: skip
     try:
         process.communicate(f"{given}\n", seconds)
         code = process.returncode
