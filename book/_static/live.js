@@ -8,7 +8,8 @@ document.addEventListener("DOMContentLoaded", async () => {
   const { element } = window.kept;
   const root = document.documentElement.dataset.content_root;
 
-  let worker, begun, steps, number = 0;
+  let worker, begun, number = 0;
+  const steps = new Set(); // who wants to hear how far Python is
   const waiting = new Map();
   const ask = (call, given) => new Promise((resolve, reject) => {
     waiting.set(number, { resolve, reject });
@@ -19,7 +20,7 @@ document.addEventListener("DOMContentLoaded", async () => {
     if (begun) return begun;
     worker = new Worker(`${root}_static/live-worker.js`, { type: "module" });
     worker.onmessage = ({ data: { id, value, error, step } }) => {
-      if (step) { steps(step); return; }
+      if (step) { steps.forEach((hear) => hear(step)); return; }
       const { resolve, reject } = waiting.get(id);
       waiting.delete(id);
       if (error === undefined) resolve(value); else reject(new Error(error));
@@ -45,7 +46,8 @@ document.addEventListener("DOMContentLoaded", async () => {
       button.disabled = true;
       bar.hidden = false;
       step(0, "1 of 3: Python is on its way. The first time this takes half a minute or more …");
-      steps = (text) => step(1, `2 of 3: ${text} …`);
+      const hear = (text) => step(1, `2 of 3: ${text} …`);
+      steps.add(hear);
       try {
         await begin();
         step(2, "3 of 3: the model of this chapter is set up …");
@@ -57,7 +59,7 @@ document.addEventListener("DOMContentLoaded", async () => {
         told.textContent = `That did not work here (${error.message}). The drawn states above stay.`;
         button.disabled = false;
         bar.hidden = true;
-      }
+      } finally { steps.delete(hear); }
     });
   });
 

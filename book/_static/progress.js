@@ -17,6 +17,7 @@
     };
     remember();
     document.addEventListener("scrollend", remember);
+    window.addEventListener("pagehide", remember); // for browsers without the event above
     const box = element("input", { type: "checkbox", checked: number in stored(DONE) });
     box.addEventListener("change", () => {
       const done = stored(DONE);
@@ -40,23 +41,24 @@
   }
 
   // Notebooks that JupyterLite keeps in this browser.
-  function notebooks(mode, work, make = false) {
+  async function notebooks(mode, work, make = false) {
     const name = `JupyterLite Storage - ${new URL(`${root()}lite/`, window.location.href).pathname}`;
-    return indexedDB.databases().then((all) => {
-      if (!make && !all.some((base) => base.name === name)) return undefined;
-      return new Promise((resolve, reject) => {
-        const asked = indexedDB.open(name);
-        asked.onerror = () => reject(asked.error);
-        // Where JupyterLite was never opened its place is made here; it adds what else it needs.
-        asked.onupgradeneeded = () => asked.result.createObjectStore("files");
-        asked.onsuccess = () => {
-          const base = asked.result;
-          const end = (value) => { base.close(); resolve(value); };
-          if (!base.objectStoreNames.contains("files")) { end(undefined); return; }
-          const files = base.transaction("files", mode).objectStore("files");
-          work(files, end);
-        };
-      });
+    const all = await indexedDB.databases?.();
+    if (!make && all && !all.some((base) => base.name === name)) return undefined;
+    return new Promise((resolve, reject) => {
+      const asked = indexedDB.open(name);
+      asked.onerror = () => reject(asked.error);
+      // Where JupyterLite was never opened its place is made for an upload; it adds what else it needs.
+      asked.onupgradeneeded = () => (make ? asked.result.createObjectStore("files") : asked.transaction.abort());
+      asked.onsuccess = () => {
+        const base = asked.result;
+        const end = (value) => { base.close(); resolve(value); };
+        base.onversionchange = () => base.close(); // JupyterLite need not wait for this page
+        if (!base.objectStoreNames.contains("files")) { end(undefined); return; }
+        const files = base.transaction("files", mode).objectStore("files");
+        files.transaction.onabort = () => { base.close(); reject(files.transaction.error); };
+        work(files, end);
+      };
     });
   }
   const kept = () => notebooks("readonly", (files, end) => {
@@ -64,9 +66,17 @@
     all.onsuccess = () => end(Object.fromEntries(all.result.filter((f) => f.type === "notebook" && f.content)
       .map((f) => [f.path, f])));
   });
+  // How many stayed because those of this browser, as they are now, are newer.
   const put = (models) => notebooks("readwrite", (files, end) => {
-    Object.entries(models).forEach(([path, model]) => files.put(model, path));
-    files.transaction.oncomplete = () => end(true);
+    let stayed = 0;
+    Object.entries(models).forEach(([path, model]) => {
+      const here = files.get(path);
+      here.onsuccess = () => {
+        if (here.result?.last_modified > model.last_modified) stayed += 1;
+        else files.put(model, path);
+      };
+    });
+    files.transaction.oncomplete = () => end(stayed);
   }, true);
 
   // What the checks said in a notebook: the last word on each exercise.
@@ -107,7 +117,8 @@
     const head = element("tr", {}, ...["Chapter", "Done", "Quiz, first try", "Exercises", "Look once more at"]
       .map((text) => element("th", { textContent: text, scope: "col" })));
     const save = element("button", { type: "button", textContent: "Download my work" });
-    save.addEventListener("click", () => {
+    save.addEventListener("click", async () => {
+      const models = await kept().catch(() => undefined); // as it is now, in another tab too
       const words = Object.fromEntries(Object.keys(localStorage).filter((k) => k.startsWith("landcarbon."))
         .map((k) => [k, localStorage.getItem(k)]));
       const content = { landcarbon: 1, words, models: models || {},
@@ -125,15 +136,15 @@
         const content = JSON.parse(await file.files[0].text());
         if (content.landcarbon !== 1) throw new Error();
         for (const [name, value] of Object.entries(content.words || {})) {
-          if (name.startsWith("landcarbon.")) localStorage.setItem(name, value);
+          if (name === DONE) store(DONE, { ...JSON.parse(value), ...stored(DONE) });
+          else if (name.startsWith("landcarbon.") && localStorage.getItem(name) === null) localStorage.setItem(name, value);
         }
-        const newer = ([path, model]) => !(models?.[path]?.last_modified > model.last_modified);
-        const brought = Object.entries(content.models || {}), wanted = brought.filter(newer);
-        const wrote = wanted.length ? await put(Object.fromEntries(wanted)).catch(() => false) : true;
+        const brought = content.models || {};
+        const stayed = Object.keys(brought).length ? await put(brought).catch(() => undefined) : 0;
         ticks();
         await page(place);
-        place.querySelector("[role=status]").textContent = wrote
-          ? `Your work is here.${wanted.length < brought.length ? " Notebooks that are newer in this browser stayed." : ""}`
+        place.querySelector("[role=status]").textContent = stayed !== undefined
+          ? `Your work is here.${stayed ? " Notebooks that are newer in this browser stayed." : ""}`
           : "Ticks and scores are here. The notebooks could not be kept: open any exercise in the browser once, then upload again.";
       } catch { told.textContent = "This is no file from “Download my work”."; }
     });

@@ -107,7 +107,7 @@
     });
     document.querySelectorAll(".bd-article h2, .sig-prename .pre").forEach((name) => {
       const [text] = [...name.childNodes].filter((part) => part.nodeType === Node.TEXT_NODE && part.data.includes("."));
-      text?.replaceWith(...text.data.split(/(?<=\.)/).flatMap((part) => [part, document.createElement("wbr")]));
+      text?.replaceWith(...text.data.match(/[^.]*\.|[^.]+/g).flatMap((part) => [part, document.createElement("wbr")]));
     });
   }
   document.addEventListener("DOMContentLoaded", library);
@@ -128,7 +128,7 @@
     let told = !window.matchMedia("(hover: none) and (pointer: coarse)").matches; // a mouse shows it by its shape
     document.querySelectorAll(".cell_output img, .bd-article figure img").forEach((picture) => {
       if (picture.closest(".jupyter-widgets")) return;
-      if (!told && picture.checkVisibility()) {
+      if (!told && (picture.checkVisibility?.() ?? true)) {
         picture.closest(".cell_output, figure").after(Object.assign(document.createElement("p"),
           { className: "tap-told", textContent: "Tap a figure to see it large." }));
         told = true;
@@ -176,12 +176,13 @@
     const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), long = [];
     while (texts.nextNode()) if (/\S{22}/.test(texts.currentNode.data)) long.push(texts.currentNode);
     for (const text of long) {
-      text.replaceWith(...text.data.split(/(?<=[^\s\d][._\/:=])(?=\w)/).flatMap((part, n) => n ? [document.createElement("wbr"), part] : part));
+      text.replaceWith(...text.data.replace(/[^\s\d][._\/:=](?=\w)/g, "$&\n").split("\n").flatMap((part, n) => n ? [document.createElement("wbr"), part] : part));
     }
   }
   // Print shows what is folded away, in light colours and no formula wider than the paper; then all is as it was.
   let undo = [];
   window.addEventListener("beforeprint", () => {
+    if (undo.length) return; // some browsers say it twice
     const root = document.documentElement.dataset, theme = root.theme;
     const closed = [...document.querySelectorAll(".bd-article details:not([open])")];
     undo = [() => { root.theme = theme; }, ...closed.map((part) => () => { part.open = false; })];
@@ -190,11 +191,11 @@
     document.querySelectorAll(".bd-article td").forEach(breaks);
     const formulas = [...document.querySelectorAll("mjx-container[display=true]")];
     const widths = formulas.map((part) => parseFloat(part.style.minWidth)
-      || part.querySelector("mjx-math").offsetWidth / parseFloat(getComputedStyle(part).fontSize));
+      || (part.querySelector("mjx-math")?.offsetWidth ?? 0) / parseFloat(getComputedStyle(part).fontSize));
     formulas.forEach((part, index) => {
       part.style.setProperty("--wide", widths[index]);
       part.style.setProperty("--size", part.style.fontSize || "1em");
     });
   });
-  window.addEventListener("afterprint", () => undo.forEach((back) => back()));
+  window.addEventListener("afterprint", () => { undo.forEach((back) => back()); undo = []; });
 })();

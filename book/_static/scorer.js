@@ -1,7 +1,9 @@
 // A word of one or two letters finds nearly every page: "spin-up" is looked up as "spin".
 var splitQuery = (query) => {
   const words = query.split(/[^\p{Letter}\p{Number}_\p{Emoji_Presentation}]+/gu).filter(Boolean);
-  const long = words.filter((word) => word.length > 2);
+  // Numbers and words that every page has find nothing either: "N and P" is looked up as it stands.
+  const finds = (word) => word.length > 2 && !/^\d+$/.test(word) && ![...stopwords].includes(word.toLowerCase());
+  const long = words.filter(finds);
   return long.length ? long : words;
 };
 

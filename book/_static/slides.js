@@ -53,7 +53,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (pre.querySelector(".slide-line")) return;
     const all = [[]];
     for (const node of pre.childNodes) {
-      for (const piece of node instanceof Text ? node.data.split(/(?<=\n)/) : [node]) {
+      for (const piece of node instanceof Text ? node.data.match(/[^\n]*\n|[^\n]+/g) ?? [] : [node]) {
         all.at(-1).push(piece);
         if ((piece.textContent ?? piece).endsWith("\n")) all.push([]);
       }
@@ -136,7 +136,7 @@ document.addEventListener("DOMContentLoaded", () => {
     };
     while (over() > 0 && zoom > SMALLEST) zoom -= 0.05;
     if (over() <= 0) return;
-    const open = [...page.querySelectorAll("details[open]")].filter((part) => part.checkVisibility());
+    const open = [...page.querySelectorAll("details[open]")].filter((part) => part.checkVisibility?.() ?? true);
     const tallest = (open.length ? open : slides[at].shown).reduce((a, b) => (box(a).height < box(b).height ? b : a));
     tallest.style.setProperty("--slide-height", `${(box(tallest).height - over()) / (zoom * unit())}px`);
     tallest.classList.add("slide-tall");

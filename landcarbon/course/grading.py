@@ -14,6 +14,7 @@ import json
 import re
 import signal
 import sys
+import types
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -74,13 +75,14 @@ def _watched() -> Callable[[], bool]:
     spaces += {id(x): vars(x) for space in spaces for x in space.values()
                if isinstance(x, type) and x.__module__.startswith("landcarbon.")}.values()  # fmt: skip
     names = [(space, name, x, getattr(x, "__code__", None)) for space in spaces for name, x in space.items()
-             if callable(x)]  # fmt: skip
-    tests = dict(checks._REGISTRY)
+             if callable(x) or isinstance(x, types.ModuleType)]  # fmt: skip
+    tests = {key: (found, found.test, found.test.__code__) for key, found in checks._REGISTRY.items()}
 
     def intact() -> bool:
-        return checks._REGISTRY == tests and all(
-            there.get(n) is x and getattr(x, "__code__", None) is code for there, n, x, code in names
-        )
+        return all(
+            checks._REGISTRY.get(key) is found and found.test is test and test.__code__ is code
+            for key, (found, test, code) in tests.items()
+        ) and all(there.get(n) is x and getattr(x, "__code__", None) is code for there, n, x, code in names)
 
     return intact
 

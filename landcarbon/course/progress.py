@@ -231,7 +231,12 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"{sum(result == '✔' for _, result in results)} of {len(results)} exercises solved.")
         return 0
     say(table(found))
-    _write(found, given.folder / "collected.csv")
+    try:
+        _write(found, given.folder / "collected.csv")
+    except OSError as error:
+        say(f"{given.folder / 'collected.csv'} could not be written ({error.strerror}); is it open elsewhere?",
+            file=sys.stderr)  # fmt: skip
+        return 1
     say(f"Kinds of error: {given.folder / 'collected.csv'}")
     return 0
 

@@ -242,8 +242,10 @@ or search:</p>
 <form id="search" role="search" action="/search.html">
 <input type="search" name="q" aria-label="Search this book"> <button>Search</button></form>
 </main><script>
-const before = window.location.pathname.split(/\\/(?:book|lite|_static)\\//)[0].replace(/[^/]*\\.html$/, "");
-const root = before.replace(/\\/?$/, "/");
+const site = "{app.config.html_baseurl}" && new URL("{app.config.html_baseurl}");
+const [before, ...inside] = window.location.pathname.split(/\\/(?:book|lite|_static)\\//);
+const here = inside.length ? before : before.replace(/[^/]*$/, "");
+const root = (site.host === window.location.host ? site.pathname : here).replace(/\\/?$/, "/");
 document.getElementById("first").href = root + "index.html";
 document.getElementById("search").action = root + "search.html";
 </script></body></html>

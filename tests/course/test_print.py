@@ -45,8 +45,9 @@ def printed(built: subprocess.CompletedProcess[str], browser):
             dark = [{"name": "prefers-color-scheme", "value": "dark"}]
             page.call("Emulation.setEmulatedMedia", media="print", features=dark)
             page.open((Path(built.args[-1]) / "book" / f"{name}.html").as_uri(), width=PAPER)
-            page.wait("!document.querySelector('.math') || window.MathJax?.startup?.promise")
+            assert page.wait("!document.querySelector('.math') || window.MathJax?.startup?.promise")
             page.evaluate("window.MathJax?.startup?.promise.then(() => 0)")
+            assert page.evaluate("!document.querySelector('.math') || Boolean(document.querySelector('mjx-math'))")
             return page
 
         yield show

@@ -1,4 +1,4 @@
-"""Fifteen made-up learners hand in chapter 00: what each is worth, whatever their notebooks do."""
+"""Eighteen made-up learners hand in chapter 00: what each is worth, whatever their notebooks do."""
 
 from __future__ import annotations
 
@@ -49,6 +49,16 @@ LEARNERS = {
         "import numpy as np", "np.all = np.allclose = lambda *given, **how: True",
     ),
     "jon_eats_memory": with_first("x = bytearray(10**11)"),
+    "jan_swaps_the_test": with_first(
+        *WRONG, "from landcarbon.course import checks",
+        "object.__setattr__(checks.find('00.1'), 'test', lambda answer: None)",
+    ),
+    "jet_swaps_numpy": with_first(
+        *WRONG, "import types, numpy as np", "from landcarbon.course import checks",
+        "import landcarbon.course.exercises.ch00 as tests",
+        "checks.np = tests.np = types.SimpleNamespace(**{**vars(np), 'all': lambda *given, **how: True})",
+    ),
+    "joe_looks_ahead": [*SOLVED, "from landcarbon.course import hint", "hint('01.1')"],
     "joy_asks_for_ever": [*SOLVED[: FIRST + 1], "while True:\n    check('00.1', steady_state)", *SOLVED[FIRST + 1 :]],
     "kim_magic": ["%matplotlib inline", "!rm -rf /nothing", *SOLVED],
 }  # fmt: skip
@@ -85,7 +95,7 @@ def handed_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_fifteen_learners_are_collected(handed_in: Path, monkeypatch, capsys) -> None:
+def test_eighteen_learners_are_collected(handed_in: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(progress, "CELL_SECONDS", 5)
     begin = time.perf_counter()
     assert progress.main(["collect", str(handed_in), "--seconds", "100"]) == 0
@@ -93,9 +103,9 @@ def test_fifteen_learners_are_collected(handed_in: Path, monkeypatch, capsys) ->
     with (handed_in / "collected.csv").open(encoding="utf-8", newline="") as file:
         rows = {row.pop("learner"): row for row in csv.DictReader(file)}
     assert set(rows) == {*LEARNERS, "lea_exported"}
-    assert len(rows) == 15
+    assert len(rows) == 18
     keys = [key for key in rows["anna_right"] if key != "solved"]
-    for learner in ("anna_right", "joy_asks_for_ever", "kim_magic", "lea_exported"):
+    for learner in ("anna_right", "joe_looks_ahead", "joy_asks_for_ever", "kim_magic", "lea_exported"):
         assert {rows[learner][key] for key in keys} == {"✔"}, learner
         assert rows[learner]["solved"] == str(len(keys))
     assert {rows["ben_blank"][key] for key in keys} == {"…"}
@@ -107,7 +117,8 @@ def test_fifteen_learners_are_collected(handed_in: Path, monkeypatch, capsys) ->
         )
     assert rows["fay_dies"]["solved"] == "0"
     assert {rows["hal_floods"][key] for key in keys} == {"✔"}
-    for learner in ("ida_claims", "ian_writes_the_report", "jim_judges_himself"):
+    cheats = "ida_claims", "ian_writes_the_report", "jan_swaps_the_test", "jet_swaps_numpy", "jim_judges_himself"
+    for learner in cheats:
         assert {rows[learner][key] for key in keys} == {"tampered"}, learner
     assert "broken.ipynb was left out" in shown.err
     assert "diary.ipynb was left out" in shown.err
