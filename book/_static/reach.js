@@ -1,5 +1,6 @@
-// What the widgets and the theme leave out for readers who hear the page or use keys: a slider says
-// its name and its value, a wide table or formula can take the focus and be scrolled.
+// What the widgets and the theme leave out for readers who hear the page, use keys or a finger, or print
+// it: a slider says its name and its value, a wide table or formula can take the focus and be scrolled, a
+// figure opens large, a picture over time unfolds, and paper shows what a screen folds away.
 (function () {
   function speak(slider) {
     const handle = slider.querySelector("[role=slider]");
